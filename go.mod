@@ -1,0 +1,3 @@
+module github.com/monel-dev/monel
+
+go 1.26

@@ -1,0 +1,84 @@
+// Package transport is the contract between the collective executor and the
+// wires that carry its chunks: TCP, shared memory, RDMA, or goroutines of one
+// process. A transport knows bytes and slots; it has never heard of a tensor.
+//
+// A Link is a directed, ordered, reliable stream of chunks from one rank to
+// another. Its two ends are a Sender and a Receiver. Both are built of slots:
+// fixed-size buffers owned by the transport, so that a wire which needs
+// registered, pinned or shared memory can hand out exactly that.
+//
+//	slot, err := s.Acquire(ctx)      // wait for a free slot
+//	n := fill(slot)
+//	err = s.Commit(&header, n)       // give it to the wire
+//
+//	header, payload, err := r.Next(ctx) // wait for the oldest chunk
+//	use(payload)
+//	r.Release()                         // give its slot back
+package transport
+
+import "context"
+
+// HeaderSize is the number of bytes that travel with every chunk besides its
+// payload. Their meaning belongs to the layer above.
+const HeaderSize = 48
+
+// Header is the layer above's label on a chunk.
+type Header [HeaderSize]byte
+
+// Sender is the sending end of a link. It is used by one goroutine at a time.
+type Sender interface {
+	// Acquire waits until a slot is free and returns its payload memory, whose
+	// length is the mesh's slot size. Calling it again before Commit returns the
+	// same slot. The content is undefined. It returns ctx.Err() when ctx ends
+	// first, and leaves the link usable.
+	Acquire(ctx context.Context) ([]byte, error)
+
+	// Commit sends h and the first n bytes of the acquired slot, 0 <= n <=
+	// SlotSize, and never waits for the peer. The slot belongs to the transport
+	// afterwards. It is an error to call it without an acquired slot.
+	Commit(h *Header, n int) error
+}
+
+// Receiver is the receiving end of a link. It is used by one goroutine at a
+// time.
+type Receiver interface {
+	// Next waits for the oldest chunk that has not been released and returns its
+	// header and payload. Both stay valid until Release; calling Next again
+	// before that returns the same chunk. It returns ctx.Err() when ctx ends
+	// first, and leaves the link usable.
+	Next(ctx context.Context) (*Header, []byte, error)
+
+	// Release gives the current chunk's slot back to the sender. It is an error,
+	// and panics, to call it without a chunk returned by Next.
+	Release()
+}
+
+// Mesh gives one rank its links to the others. Links are made on first use and
+// live until Close. Its methods may be called from several goroutines.
+type Mesh interface {
+	// Name is the transport's name as users write it: "tcp", "shm", "inproc".
+	Name() string
+
+	// SlotSize is the number of payload bytes a slot holds; the same on every
+	// rank.
+	SlotSize() int
+
+	// Slots is the least number of chunks that a link holds between a Commit
+	// and the Release on the other side, at least 2: so many can be committed
+	// without the peer doing anything.
+	Slots() int
+
+	// Sender returns the sending end of the link to peer on channel; the same
+	// one every time. The peer obtains the other end with Receiver.
+	Sender(ctx context.Context, peer, channel int) (Sender, error)
+
+	// Receiver returns the receiving end of the link from peer on channel; the
+	// same one every time.
+	Receiver(ctx context.Context, peer, channel int) (Receiver, error)
+
+	// Close tears all links down, wakes whoever waits on them with ErrClosed,
+	// and returns when no goroutine, descriptor or mapping of the mesh is left.
+	// Chunks committed before Close are still delivered to a peer that reads
+	// them within a short, bounded time.
+	Close() error
+}
