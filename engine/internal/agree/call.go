@@ -1,0 +1,105 @@
+package agree
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"github.com/monel-dev/monel/strided/dtype"
+)
+
+// Collective says which operation a call is.
+type Collective uint8
+
+// The collectives, as they are numbered on the wire.
+const (
+	AllReduce Collective = iota + 1
+	Broadcast
+)
+
+// String is the collective's name as nccl-tests writes it.
+func (c Collective) String() string {
+	switch c {
+	case AllReduce:
+		return "all_reduce"
+	case Broadcast:
+		return "broadcast"
+	}
+	return fmt.Sprintf("collective(%d)", uint8(c))
+}
+
+// maxDescribedDims bounds the shape that a Call spells out. Longer shapes are
+// compared by their hash all the same.
+const maxDescribedDims = 16
+
+// Call is what the ranks of one operation must agree on, apart from the walking
+// order. It holds no pointers, so keeping a history of calls costs nothing.
+type Call struct {
+	Kind  Collective
+	DType dtype.DType
+	Op    dtype.Op // AllReduce only
+	Root  int32    // Broadcast only
+	Sig   uint64   // hash of all the other fields and of the whole shape
+
+	ndim  uint8
+	shape [maxDescribedDims]int64
+}
+
+// NewCall describes a call and hashes the description.
+func NewCall(kind Collective, dt dtype.DType, op dtype.Op, root int, shape []int64) Call {
+	c := Call{Kind: kind, DType: dt, Op: op, Root: int32(root), ndim: uint8(min(len(shape), 255))}
+	copy(c.shape[:], shape)
+	h := mix(uint64(len(shape)), uint64(kind)|uint64(dt)<<8|uint64(op)<<16|uint64(uint32(root))<<32)
+	for _, n := range shape {
+		h = mix(h, uint64(n))
+	}
+	c.Sig = h ^ h>>29
+	return c
+}
+
+// mix folds one word into a hash. Multiplying by odd constants and rotating
+// spreads every input bit; nothing here needs to resist an adversary, since
+// only authenticated ranks contribute.
+func mix(h, w uint64) uint64 {
+	h ^= (w + 0x632be59bd9b4e019) * 0x9e3779b97f4a7c15
+	return bits.RotateLeft64(h, 29) * 0xbf58476d1ce4e5b9
+}
+
+// String spells the call out as error messages show it.
+func (c *Call) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v %v", c.Kind, c.DType)
+	switch c.Kind {
+	case AllReduce:
+		fmt.Fprintf(&b, " %v", c.Op)
+	case Broadcast:
+		fmt.Fprintf(&b, " root %d", c.Root)
+	}
+	fmt.Fprintf(&b, " shape %v", c.described())
+	if more := int(c.ndim) - maxDescribedDims; more > 0 {
+		fmt.Fprintf(&b, " and %d more dims", more)
+	}
+	return b.String()
+}
+
+func (c *Call) described() []int64 { return c.shape[:min(int(c.ndim), maxDescribedDims)] }
+
+func (c *Call) appendTo(b []byte) []byte {
+	b = append(b, byte(c.Kind), byte(c.DType), byte(c.Op), c.ndim)
+	b = binary.LittleEndian.AppendUint32(b, uint32(c.Root))
+	b = binary.LittleEndian.AppendUint64(b, c.Sig)
+	for _, n := range c.described() {
+		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+	}
+	return b
+}
+
+func readCall(r *wireReader) (c Call) {
+	c.Kind, c.DType, c.Op, c.ndim = Collective(r.u8()), dtype.DType(r.u8()), dtype.Op(r.u8()), r.u8()
+	c.Root, c.Sig = int32(r.u32()), r.u64()
+	for i := range c.described() {
+		c.shape[i] = int64(r.u64())
+	}
+	return c
+}

@@ -1,0 +1,242 @@
+package agree
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/monel-dev/monel/transport"
+)
+
+const (
+	// mismatchGrace is how long the coordinator, once it has seen two calls that
+	// differ, waits for ranks that have made none yet. It only makes the error
+	// more complete.
+	mismatchGrace = 2 * time.Second
+	// timeoutGrace is how long it waits for answers after a timeout.
+	timeoutGrace = time.Second
+	// maxSettled bounds the memory of disputes already settled.
+	maxSettled = 256
+)
+
+// Coordinator settles disputes, one at a time. It lives on rank 0 beside that
+// rank's Member. Its methods may be called from any goroutine.
+type Coordinator struct {
+	size int
+	send func(to int, payload []byte) // must neither block nor call back
+
+	mu      sync.Mutex
+	current *settlement
+	queue   []disputeMsg
+	settled []key
+	closed  bool
+}
+
+// settlement is one dispute being settled.
+type settlement struct {
+	key
+	timeout bool
+	states  []stateMsg // by rank; statusSilent until answered
+	missing int
+	timer   *time.Timer
+}
+
+// NewCoordinator returns a coordinator of size ranks that sends through send,
+// to rank 0 as well.
+func NewCoordinator(size int, send func(to int, payload []byte)) *Coordinator {
+	return &Coordinator{size: size, send: send}
+}
+
+// Close stops the timers. Nothing is sent afterwards.
+func (c *Coordinator) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.current != nil && c.current.timer != nil {
+		c.current.timer.Stop()
+	}
+	c.current = nil
+}
+
+// Handle takes a message from a rank. An error wraps transport.ErrProtocol.
+func (c *Coordinator) Handle(from int, payload []byte) error {
+	msg, err := decode(payload)
+	if err != nil {
+		return err
+	}
+	if from < 0 || from >= c.size {
+		return fmt.Errorf("%w: message from rank %d of %d", transport.ErrProtocol, from, c.size)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	switch msg := msg.(type) {
+	case *disputeMsg:
+		c.onDispute(*msg)
+	case *stateMsg:
+		c.onState(from, msg)
+	default:
+		return fmt.Errorf("%w: rank %d sent a message that only the coordinator sends", transport.ErrProtocol, from)
+	}
+	return nil
+}
+
+func (c *Coordinator) onDispute(d disputeMsg) {
+	switch s := c.current; {
+	case slices.Contains(c.settled, d.key):
+	case s == nil:
+		c.open(d)
+	case s.key != d.key:
+		c.queue = append(c.queue, d)
+	case d.timeout && !s.timeout:
+		// The ranks still missing have had all the time there is.
+		c.askNow(s)
+	}
+}
+
+func (c *Coordinator) open(d disputeMsg) {
+	s := &settlement{key: d.key, states: make([]stateMsg, c.size), missing: c.size}
+	c.current = s
+	if d.timeout {
+		c.askNow(s)
+		return
+	}
+	c.poll(s, false)
+}
+
+// askNow turns a settlement into one about a timeout.
+func (c *Coordinator) askNow(s *settlement) {
+	s.timeout = true
+	c.arm(s, timeoutGrace)
+	c.poll(s, true)
+}
+
+func (c *Coordinator) poll(s *settlement, now bool) {
+	m := (&pollMsg{key: s.key, now: now}).encode()
+	for rank := range c.size {
+		if s.states[rank].status == statusSilent {
+			c.send(rank, m)
+		}
+	}
+}
+
+func (c *Coordinator) arm(s *settlement, d time.Duration) {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timer = time.AfterFunc(d, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.current == s {
+			c.decide(s)
+		}
+	})
+}
+
+func (c *Coordinator) onState(from int, m *stateMsg) {
+	s := c.current
+	if s == nil || s.key != m.key || s.states[from].status != statusSilent {
+		return
+	}
+	if m.status < statusInOp || m.status > statusNotYet {
+		return
+	}
+	s.states[from] = *m
+	s.missing--
+	switch {
+	case s.missing == 0:
+		c.decide(s)
+	case s.timer == nil && s.differ():
+		c.arm(s, mismatchGrace)
+	}
+}
+
+// differ reports whether the answers so far already show a mismatch.
+func (s *settlement) differ() bool {
+	var first *stateMsg
+	for i := range s.states {
+		st := &s.states[i]
+		switch {
+		case st.status == statusSilent:
+		case st.invalid != "" || st.status == statusNotYet || st.call.Kind == 0:
+			return true
+		case first == nil:
+			first = st
+		case st.call.Sig != first.call.Sig:
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Coordinator) decide(s *settlement) {
+	v := verdictMsg{key: s.key, groups: s.groups()}
+	walks := false
+	for i := range s.states {
+		st := &s.states[i]
+		walks = walks || st.walk != s.states[0].walk
+		// A rank that has finished the operation with its own error is in step
+		// with the others; one that has finished it rightly is ahead of them.
+		v.broken = v.broken || st.status == statusDone && st.invalid == ""
+	}
+	switch {
+	case s.timeout:
+		v.outcome, v.broken = outcomeTimeout, true
+	case s.missing == 0 && !v.broken && !s.differ() && walks:
+		v.outcome, v.groups = outcomeLogical, nil
+	default:
+		v.outcome = outcomeMismatch
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	c.current = nil
+	if c.settled = append(c.settled, s.key); len(c.settled) > maxSettled {
+		c.settled = c.settled[1:]
+	}
+	m := v.encode()
+	for rank := range c.size {
+		c.send(rank, m)
+	}
+	for c.current == nil && len(c.queue) > 0 {
+		d := c.queue[0]
+		c.queue = c.queue[1:]
+		c.onDispute(d)
+	}
+}
+
+// groups gathers the ranks that gave the same answer, smallest group first.
+func (s *settlement) groups() []Group {
+	type kind struct {
+		status  status
+		next    uint64
+		sig     uint64
+		invalid string
+	}
+	index := map[kind]int{}
+	var groups []Group
+	for rank := range s.states {
+		st := &s.states[rank]
+		k := kind{status: st.status, sig: st.call.Sig, invalid: st.invalid}
+		if st.status == statusNotYet || st.status == statusDone && st.call.Kind == 0 {
+			k.next = st.next
+		}
+		i, ok := index[k]
+		if !ok {
+			i = len(groups)
+			index[k] = i
+			g := Group{status: st.status, next: st.next, Invalid: st.invalid}
+			if st.call.Kind != 0 {
+				g.Call = st.call.String()
+			}
+			groups = append(groups, g)
+		}
+		groups[i].Ranks = append(groups[i].Ranks, rank)
+	}
+	slices.SortStableFunc(groups, func(a, b Group) int { return cmp.Compare(len(a.Ranks), len(b.Ranks)) })
+	return groups
+}

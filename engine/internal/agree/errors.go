@@ -1,0 +1,98 @@
+package agree
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/monel-dev/monel/transport"
+)
+
+// ErrMismatch is what every MismatchError unwraps to.
+var ErrMismatch = errors.New("ranks disagree")
+
+// ErrRestart ends an attempt whose ranks agree in everything but the walking
+// order: the operation starts again in logical order. It never reaches users.
+var ErrRestart = errors.New("restart in logical order")
+
+// status is where a rank stands in the operation that is polled.
+type status uint8
+
+const (
+	statusSilent status = iota // has not answered
+	statusInOp                 // is in it and stays until the verdict
+	statusDone                 // had finished it
+	statusNotYet               // has not called it
+)
+
+// Group is a set of ranks that made the same call.
+type Group struct {
+	Ranks   []int
+	Call    string // the call, spelled out; "" if they made none
+	Invalid string // why the call's arguments were refused, or ""
+
+	status status
+	next   uint64
+}
+
+func (g *Group) describe() string {
+	who := RankList(g.Ranks)
+	switch {
+	case g.status == statusSilent:
+		return who + " did not answer"
+	case g.status == statusNotYet:
+		return fmt.Sprintf("%s had not called it, being at operation %d", who, g.next)
+	case g.Invalid != "":
+		return fmt.Sprintf("%s passed invalid arguments (%s)", who, g.Invalid)
+	case g.Call == "":
+		return fmt.Sprintf("%s had moved on to operation %d", who, g.next)
+	}
+	return fmt.Sprintf("%s called %s", who, g.Call)
+}
+
+// MismatchError reports that the ranks of one operation made different calls,
+// or that some made none in time. It unwraps to ErrMismatch or
+// transport.ErrTimeout.
+type MismatchError struct {
+	Seq    uint64  // the operation's number on the communicator, from 0
+	Groups []Group // who called what; more than one
+	Broken bool    // the communicator cannot be used any more
+	Err    error   // ErrMismatch or transport.ErrTimeout
+}
+
+func (e *MismatchError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "operation %d: %v: ", e.Seq, e.Err)
+	for i := range e.Groups {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(e.Groups[i].describe())
+	}
+	if e.Broken {
+		b.WriteString(" (the communicator cannot be used any more)")
+	} else {
+		b.WriteString(" (the communicator stays usable)")
+	}
+	return b.String()
+}
+
+// Unwrap returns ErrMismatch or transport.ErrTimeout.
+func (e *MismatchError) Unwrap() error { return e.Err }
+
+// asRankError names one rank to look at first: of the smallest group, since
+// the odd one out is most likely wrong. If all ranks made the call in time and
+// it merely took too long, there is nobody to name.
+func (e *MismatchError) asRankError() error {
+	rank, best := -1, 0
+	for _, g := range e.Groups {
+		suspect := e.Err == ErrMismatch || g.status == statusNotYet || g.status == statusSilent
+		if suspect && len(g.Ranks) > 0 && (rank < 0 || len(g.Ranks) < best) {
+			rank, best = g.Ranks[0], len(g.Ranks)
+		}
+	}
+	if rank < 0 {
+		return e
+	}
+	return &transport.RankError{Rank: rank, Err: e}
+}

@@ -1,0 +1,245 @@
+package agree
+
+import (
+	"sync"
+
+	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/transport"
+)
+
+// maxRemembered bounds how many signatures are known to need logical order.
+// All ranks add to the list in the same order and drop the oldest, so that
+// they always agree on what it holds.
+const maxRemembered = 1024
+
+// Op is one attempt at the operation in progress.
+type Op struct {
+	Seq     uint64
+	Attempt uint32
+	Sig     uint64
+	Walk    strided.Walk
+	Stop    *Stop
+}
+
+// Member is one rank's part: its place in the sequence of operations and its
+// answers to the coordinator. Begin, Dispute, Restarted and End belong to the
+// goroutine that runs the operation, one operation at a time; Handle and Fail
+// may be called from any goroutine.
+type Member struct {
+	send func(payload []byte) // to the coordinator; must not block
+
+	mu     sync.Mutex
+	next   uint64 // number of the next operation
+	active bool
+	op     Op
+	call   Call
+	frozen bool // a poll was answered: leave only with the verdict
+
+	pending  []key            // polls of operations not called yet
+	early    map[uint64]error // verdicts on operations not called yet
+	past     history
+	broken   error
+	logical  map[uint64]struct{} // signatures whose ranks walk differently
+	remember []uint64            // the same, oldest first
+}
+
+// NewMember returns the state of a rank that has called nothing yet.
+func NewMember(send func(payload []byte)) *Member {
+	return &Member{
+		send:    send,
+		early:   map[uint64]error{},
+		logical: map[uint64]struct{}{},
+		op:      Op{Stop: newStop()},
+	}
+}
+
+// Begin starts the next operation. A non-empty invalid says why this rank's
+// arguments were refused: then the operation is over for this rank, the others
+// are told why, and Begin returns no error of its own.
+func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken != nil {
+		return Op{}, m.broken
+	}
+	seq := m.next
+	m.next++
+	if err, ok := m.early[seq]; ok {
+		delete(m.early, seq)
+		m.past.add(seq, call, invalid)
+		return Op{}, err
+	}
+	if invalid != "" {
+		m.past.add(seq, call, invalid)
+		m.send((&disputeMsg{key: key{seq, 0}}).encode())
+		m.answerPending()
+		return Op{}, nil
+	}
+	if _, ok := m.logical[call.Sig]; ok {
+		walk = strided.Logical
+	}
+	if m.op.Stop.fired() {
+		m.op.Stop = newStop()
+	}
+	m.active, m.frozen = true, false
+	m.call = *call
+	m.op = Op{Seq: seq, Sig: call.Sig, Walk: walk, Stop: m.op.Stop}
+	m.answerPending()
+	return m.op, nil
+}
+
+// Dispute reports that the current attempt does not fit what another rank
+// does, or, with timeout, that it takes too long. The verdict fires the
+// attempt's Stop.
+func (m *Member) Dispute(timeout bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.active {
+		m.send((&disputeMsg{key: key{m.op.Seq, m.op.Attempt}, timeout: timeout}).encode())
+	}
+}
+
+// Restarted returns the attempt that follows one whose Stop fired with
+// ErrRestart.
+func (m *Member) Restarted() Op {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.op
+}
+
+// End finishes the operation with the rank's own result. If a poll was
+// answered meanwhile, End waits for the verdict, which takes precedence.
+func (m *Member) End(result error) error {
+	m.mu.Lock()
+	if result == nil && m.frozen {
+		stop := m.op.Stop
+		m.mu.Unlock()
+		<-stop.Done()
+		result = stop.Err()
+		m.mu.Lock()
+	}
+	m.past.add(m.op.Seq, &m.call, "")
+	m.active = false
+	m.mu.Unlock()
+	return result
+}
+
+// Fail makes the communicator unusable: the operation in progress ends with
+// err, and so does every later one. The first call counts.
+func (m *Member) Fail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail(err)
+}
+
+func (m *Member) fail(err error) {
+	if m.broken == nil {
+		m.broken = err
+	}
+	m.interrupt(err)
+}
+
+func (m *Member) interrupt(err error) {
+	if m.active && !m.op.Stop.fired() {
+		m.op.Stop.fire(err)
+	}
+}
+
+// Broken returns the reason why the communicator is unusable, or nil.
+func (m *Member) Broken() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.broken
+}
+
+// Handle takes a message from the coordinator. An error wraps
+// transport.ErrProtocol and means that the coordinator cannot be trusted.
+func (m *Member) Handle(payload []byte) error {
+	msg, err := decode(payload)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch msg := msg.(type) {
+	case *pollMsg:
+		m.onPoll(msg)
+	case *verdictMsg:
+		m.onVerdict(msg)
+	default:
+		return transport.ErrProtocol
+	}
+	return nil
+}
+
+func (m *Member) onPoll(p *pollMsg) {
+	answer := stateMsg{key: p.key, next: m.next}
+	switch {
+	case m.active && p.seq == m.op.Seq:
+		if p.attempt != m.op.Attempt {
+			return // settled already
+		}
+		m.frozen = true
+		answer.status, answer.call, answer.walk = statusInOp, m.call, m.op.Walk
+	case p.seq < m.next:
+		answer.status = statusDone
+		answer.call, answer.invalid, _ = m.past.find(p.seq)
+	case p.now:
+		answer.status = statusNotYet
+	default:
+		m.pending = append(m.pending, p.key)
+		return
+	}
+	m.send(answer.encode())
+}
+
+// answerPending answers the polls that have waited for the call just made.
+func (m *Member) answerPending() {
+	waiting := m.pending
+	m.pending = nil
+	for _, k := range waiting {
+		m.onPoll(&pollMsg{key: k})
+	}
+}
+
+func (m *Member) onVerdict(v *verdictMsg) {
+	mine := m.active && v.key == key{m.op.Seq, m.op.Attempt}
+	if v.outcome == outcomeLogical {
+		if !mine || m.op.Stop.fired() {
+			return
+		}
+		m.rememberLogical(m.op.Sig)
+		m.frozen = false
+		stop := m.op.Stop
+		m.op.Attempt++
+		m.op.Walk = strided.Logical
+		m.op.Stop = newStop()
+		stop.fire(ErrRestart)
+		return
+	}
+	mismatch := &MismatchError{Seq: v.seq, Groups: v.groups, Broken: v.broken, Err: ErrMismatch}
+	if v.outcome == outcomeTimeout {
+		mismatch.Err = transport.ErrTimeout
+	}
+	err := mismatch.asRankError()
+	switch {
+	case v.broken:
+		m.fail(err)
+	case mine:
+		m.interrupt(err)
+	case v.seq >= m.next:
+		m.early[v.seq] = err
+	}
+}
+
+func (m *Member) rememberLogical(sig uint64) {
+	if _, ok := m.logical[sig]; ok {
+		return
+	}
+	if len(m.remember) == maxRemembered {
+		delete(m.logical, m.remember[0])
+		m.remember = m.remember[1:]
+	}
+	m.logical[sig] = struct{}{}
+	m.remember = append(m.remember, sig)
+}

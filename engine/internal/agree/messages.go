@@ -1,0 +1,132 @@
+package agree
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/transport"
+)
+
+type messageType uint8
+
+const (
+	msgDispute messageType = iota + 1
+	msgPoll
+	msgState
+	msgVerdict
+)
+
+// key names one attempt at one operation.
+type key struct {
+	seq     uint64
+	attempt uint32
+}
+
+type disputeMsg struct {
+	key
+	timeout bool // it takes too long, rather than: it does not fit
+}
+
+type pollMsg struct {
+	key
+	now bool // answer at once, even if the operation has not been called
+}
+
+type stateMsg struct {
+	key
+	status  status
+	next    uint64 // the rank's next operation
+	call    Call
+	walk    strided.Walk
+	invalid string
+}
+
+type outcome uint8
+
+const (
+	outcomeLogical outcome = iota + 1
+	outcomeMismatch
+	outcomeTimeout
+)
+
+type verdictMsg struct {
+	key
+	outcome outcome
+	broken  bool
+	groups  []Group
+}
+
+func appendKey(t messageType, k key) []byte {
+	b := append(make([]byte, 0, 64), byte(t))
+	b = binary.LittleEndian.AppendUint64(b, k.seq)
+	return binary.LittleEndian.AppendUint32(b, k.attempt)
+}
+
+func appendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func (m *disputeMsg) encode() []byte { return appendBool(appendKey(msgDispute, m.key), m.timeout) }
+func (m *pollMsg) encode() []byte    { return appendBool(appendKey(msgPoll, m.key), m.now) }
+
+func (m *stateMsg) encode() []byte {
+	b := append(appendKey(msgState, m.key), byte(m.status))
+	b = binary.LittleEndian.AppendUint64(b, m.next)
+	b = m.call.appendTo(b)
+	b = binary.LittleEndian.AppendUint64(b, uint64(m.walk))
+	return appendText(b, m.invalid)
+}
+
+func (m *verdictMsg) encode() []byte {
+	b := append(appendKey(msgVerdict, m.key), byte(m.outcome))
+	b = appendBool(b, m.broken)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.groups)))
+	for i := range m.groups {
+		g := &m.groups[i]
+		b = append(b, byte(g.status))
+		b = binary.LittleEndian.AppendUint64(b, g.next)
+		b = appendRanks(b, g.Ranks)
+		b = appendText(b, g.Call)
+		b = appendText(b, g.Invalid)
+	}
+	return b
+}
+
+// decode reads any message. Its errors wrap transport.ErrProtocol.
+func decode(payload []byte) (any, error) {
+	r := &wireReader{b: payload}
+	t := messageType(r.u8())
+	k := key{r.u64(), r.u32()}
+	var m any
+	switch t {
+	case msgDispute:
+		m = &disputeMsg{key: k, timeout: r.u8() != 0}
+	case msgPoll:
+		m = &pollMsg{key: k, now: r.u8() != 0}
+	case msgState:
+		m = &stateMsg{key: k, status: status(r.u8()), next: r.u64(), call: readCall(r), walk: strided.Walk(r.u64()), invalid: r.text()}
+	case msgVerdict:
+		v := &verdictMsg{key: k, outcome: outcome(r.u8()), broken: r.u8() != 0}
+		for n := r.u32(); n > 0 && !r.bad; n-- {
+			v.groups = append(v.groups, Group{status: status(r.u8()), next: r.u64(), Ranks: r.ranks(),
+				Call: r.text(), Invalid: r.text()})
+		}
+		m = v
+	default:
+		return nil, fmt.Errorf("%w: agreement message of type %d", transport.ErrProtocol, t)
+	}
+	if r.bad || len(r.b) != 0 {
+		return nil, fmt.Errorf("%w: agreement message of type %d has %d bytes", transport.ErrProtocol, t, len(payload))
+	}
+	return m, nil
+}
+
+// ForCoordinator reports whether a message is one that members send to the
+// coordinator, rather than the other way round.
+func ForCoordinator(payload []byte) bool {
+	return len(payload) > 0 && (messageType(payload[0]) == msgDispute || messageType(payload[0]) == msgState)
+}
