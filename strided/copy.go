@@ -1,0 +1,56 @@
+package strided
+
+import "github.com/monel-dev/monel/strided/internal/kernel"
+
+// Copy copies src's elements to dst, element (i, j, …) to element (i, j, …);
+// shapes and element types are equal, layouts may differ. It returns an error,
+// and writes nothing, if they are not, or if Conflict finds one.
+func Copy(dst, src Tensor) error {
+	if err := Conflict(dst, src); err != nil {
+		return err
+	}
+	if dst.layout.dt != src.layout.dt {
+		return errorf("Copy", ErrDType, "from %v to %v", src.layout.dt, dst.layout.dt)
+	}
+	if !dst.layout.SameShape(src.layout) {
+		return errorf("Copy", ErrShape, "from %v to %v", src.layout.shape, dst.layout.shape)
+	}
+	if dst.layout.count == 0 || identical(&dst, &src) {
+		return nil
+	}
+	// Writing in sequence matters more than reading in sequence.
+	w := dst.layout.MemoryWalk()
+	to, err := dst.View(w)
+	if err != nil {
+		return err
+	}
+	from, err := src.View(w)
+	if err != nil {
+		return err
+	}
+	copyViews(to, from)
+	return nil
+}
+
+func copyViews(to, from View) {
+	n := to.Count()
+	to.noteWrite(0, n)
+	from.noteRead(0, n)
+	j := job{plan: from.plan, mem: from.base, mem2: to.base}
+	switch {
+	case from.plan.kind == contiguous && to.plan.kind == contiguous:
+		kernel.Copy(to.base, from.base, int(n*to.plan.es))
+		return
+	case to.plan.kind == contiguous:
+		j.do, j.out = pack, to.base
+	case from.plan.kind == contiguous:
+		j.do, j.in, j.plan, j.mem = unpack, from.base, to.plan, to.base
+	case to.plan.same(from.plan):
+		j.do = copyAcross
+	case from.plan.kind >= to.plan.kind:
+		j.do, j.other = copyFrom, to
+	default:
+		j.do, j.other, j.plan, j.mem = copyTo, from, to.plan, to.base
+	}
+	j.visitWithScratch(0, n)
+}

@@ -1,0 +1,121 @@
+package strided
+
+import (
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"github.com/monel-dev/monel/strided/dtype"
+)
+
+// memory is where elements live: an address and the number of bytes behind it
+// that may be touched.
+type memory struct {
+	ptr   unsafe.Pointer
+	bytes int64
+}
+
+// Tensor is memory with a Layout. Its methods make other Tensors of the same
+// memory. The zero Tensor is not usable and says so through Err.
+type Tensor struct {
+	mem    memory
+	layout Layout
+	made   bool
+	err    error
+}
+
+// Of is the one-dimensional tensor of data's elements. The memory stays the
+// caller's: collectives write to it, and it must not be touched meanwhile.
+func Of[T dtype.Element](data []T) Tensor {
+	size := int64(unsafe.Sizeof(*new(T)))
+	return oneDim("Of", dtype.Of[T](), memory{unsafe.Pointer(unsafe.SliceData(data)), int64(len(data)) * size})
+}
+
+// FromBytes is the one-dimensional tensor of the elements of type dt in b, whose
+// length and address must be multiples of the element size. Errors wrap
+// ErrDType, ErrShape or ErrUnaligned.
+func FromBytes(dt DType, b []byte) Tensor {
+	return oneDim("FromBytes", dt, memory{unsafe.Pointer(unsafe.SliceData(b)), int64(len(b))})
+}
+
+// FromPointer is FromBytes of the bytes bytes at p, which may be memory of Go or
+// of anybody else as long as it stays valid while the tensor is in use. A nil p
+// with bytes > 0 is ErrNilMemory.
+func FromPointer(dt DType, p unsafe.Pointer, bytes int64) Tensor {
+	if bytes < 0 {
+		return Tensor{err: errorf("FromPointer", ErrShape, "%d bytes", bytes)}
+	}
+	return oneDim("FromPointer", dt, memory{p, bytes})
+}
+
+func oneDim(fn string, dt DType, mem memory) Tensor {
+	if !dt.Valid() {
+		return Tensor{err: errorf(fn, ErrDType, "%v does not exist", dt)}
+	}
+	size := int64(dt.Size())
+	switch {
+	case mem.bytes%size != 0:
+		return Tensor{err: errorf(fn, ErrShape, "%d bytes are not a whole number of %v elements of %d bytes", mem.bytes, dt, size)}
+	case mem.ptr == nil && mem.bytes > 0:
+		return Tensor{err: errorf(fn, ErrNilMemory, "%d bytes at a nil pointer", mem.bytes)}
+	case uintptr(mem.ptr)%uintptr(size) != 0:
+		return Tensor{err: errorf(fn, ErrUnaligned, "address %#x is not a multiple of the %d bytes of a %v", uintptr(mem.ptr), size, dt)}
+	}
+	l, err := makeLayout(fn, dt, []int64{mem.bytes / size}, []int64{1}, 0)
+	return Tensor{mem: mem, layout: l, made: err == nil, err: err}
+}
+
+// Err is the first error of the chain of calls that made t, or nil. A Tensor
+// with an error has no elements and no memory.
+func (t Tensor) Err() error {
+	if t.err == nil && !t.made {
+		return errorf("Tensor", ErrNilMemory, "the zero Tensor has no memory: make one with Of, FromBytes or FromPointer")
+	}
+	return t.err
+}
+
+// Layout is how the elements lie in the memory.
+func (t Tensor) Layout() Layout { return t.layout }
+
+// DType is the element type.
+func (t Tensor) DType() DType { return t.layout.dt }
+
+// Shape is a copy of the sizes of all dimensions.
+func (t Tensor) Shape() []int64 { return t.layout.Shape() }
+
+// Count is the number of elements.
+func (t Tensor) Count() int64 { return t.layout.count }
+
+// IsContiguous reports whether the elements lie one after the other in logical
+// order.
+func (t Tensor) IsContiguous() bool { return t.layout.IsContiguous() }
+
+// String describes the tensor, not its elements.
+func (t Tensor) String() string {
+	if err := t.Err(); err != nil {
+		return fmt.Sprintf("Tensor(%v)", err)
+	}
+	return fmt.Sprintf("Tensor(%v)", t.layout)
+}
+
+// with is t seen through another layout. It keeps its slices.
+func (t Tensor) with(fn string, shape, strides []int64, offset int64) Tensor {
+	l, err := makeLayout(fn, t.layout.dt, shape, strides, offset)
+	if err != nil {
+		return Tensor{err: err}
+	}
+	if have := t.mem.bytes / int64(l.dt.Size()); l.end > have {
+		return Tensor{err: errorf(fn, ErrBounds, "%v ends at element %d, the memory has %d", l, l.end, have)}
+	}
+	return Tensor{mem: t.mem, layout: l, made: true}
+}
+
+// parts is a copy of t's shape and strides, to be changed, and its offset.
+func (t Tensor) parts() (shape, strides []int64, offset int64) {
+	return slices.Clone(t.layout.shape), slices.Clone(t.layout.strides), t.layout.offset
+}
+
+// address is where element number i of the memory, not of the tensor, lies.
+func (t Tensor) address(i int64) unsafe.Pointer {
+	return unsafe.Add(t.mem.ptr, i*int64(t.layout.dt.Size()))
+}
