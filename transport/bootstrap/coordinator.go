@@ -1,0 +1,130 @@
+package bootstrap
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/monel-dev/monel/transport"
+)
+
+// flushTime bounds how long the coordinator holds its own verdict back until it
+// has been sent to everybody. Were it shown earlier, this process could end
+// before the others hear whose fault it was.
+const flushTime = 250 * time.Millisecond
+
+// fromMember handles a frame that a member sent.
+func (c *Control) fromMember(l *link, t frameType, payload []byte) error {
+	switch t {
+	case frameMessage:
+		c.inbox.put(message{l.peer, payload}, true)
+	case frameReport:
+		e, err := c.codec.decode(payload)
+		if err != nil {
+			return err
+		}
+		if l.reported {
+			return nil // the first one is waiting already
+		}
+		l.reported = true
+		c.report(l.peer, e)
+	case frameBye:
+		if len(payload) != 0 {
+			return fmt.Errorf("%w: farewell with a payload", transport.ErrProtocol)
+		}
+		c.bye(l.peer)
+	default:
+		return fmt.Errorf("%w: control frame of type %d from a member", transport.ErrProtocol, t)
+	}
+	return nil
+}
+
+// memberDown is called when a member's link has ended.
+func (c *Control) memberDown(l *link, err error) {
+	c.mu.Lock()
+	left := c.left[l.peer]
+	over := c.verdict != nil || c.closed
+	c.mu.Unlock()
+	select {
+	case <-c.allBye:
+		over = true
+	default:
+	}
+	switch {
+	case over:
+	case left && !errors.Is(err, transport.ErrProtocol):
+		c.settle(leftError(l.peer))
+	default:
+		c.cfg.Logger.Warn("lost a rank", "rank", l.peer, "reason", err.Error())
+		c.settle(&transport.RankError{Rank: l.peer, Err: lossText(err, c.cfg.LostAfter)})
+	}
+	if !left {
+		l.cut()
+	}
+}
+
+// report considers a failure that the rank from tells of. What a rank says about
+// another's death is hearsay: the other may have died of something that the
+// coordinator is about to see itself, or may have left in order.
+func (c *Control) report(from int, e *transport.RankError) {
+	hearsay := e.Rank != from && (errors.Is(e.Err, transport.ErrPeerLost) || errors.Is(e.Err, transport.ErrClosed))
+	if !hearsay {
+		c.settle(e)
+		return
+	}
+	c.after(c.cfg.HearsayWait, func() {
+		c.mu.Lock()
+		left := c.left[e.Rank]
+		c.mu.Unlock()
+		if left {
+			e = leftError(e.Rank)
+		}
+		c.settle(e)
+	})
+}
+
+// bye notes that a rank leaves in order.
+func (c *Control) bye(rank int) {
+	c.mu.Lock()
+	all := !c.left[rank]
+	c.left[rank] = true
+	for _, left := range c.left {
+		all = all && left
+	}
+	all = all && c.verdict == nil
+	c.mu.Unlock()
+	if all {
+		sent := c.broadcast(frameAllBye, nil)
+		c.flushed(sent)
+		close(c.allBye)
+	}
+}
+
+// settle makes e the verdict if there is none yet: everybody is told, then Done
+// is closed.
+func (c *Control) settle(e *transport.RankError) {
+	c.mu.Lock()
+	if c.verdict != nil {
+		c.mu.Unlock()
+		return
+	}
+	e = c.codec.normal(e)
+	c.verdict = e
+	c.mu.Unlock()
+	sent := c.broadcast(frameVerdict, c.codec.encode(e))
+	c.flushed(sent)
+	close(c.done)
+}
+
+// flushed waits until all of sent is closed, in bounded time.
+func (c *Control) flushed(sent []<-chan struct{}) {
+	timer := time.NewTimer(flushTime)
+	defer timer.Stop()
+	for _, s := range sent {
+		select {
+		case <-s:
+		case <-timer.C:
+			return
+		}
+	}
+}

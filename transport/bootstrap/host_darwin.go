@@ -1,0 +1,7 @@
+package bootstrap
+
+import "syscall"
+
+func (h *Host) fill() {
+	h.BootID, _ = syscall.Sysctl("kern.bootsessionuuid")
+}

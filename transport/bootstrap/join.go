@@ -1,0 +1,290 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/monel-dev/monel/transport"
+)
+
+// joining is one rank's way to the root.
+type joining struct {
+	self        Peer
+	size        int
+	fingerprint string
+	roots       func(context.Context) ([]netip.AddrPort, error)
+	where       string // the root's address as the user gave it
+	key         []byte
+	version     uint16
+	patience    time.Duration
+	instance    uint64
+	log         *slog.Logger
+	anywhere    bool // set by listen
+	table       *Table
+
+	// listen is called once, with the local address of the first connection to
+	// the root, and returns where this rank's own listener is reached.
+	listen func(local netip.Addr) (addr netip.AddrPort, anywhere bool, err error)
+}
+
+// How long a rank insists when something that is not the root of its job, or a
+// host name that nobody knows, is where the root should be: a previous job may
+// be about to end, or a name about to appear.
+const (
+	strangeRootTime = 3 * time.Second
+	unknownNameTime = 10 * time.Second
+)
+
+// join asks the root until it answers, and returns the table or the reason why
+// there is none.
+func (j *joining) join(ctx context.Context) (*Table, error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, j.patience)
+	defer cancel()
+	var strange time.Time // since when the root's address is held by others
+	pause := 10 * time.Millisecond
+	listening := false
+	var last error
+	for attempt := 0; ; attempt++ {
+		err := func() error {
+			conn, err := j.reach(ctx)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			if !listening {
+				addr, anywhere, err := j.listen(addrPort(conn.LocalAddr()).Addr())
+				if err != nil {
+					return &fatal{err}
+				}
+				j.self.Addr, listening = addr, true
+				j.anywhere = anywhere
+			}
+			strange = time.Time{}
+			table, err := j.attend(ctx, conn, j.patience-time.Since(began))
+			if err != nil {
+				return err
+			}
+			j.table = table
+			return nil
+		}()
+		if err == nil {
+			return j.table, nil
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
+		var world *WorldError
+		var stop *fatal
+		switch {
+		case errors.As(err, &world):
+			return nil, world
+		case errors.As(err, &stop):
+			return nil, stop.error
+		case errors.Is(err, transport.ErrVersion):
+			return nil, j.errorf(err)
+		case errors.Is(err, transport.ErrUnauthenticated), errors.Is(err, errNotMonel), errors.Is(err, errHandshakeEnded), errors.Is(err, ErrAddress):
+			limit := strangeRootTime
+			if errors.Is(err, ErrAddress) {
+				limit = unknownNameTime
+			}
+			if strange.IsZero() {
+				strange = time.Now()
+			} else if time.Since(strange) > limit && !errors.Is(err, errHandshakeEnded) {
+				return nil, j.errorf(err)
+			}
+		default:
+			strange = time.Time{}
+		}
+		if attempt == 20 {
+			j.log.Info("still trying to reach the root", "rank", j.self.Rank, "root", j.where, "reason", err.Error())
+		}
+		timer := time.NewTimer(pause/2 + rand.N(pause))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, j.gaveUp(ctx, began, last)
+		case <-timer.C:
+		}
+		pause = min(2*pause, 500*time.Millisecond)
+	}
+}
+
+// fatal is an error that trying again does not cure.
+type fatal struct{ error }
+
+func (f *fatal) Unwrap() error { return f.error }
+
+func (j *joining) errorf(err error) error {
+	return &transport.RankError{Rank: j.self.Rank, Doing: "joining the root at " + j.where, Err: err}
+}
+
+func (j *joining) gaveUp(ctx context.Context, began time.Time, last error) error {
+	waited := time.Since(began).Round(time.Millisecond)
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return j.errorf(fmt.Errorf("%w: after %v: %w; check that the root's process runs, and that this host reaches its address", transport.ErrTimeout, waited, last))
+	}
+	return j.errorf(fmt.Errorf("%w: given up after %v: %w", transport.ErrAborted, waited, context.Cause(ctx)))
+}
+
+// reach connects to one of the root's addresses and completes the handshake.
+func (j *joining) reach(ctx context.Context) (net.Conn, error) {
+	roots, err := j.roots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	results := make(chan result, len(roots))
+	in := intro{version: j.version, purpose: PurposeRendezvous, from: j.self.Rank, to: rootRank}
+	for _, root := range roots {
+		go func() {
+			conn, err := dialAuthenticated(ctx, root, j.key, in, strangerTime)
+			results <- result{conn, err}
+		}()
+	}
+	var best error
+	for i := range roots {
+		res := <-results
+		if res.err == nil {
+			cancel()
+			go func() { // the slower ones are not needed
+				for range len(roots) - i - 1 {
+					if r := <-results; r.conn != nil {
+						r.conn.Close()
+					}
+				}
+			}()
+			return res.conn, nil
+		}
+		if best == nil || tellsMore(res.err, best) {
+			best = res.err
+		}
+	}
+	return nil, best
+}
+
+// tellsMore reports whether a, from one of the root's addresses, says more than
+// b, from another: an answer says more than silence.
+func tellsMore(a, b error) bool {
+	weight := func(err error) int {
+		switch {
+		case errors.Is(err, transport.ErrVersion):
+			return 3
+		case errors.Is(err, transport.ErrUnauthenticated):
+			return 2
+		case errors.Is(err, errNotMonel), errors.Is(err, errHandshakeEnded):
+			return 1
+		}
+		return 0
+	}
+	return weight(a) > weight(b)
+}
+
+// attend sends the greeting and waits for what the root says.
+func (j *joining) attend(ctx context.Context, conn net.Conn, left time.Duration) (*Table, error) {
+	unhook := context.AfterFunc(ctx, func() { conn.SetDeadline(past) })
+	defer unhook()
+	// The root gives up a little before this rank does, so that its verdict,
+	// which names the missing, arrives in time.
+	margin := min(left/10, 500*time.Millisecond)
+	g := greeting{peer: j.self, size: j.size, instance: j.instance, patience: max(left-margin, time.Millisecond),
+		anywhere: j.anywhere, fingerprint: j.fingerprint}
+	if _, err := conn.Write(appendFrame(nil, frameHello, g.encode())); err != nil {
+		return nil, j.broken(ctx, err)
+	}
+	for {
+		t, b, err := readFrame(conn, max(maxTable(j.size), maxText+1024))
+		if err != nil {
+			return nil, j.broken(ctx, err)
+		}
+		switch t {
+		case framePing:
+			if _, err := conn.Write(appendFrame(nil, framePong, nil)); err != nil {
+				return nil, j.broken(ctx, err)
+			}
+		case frameTable:
+			table, err := decodeTable(b, j.size)
+			if err != nil {
+				return nil, &fatal{j.errorf(err)}
+			}
+			conn.Write(appendFrame(nil, frameAck, nil))
+			return table, nil
+		case frameRefusal:
+			e, err := decodeWorldError(b)
+			if err != nil {
+				return nil, &fatal{j.errorf(err)}
+			}
+			conn.Write(appendFrame(nil, frameAck, nil))
+			return nil, e
+		default:
+			return nil, &fatal{j.errorf(fmt.Errorf("%w: frame of type %d from the root", transport.ErrProtocol, t))}
+		}
+	}
+}
+
+func (j *joining) broken(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("the root answered, but not all ranks came")
+	}
+	return fmt.Errorf("%w: the root's process ended or became unreachable (%v)", transport.ErrPeerLost, err)
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+// dialAuthenticated connects to addr and completes the handshake there, in at
+// most timeout after the connection stands.
+func dialAuthenticated(ctx context.Context, addr netip.AddrPort, key []byte, in intro, timeout time.Duration) (net.Conn, error) {
+	d := net.Dialer{Timeout: timeout}
+	conn, err := d.DialContext(ctx, "tcp", addr.String())
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, dialError(addr, err)
+	}
+	if self := addrPort(conn.LocalAddr()); self == addrPort(conn.RemoteAddr()) {
+		// A port of the ephemeral range that nobody listens on can connect to
+		// itself.
+		conn.Close()
+		return nil, dialError(addr, syscall.ECONNREFUSED)
+	}
+	unhook := context.AfterFunc(ctx, func() { conn.SetDeadline(past) })
+	err = dialHandshake(conn, key, in, timeout)
+	if !unhook() {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func dialError(addr netip.AddrPort, err error) error {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.Errno(10061)):
+		return fmt.Errorf("%w: nobody listens at %v: %w", transport.ErrPeerLost, addr, errRefused)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: no answer from %v", transport.ErrTimeout, addr)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%w (%v)", errHandshakeEnded, err)
+	}
+	return fmt.Errorf("%w: cannot connect to %v: %w", transport.ErrPeerLost, addr, err)
+}
+
+var errRefused = errors.New("connection refused")

@@ -1,0 +1,224 @@
+package bootstrap
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/monel-dev/monel/transport"
+)
+
+// link is one control connection with a goroutine that reads and one that
+// writes. Nothing that the layer above calls ever waits for the peer.
+type link struct {
+	peer  int
+	conn  net.Conn
+	beat  time.Duration // a heartbeat is sent when nothing else was for so long
+	lost  time.Duration // the peer is lost when nothing came for so long
+	limit int           // bytes that may wait to be sent
+
+	frame func(l *link, t frameType, payload []byte) error
+	down  func(l *link, err error)
+
+	reported bool // the peer has reported a failure; the reader's own
+
+	mu      sync.Mutex
+	queue   []queued
+	bytes   int
+	closing bool // send what is queued, then no more
+	broken  bool // send nothing more
+	wake    chan struct{}
+	over    chan struct{} // closed when the reader has ended
+}
+
+type queued struct {
+	frame []byte
+	sent  chan struct{} // closed when it has been written, or never will be
+}
+
+// errOverflow: the peer does not read.
+var errOverflow = errors.New("it does not take its control messages")
+
+// send queues a frame. Urgent ones ignore the limit. The channel, asked for with
+// notify, is closed when the frame has been handed to the system, or cannot be.
+func (l *link) send(t frameType, payload []byte, urgent, notify bool) (sent <-chan struct{}, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.broken || l.closing {
+		return closedChan, net.ErrClosed
+	}
+	n := frameHeader + len(payload)
+	if !urgent && l.bytes+n > l.limit {
+		return closedChan, errOverflow
+	}
+	q := queued{frame: appendFrame(make([]byte, 0, n), t, payload)}
+	if notify {
+		q.sent = make(chan struct{})
+		sent = q.sent
+	}
+	l.queue = append(l.queue, q)
+	l.bytes += n
+	l.poke()
+	return sent, nil
+}
+
+var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+func (l *link) poke() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// finish sends what is queued and then ends the sending direction.
+func (l *link) finish() {
+	l.mu.Lock()
+	l.closing = true
+	l.mu.Unlock()
+	l.poke()
+}
+
+// cut ends both directions at once.
+func (l *link) cut() {
+	l.mu.Lock()
+	l.broken = true
+	l.mu.Unlock()
+	l.conn.Close()
+	l.poke()
+}
+
+func (l *link) run(wg *sync.WaitGroup) {
+	l.wake = make(chan struct{}, 1)
+	l.over = make(chan struct{})
+	wg.Add(2)
+	go func() {
+		defer wg.Done()
+		l.write()
+	}()
+	go func() {
+		defer wg.Done()
+		defer close(l.over)
+		err := l.read()
+		l.down(l, err)
+		l.finish() // answer the end of the peer's direction with that of ours
+	}()
+}
+
+// write sends what is queued, in batches, and heartbeats in between.
+func (l *link) write() {
+	timer := time.NewTimer(l.beat)
+	defer timer.Stop()
+	heartbeat := appendFrame(nil, frameBeat, nil)
+	var batch []queued
+	defer func() {
+		l.mu.Lock()
+		l.broken = true
+		batch = append(batch, l.queue...)
+		l.queue = nil
+		l.mu.Unlock()
+		for _, q := range batch {
+			if q.sent != nil {
+				close(q.sent)
+			}
+		}
+	}()
+	for {
+		l.mu.Lock()
+		batch, l.queue, l.bytes = l.queue, nil, 0
+		closing, broken := l.closing, l.broken
+		l.mu.Unlock()
+		if broken {
+			return
+		}
+		var buf []byte
+		for _, q := range batch {
+			buf = append(buf, q.frame...)
+		}
+		if buf == nil && closing {
+			if c, ok := l.conn.(interface{ CloseWrite() error }); ok {
+				c.CloseWrite()
+			} else {
+				l.conn.Close()
+			}
+			return
+		}
+		if buf == nil {
+			select {
+			case <-l.wake:
+				continue
+			case <-timer.C:
+				buf = heartbeat
+			}
+		}
+		l.conn.SetWriteDeadline(time.Now().Add(l.lost))
+		if _, err := l.conn.Write(buf); err != nil {
+			l.conn.Close() // the reader reports it
+			return
+		}
+		for i, q := range batch {
+			if q.sent != nil {
+				close(q.sent)
+			}
+			batch[i] = queued{}
+		}
+		batch = nil
+		timer.Reset(l.beat)
+	}
+}
+
+// read handles frames until the connection ends or the peer misbehaves.
+func (l *link) read() error {
+	r := bufio.NewReader(&watchedConn{l})
+	for {
+		t, payload, err := readFrame(r, MaxMessage)
+		if err != nil {
+			return err
+		}
+		if t == frameBeat {
+			if len(payload) != 0 {
+				return fmt.Errorf("%w: heartbeat with a payload", transport.ErrProtocol)
+			}
+			continue
+		}
+		if err := l.frame(l, t, payload); err != nil {
+			return err
+		}
+	}
+}
+
+// watchedConn fails a Read when nothing came for the link's lost time. When that
+// time is nearly up it looks a second time, with a fresh deadline: if it was this
+// process that slept (stopped and continued, or a suspended machine), what the
+// peer sent meanwhile is there.
+type watchedConn struct{ l *link }
+
+func (w *watchedConn) Read(p []byte) (int, error) {
+	second := min(w.l.beat, w.l.lost/4)
+	w.l.conn.SetReadDeadline(time.Now().Add(w.l.lost - second))
+	n, err := w.l.conn.Read(p)
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		w.l.conn.SetReadDeadline(time.Now().Add(second))
+		n, err = w.l.conn.Read(p)
+	}
+	return n, err
+}
+
+// lossText is what the coordinator says about a member whose link ended with err.
+func lossText(err error, silence time.Duration) error {
+	switch {
+	case errors.Is(err, transport.ErrProtocol):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: nothing heard from it for %v; its process is stuck or stopped, or its host unreachable", transport.ErrPeerLost, silence)
+	case errors.Is(err, errOverflow):
+		return fmt.Errorf("%w: %w; its process is stuck", transport.ErrPeerLost, err)
+	case errors.Is(err, io.EOF):
+	}
+	return fmt.Errorf("%w: its process ended, or its connection was cut", transport.ErrPeerLost)
+}
