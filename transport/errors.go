@@ -22,6 +22,9 @@ var (
 	ErrVersion = errors.New("wire protocol version differs")
 	// ErrProtocol: bytes that no correct peer sends.
 	ErrProtocol = errors.New("wire protocol violated")
+	// ErrInvalid: an argument that cannot be right, such as a rank outside the
+	// world.
+	ErrInvalid = errors.New("invalid argument")
 	// ErrUnavailable: what was asked for does not exist on this machine.
 	ErrUnavailable = errors.New("not available")
 )

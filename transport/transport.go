@@ -14,6 +14,21 @@
 //	header, payload, err := r.Next(ctx) // wait for the oldest chunk
 //	use(payload)
 //	r.Release()                         // give its slot back
+//
+// # Waiting
+//
+// Acquire and Next look at their context only when they have to wait: what is
+// at hand is returned whatever the state of the context. A wait that the
+// context ends returns ctx.Err(), loses nothing, and leaves the link usable.
+//
+// # Failure
+//
+// When the peer is gone, whether its process died, its host became unreachable
+// or it closed its mesh, both ends report a *RankError that names it and wraps
+// ErrPeerLost. A receiver first delivers what a peer committed before an
+// orderly Close. Bytes that no correct peer sends give a *RankError that wraps
+// ErrProtocol. After this side's Close every call reports ErrClosed. These
+// failures are final for the link: each later call reports one of them again.
 package transport
 
 import "context"
@@ -33,9 +48,11 @@ type Sender interface {
 	// first, and leaves the link usable.
 	Acquire(ctx context.Context) ([]byte, error)
 
-	// Commit sends h and the first n bytes of the acquired slot, 0 <= n <=
-	// SlotSize, and never waits for the peer. The slot belongs to the transport
-	// afterwards. It is an error to call it without an acquired slot.
+	// Commit sends *h and the first n bytes of the acquired slot, 0 <= n <=
+	// SlotSize, and never waits for the peer. *h is copied. The slot belongs to
+	// the transport afterwards, also when an error is returned. A nil error says
+	// that the chunk was taken, not that it arrived. Commit panics when no slot
+	// is acquired or n is out of range.
 	Commit(h *Header, n int) error
 }
 
@@ -48,8 +65,9 @@ type Receiver interface {
 	// first, and leaves the link usable.
 	Next(ctx context.Context) (*Header, []byte, error)
 
-	// Release gives the current chunk's slot back to the sender. It is an error,
-	// and panics, to call it without a chunk returned by Next.
+	// Release gives the current chunk's slot back to the sender. It panics
+	// without a chunk returned by Next that has not been released. Releasing a
+	// chunk after Close or a failure is harmless.
 	Release()
 }
 
@@ -65,20 +83,30 @@ type Mesh interface {
 
 	// Slots is the least number of chunks that a link holds between a Commit
 	// and the Release on the other side, at least 2: so many can be committed
-	// without the peer doing anything.
+	// without the peer doing anything, not even asking for its end of the link.
+	// A link may hold more, up to a fixed bound.
 	Slots() int
 
 	// Sender returns the sending end of the link to peer on channel; the same
-	// one every time. The peer obtains the other end with Receiver.
+	// one every time. The peer obtains the other end with Receiver. ctx bounds
+	// the making of the connection; Sender waits for the peer's host, never for
+	// the peer to ask for its end. A peer that is this rank or does not exist, or
+	// a negative channel, is an error that wraps ErrInvalid.
 	Sender(ctx context.Context, peer, channel int) (Sender, error)
 
 	// Receiver returns the receiving end of the link from peer on channel; the
-	// same one every time.
+	// same one every time. It does not wait for the peer, so that ranks may ask
+	// for their ends in any order; the first Next does. Arguments as for Sender.
 	Receiver(ctx context.Context, peer, channel int) (Receiver, error)
 
 	// Close tears all links down, wakes whoever waits on them with ErrClosed,
 	// and returns when no goroutine, descriptor or mapping of the mesh is left.
 	// Chunks committed before Close are still delivered to a peer that reads
-	// them within a short, bounded time.
+	// them within a short, bounded time. Closing again does nothing.
+	//
+	// Slot memory must not be touched once Close has begun: the caller first
+	// makes sure that no goroutine is working on a slot. A goroutine that holds
+	// a slot of one link and waits on another is fine as long as it drops the
+	// slot when the wait returns ErrClosed.
 	Close() error
 }
