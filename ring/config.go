@@ -24,9 +24,9 @@ type Config struct {
 	// the only one that need not be a multiple. If Align exceeds Chunk, it is
 	// ignored.
 	Align int64
-	// Depth is how many slots of a link the plan may use, at least 2 and at
-	// most the number of slots that the links really have. More depth starts
-	// the next loop earlier and so keeps more messages in flight; beyond
+	// Depth is how many slots per link the plan may count on, at least 2: the
+	// ranks never deadlock if every link has at least so many. More depth
+	// starts the next loop earlier and so keeps more messages in flight; beyond
 	// 2·Size-2 it changes nothing.
 	Depth int
 }

@@ -104,7 +104,7 @@ func TestEverySchedule(t *testing.T) {
 	for _, c := range []struct{ size, loops, depth, need int }{
 		{2, 1, 2, 2},
 		{2, 5, 2, 2},
-		{2, 5, 4, 2}, // two messages per loop: more than two slots find no use
+		{2, 5, 4, 2}, // with two hops per loop, two slots are enough at any depth
 		{3, 1, 2, 2},
 		{3, 3, 2, 2},
 		{3, 3, 3, 3},

@@ -47,7 +47,8 @@ package ring
 //	1 + min(loops, ceil((S-2)/stride)) ≤ k.
 //
 // The smallest stride that a depth permits is ceil((S-2)/(depth-1)), and any
-// depth from 2 to k is safe. At the end of that run all links are empty, so
+// depth from 2 to k is safe. (A link that has more slots than the depth may use
+// them, when a rank runs ahead of its successor; it never has to.) At the end of that run all links are empty, so
 // operations that follow one another on the same links, in the same order on all
 // ranks, are safe together as well.
 type pipeline struct {
