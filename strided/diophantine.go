@@ -9,10 +9,11 @@ const (
 	unknown                // the search gave up
 )
 
-// searchBudget bounds the nodes one search may visit. Layouts made by slicing,
-// permuting, stepping and reversing need a handful; the budget, some tens of
-// milliseconds, is for adversarial strides, for which the problem is NP-hard.
-const searchBudget = 1 << 20
+// searchBudget bounds the nodes that the searches for one answer may visit.
+// Layouts made by slicing, permuting, stepping and reversing need a handful; the
+// budget, some tens of milliseconds, is for adversarial strides, for which the
+// problem is NP-hard.
+const searchBudget = 1 << 18
 
 // equation is the question whether a[0]*x[0] + a[1]*x[1] + … = target has a
 // solution in integers 0 <= x[i] <= u[i]. Coefficients are positive.
@@ -23,7 +24,7 @@ type equation struct {
 
 	reach  [2*MaxDims + 3]int64 // reach[i]: greatest value of the terms from i on
 	common [2*MaxDims + 3]int64 // common[i]: their coefficients' gcd
-	budget int
+	budget int                  // nodes left to visit
 }
 
 // term adds a variable. The terms' greatest sum must fit an int64.
@@ -45,7 +46,6 @@ func (e *equation) solve() verdict {
 		e.reach[i] = e.reach[i+1] + e.a[i]*e.u[i]
 		e.common[i] = gcd(e.a[i], e.common[i+1])
 	}
-	e.budget = searchBudget
 	return e.search(0, e.target)
 }
 

@@ -73,7 +73,7 @@ func (d *dims) collide() verdict {
 		return found // more elements than places
 	}
 	result := none
-	var e equation
+	e := equation{budget: searchBudget}
 	reach = 0
 	for top := range d.n {
 		if d.stride[top] <= reach { // else the lower ones cannot make up for it
@@ -148,7 +148,7 @@ func identical(a, b *Tensor) bool {
 // term of stride 1 for the bytes within an element. If everything is a multiple
 // of one element size, it counts elements instead.
 func intersect(a, b *Tensor) verdict {
-	var e equation
+	e := equation{budget: searchBudget}
 	aFirst, aLast := e.terms(&a.layout)
 	bFirst, bLast := e.terms(&b.layout)
 	aBase, bBase := int64(uintptr(unsafe.Pointer(a.mem.ptr))), int64(uintptr(unsafe.Pointer(b.mem.ptr)))

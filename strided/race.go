@@ -7,6 +7,8 @@ import (
 	"unsafe"
 )
 
+const raceEnabled = true
+
 // The kernels reach memory in ways the race detector does not see: through
 // unsafe pointers and, on some machines, assembly. In programs built with -race
 // each call first tells it what it is going to read and write, element ranges

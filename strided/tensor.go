@@ -74,6 +74,10 @@ func (t Tensor) Err() error {
 	return t.err
 }
 
+// IsZero reports whether t is the zero Tensor, which stands for "none" where a
+// tensor is optional.
+func (t Tensor) IsZero() bool { return !t.made && t.err == nil }
+
 // Layout is how the elements lie in the memory.
 func (t Tensor) Layout() Layout { return t.layout }
 

@@ -182,7 +182,7 @@ func sameShapeTensor(rng *rand.Rand, x Tensor) (Tensor, []byte) {
 func TestViewAgainstNaive(t *testing.T) {
 	rng := seeded(t)
 	all := dtype.All()
-	for i := range 6000 {
+	for i := range rounds(3000) {
 		limit := []int64{50, 1000, 20000}[min(rng.IntN(12)/5, 2)]
 		x, data := randomTensor(rng, all[i%len(all)], limit)
 		require.NoError(t, x.Err())
