@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/monel-dev/monel/transport"
@@ -46,6 +45,9 @@ type Config struct {
 	// Info is put in the table for the other ranks to see; at most MaxInfo
 	// bytes.
 	Info []byte
+	// Joined, if not nil, is called once this rank has the table. On rank 0 it
+	// has returned before Connect returns on any rank.
+	Joined func()
 	// Handler receives control messages; see Control.Handle. It may run before
 	// Connect returns. Nil leaves messages waiting until Control.Handle is
 	// called.
@@ -199,7 +201,19 @@ func (cfg *Config) connect(ctx context.Context, s *Session, self Peer, root *Roo
 		return nil, err
 	}
 	s.join(table)
-	return cfg.star(ctx, s, deadline)
+	if cfg.Rank != 0 && cfg.Joined != nil {
+		cfg.Joined()
+	}
+	return cfg.star(ctx, s, deadline, func() {
+		// Before anybody goes on: a rank that starts its next Connect at once
+		// must not find the root of this one.
+		if root != nil {
+			root.Close()
+		}
+		if cfg.Rank == 0 && cfg.Joined != nil {
+			cfg.Joined()
+		}
+	})
 }
 
 func loopback(like netip.Addr) netip.Addr {
@@ -255,101 +269,4 @@ func (cfg *Config) listen(ctx context.Context, reached netip.Addr, local bool) (
 		}
 	}
 	return ln, addr, anywhere, nil
-}
-
-// starTime bounds how long the control links may take once every rank has the
-// table.
-const starTime = 30 * time.Second
-
-// star sets up the control links and waits until all stand.
-func (cfg *Config) star(ctx context.Context, s *Session, deadline time.Time) (*Control, error) {
-	ctx, cancel := context.WithDeadline(ctx, earlier(deadline, time.Now().Add(starTime)))
-	defer cancel()
-	if cfg.Rank != 0 {
-		conn, err := s.DialFor(ctx, PurposeControl, 0, 0)
-		if err != nil {
-			return nil, err
-		}
-		c, err := NewMember(cfg.Control, cfg.Rank, cfg.Size, conn)
-		if err != nil {
-			return nil, err
-		}
-		if cfg.Handler != nil {
-			c.Handle(cfg.Handler)
-		}
-		return c.whenReady(ctx)
-	}
-	c, err := newControl(0, cfg.Size, cfg.Control)
-	if err != nil {
-		return nil, err
-	}
-	if cfg.Handler != nil {
-		c.Handle(cfg.Handler)
-	}
-	var wg sync.WaitGroup
-	errs := make([]error, cfg.Size)
-	for r := 1; r < cfg.Size; r++ {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			conn, err := s.AcceptFor(ctx, PurposeControl, r, 0)
-			if err != nil {
-				errs[r] = err
-				return
-			}
-			c.attach(r, conn)
-		}()
-	}
-	stood := make(chan struct{})
-	go func() {
-		wg.Wait()
-		close(stood)
-	}()
-	select {
-	case <-stood:
-	case <-c.Done(): // a rank was lost already
-		cancel()
-		<-stood
-		return c.whenReady(ctx)
-	}
-	for r, err := range errs {
-		if err != nil {
-			if errors.Is(err, context.Canceled) {
-				err = fmt.Errorf("%w: %w", transport.ErrAborted, err)
-				c.Fail(&transport.RankError{Rank: 0, Doing: "bootstrap", Err: err})
-			} else {
-				c.Fail(&transport.RankError{Rank: r, Doing: "bootstrap", Err: fmt.Errorf("%w: it did not open its control link to rank 0 at %v", transport.ErrTimeout, s.Addr())})
-			}
-			return c.whenReady(ctx)
-		}
-	}
-	c.begin()
-	return c, nil
-}
-
-// whenReady returns c once all control links stand; it closes c when they do not.
-func (c *Control) whenReady(ctx context.Context) (*Control, error) {
-	select {
-	case <-c.ready:
-		return c, nil
-	case <-c.done:
-	case <-ctx.Done():
-		c.Fail(&transport.RankError{Rank: c.rank, Doing: "bootstrap", Err: fmt.Errorf("%w: the control links of the other ranks do not stand: %w", transport.ErrTimeout, context.Cause(ctx))})
-		<-c.done
-	}
-	select {
-	case <-c.ready: // both: they stood, and something has failed since
-		return c, nil
-	default:
-	}
-	err := c.Err()
-	c.Close()
-	return nil, err
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -43,13 +43,8 @@ func (c *Control) fromMember(l *link, t frameType, payload []byte) error {
 func (c *Control) memberDown(l *link, err error) {
 	c.mu.Lock()
 	left := c.left[l.peer]
-	over := c.verdict != nil || c.closed
+	over := c.verdict != nil || c.closed || c.allLeft
 	c.mu.Unlock()
-	select {
-	case <-c.allBye:
-		over = true
-	default:
-	}
 	switch {
 	case over:
 	case left && !errors.Is(err, transport.ErrProtocol):
@@ -67,7 +62,12 @@ func (c *Control) memberDown(l *link, err error) {
 // another's death is hearsay: the other may have died of something that the
 // coordinator is about to see itself, or may have left in order.
 func (c *Control) report(from int, e *transport.RankError) {
-	hearsay := e.Rank != from && (errors.Is(e.Err, transport.ErrPeerLost) || errors.Is(e.Err, transport.ErrClosed))
+	c.mu.Lock()
+	away := e.Rank == 0 && from != 0 && !c.left[0]
+	c.mu.Unlock()
+	// A member that gives this very process up: it was stopped for too long, or
+	// cannot be reached over data links. There is no better evidence to wait for.
+	hearsay := !away && e.Rank != from && (errors.Is(e.Err, transport.ErrPeerLost) || errors.Is(e.Err, transport.ErrClosed))
 	if !hearsay {
 		c.settle(e)
 		return
@@ -92,6 +92,7 @@ func (c *Control) bye(rank int) {
 		all = all && left
 	}
 	all = all && c.verdict == nil
+	c.allLeft = c.allLeft || all
 	c.mu.Unlock()
 	if all {
 		sent := c.broadcast(frameAllBye, nil)
@@ -110,6 +111,11 @@ func (c *Control) settle(e *transport.RankError) {
 	}
 	e = c.codec.normal(e)
 	c.verdict = e
+	if c.allLeft { // nobody else cares
+		close(c.done)
+		c.mu.Unlock()
+		return
+	}
 	c.mu.Unlock()
 	sent := c.broadcast(frameVerdict, c.codec.encode(e))
 	c.flushed(sent)

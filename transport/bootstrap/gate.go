@@ -1,10 +1,9 @@
 package bootstrap
 
 import (
-	"container/list"
 	"errors"
-	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -13,25 +12,28 @@ import (
 
 // gate accepts connections on a listener and lets through those that complete
 // the handshake. What it spends on the others is bounded in number, time and
-// memory: when too many handshakes are under way, the oldest is dropped, so a
-// flood of strangers that say nothing cannot keep members out, who finish in
-// about a round trip and dial again if they were unlucky.
+// memory. When too many handshakes are under way, one is dropped in favour of
+// the newcomer: the oldest from the address that has the most. Connections that
+// have said nothing yet and those that have introduced themselves are counted
+// apart. So a flood of strangers, mute or not, cannot keep members out, who
+// finish in about a round trip and dial again if they were unlucky.
 type gate struct {
 	ln      net.Listener
 	key     []byte
 	version uint16
 	timeout time.Duration // for one handshake
-	limit   int           // of handshakes under way
+	limit   int           // of handshakes under way, mute and introduced each
 	decide  func(intro) status
 	admit   func(net.Conn, intro) // takes the connection; must not block
 	differ  func(intro, net.Addr) // an authenticated dialer of another version; may be nil
 	log     *strangerLog
 
-	mu      sync.Mutex
-	pending list.List // of net.Conn, oldest first
-	proven  map[net.Conn]struct{}
-	closed  bool
-	wg      sync.WaitGroup
+	mu         sync.Mutex
+	mute       waitingRoom
+	introduced waitingRoom
+	proven     map[net.Conn]struct{} // have proved the secret, not yet admitted
+	closed     bool
+	wg         sync.WaitGroup
 }
 
 // Bounds on strangers, per listener.
@@ -39,6 +41,60 @@ const (
 	strangerTime  = 5 * time.Second
 	strangerLimit = 256
 )
+
+// waitingRoom holds connections in the order in which they came.
+type waitingRoom struct {
+	waiting []*stranger
+	from    map[netip.Addr]int
+}
+
+type stranger struct {
+	conn net.Conn
+	addr netip.Addr
+	room *waitingRoom // where it is, or nil
+}
+
+func (w *waitingRoom) enter(s *stranger) {
+	if w.from == nil {
+		w.from = map[netip.Addr]int{}
+	}
+	w.waiting = append(w.waiting, s)
+	w.from[s.addr]++
+	s.room = w
+}
+
+func (w *waitingRoom) leave(s *stranger) {
+	if s.room != w {
+		return
+	}
+	s.room = nil
+	for i := range w.waiting {
+		if w.waiting[i] == s {
+			w.waiting = append(w.waiting[:i], w.waiting[i+1:]...)
+			break
+		}
+	}
+	if w.from[s.addr]--; w.from[s.addr] == 0 {
+		delete(w.from, s.addr)
+	}
+}
+
+// evict drops the oldest connection of the address that has the most, and
+// reports whether there was one.
+func (w *waitingRoom) evict() bool {
+	var victim *stranger
+	for _, s := range w.waiting {
+		if victim == nil || w.from[s.addr] > w.from[victim.addr] {
+			victim = s
+		}
+	}
+	if victim == nil {
+		return false
+	}
+	w.leave(victim)
+	victim.conn.Close()
+	return true
+}
 
 func (g *gate) start() {
 	g.proven = make(map[net.Conn]struct{})
@@ -52,156 +108,118 @@ func (g *gate) serve() {
 	for {
 		conn, err := g.ln.Accept()
 		if err != nil {
-			if errors.Is(err, net.ErrClosed) || g.isClosed() {
+			g.mu.Lock()
+			closed := g.closed
+			if !closed && !g.mute.evict() {
+				g.introduced.evict()
+			}
+			g.mu.Unlock()
+			if closed || errors.Is(err, net.ErrClosed) {
 				return
 			}
 			// Out of descriptors, most likely: those who wait in the
 			// listener's queue are served when some are free again.
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			g.log.acceptFailed(err)
-			g.evict()
+			pause = min(max(2*pause, 5*time.Millisecond), 250*time.Millisecond)
 			time.Sleep(pause)
 			continue
 		}
 		pause = 0
-		g.admitStranger(conn)
+		g.receive(conn)
 	}
 }
 
-func (g *gate) isClosed() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.closed
-}
-
-func (g *gate) evict() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if e := g.pending.Front(); e != nil {
-		e.Value.(net.Conn).Close()
-		g.pending.Remove(e)
-	}
-}
-
-func (g *gate) admitStranger(conn net.Conn) {
+// receive starts the handshake on a new connection.
+func (g *gate) receive(conn net.Conn) {
+	s := &stranger{conn: conn, addr: addrPort(conn.RemoteAddr()).Addr()}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
 		conn.Close()
 		return
 	}
-	if g.pending.Len() >= g.limit {
-		e := g.pending.Front()
-		e.Value.(net.Conn).Close()
-		g.pending.Remove(e)
+	if len(g.mute.waiting) >= g.limit && g.mute.evict() {
 		g.log.evicted()
 	}
-	e := g.pending.PushBack(conn)
+	g.mute.enter(s)
 	g.wg.Add(1)
-	go g.shake(conn, e)
+	go g.shake(s)
 }
 
-// shake runs one handshake. e is the connection's place among the pending ones,
-// which it leaves when it has proved the secret.
-func (g *gate) shake(conn net.Conn, e *list.Element) {
-	defer g.wg.Done()
-	in, err := acceptHandshake(conn, g.key, g.version, g.timeout, func(in intro) status {
-		g.mu.Lock()
-		g.pending.Remove(e)
-		closed := g.closed
-		if !closed {
-			g.proven[conn] = struct{}{}
-		}
-		g.mu.Unlock()
-		if closed {
-			return statusClosed
-		}
-		return g.decide(in)
-	})
-	g.mu.Lock()
-	g.pending.Remove(e)
-	delete(g.proven, conn)
-	if g.closed && err == nil {
-		err = net.ErrClosed
+// move puts s where it belongs now; nil means that it waits no longer.
+func (g *gate) move(s *stranger, to *waitingRoom) {
+	if s.room == nil {
+		return // evicted
 	}
-	g.mu.Unlock()
-	if err != nil {
-		conn.Close()
-		if errors.Is(err, transport.ErrVersion) && g.differ != nil {
-			g.differ(in, conn.RemoteAddr())
-		}
-		if !errors.Is(err, net.ErrClosed) {
-			g.log.dropped(conn.RemoteAddr(), err)
-		}
+	s.room.leave(s)
+	if to == nil {
 		return
 	}
-	g.admit(conn, in)
+	if len(to.waiting) >= g.limit && to.evict() {
+		g.log.evicted()
+	}
+	to.enter(s)
+}
+
+// shake runs one handshake.
+func (g *gate) shake(s *stranger) {
+	defer g.wg.Done()
+	d := doorman{key: g.key, version: g.version, timeout: g.timeout,
+		introduced: func() {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.move(s, &g.introduced)
+		},
+		decide: func(in intro) status {
+			g.mu.Lock()
+			g.move(s, nil)
+			closed := g.closed
+			if !closed {
+				g.proven[s.conn] = struct{}{}
+			}
+			g.mu.Unlock()
+			if closed {
+				return statusClosed
+			}
+			return g.decide(in)
+		},
+	}
+	in, err := d.accept(s.conn)
+	g.mu.Lock()
+	g.move(s, nil)
+	delete(g.proven, s.conn)
+	closed := g.closed
+	g.mu.Unlock()
+	if err == nil && !closed {
+		g.admit(s.conn, in)
+		return
+	}
+	s.conn.Close()
+	if closed {
+		return
+	}
+	if errors.Is(err, transport.ErrVersion) && g.differ != nil {
+		g.differ(in, s.conn.RemoteAddr())
+	}
+	g.log.dropped(s.conn.RemoteAddr(), err)
 }
 
 // close stops listening, drops whoever has not been admitted, and returns when
 // no goroutine is left.
 func (g *gate) close() error {
 	g.mu.Lock()
-	if g.closed {
-		g.mu.Unlock()
-		g.wg.Wait()
-		return nil
-	}
-	g.closed = true
-	err := g.ln.Close()
-	for e := g.pending.Front(); e != nil; e = e.Next() {
-		e.Value.(net.Conn).Close()
-	}
-	for conn := range g.proven {
-		conn.Close()
+	var err error
+	if !g.closed {
+		g.closed = true
+		err = g.ln.Close()
+		for g.mute.evict() || g.introduced.evict() {
+		}
+		for conn := range g.proven {
+			conn.Close()
+		}
 	}
 	g.mu.Unlock()
 	g.wg.Wait()
 	g.log.flush()
 	return err
-}
-
-// strangerLog says who was dropped, once a second at most.
-type strangerLog struct {
-	logger *slog.Logger
-	where  string
-
-	mu         sync.Mutex
-	next       time.Time
-	suppressed int
-	evictions  int
-}
-
-func (l *strangerLog) dropped(from net.Addr, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	if now.Before(l.next) {
-		l.suppressed++
-		return
-	}
-	l.next = now.Add(time.Second)
-	l.logger.Warn("dropped a connection that did not complete the handshake",
-		"listener", l.where, "from", from.String(), "reason", err.Error(), "more", l.suppressed, "evicted", l.evictions)
-	l.suppressed, l.evictions = 0, 0
-}
-
-func (l *strangerLog) evicted() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.evictions++
-}
-
-func (l *strangerLog) acceptFailed(err error) {
-	l.logger.Warn("cannot accept connections, trying again", "listener", l.where, "reason", err.Error())
-}
-
-func (l *strangerLog) flush() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.suppressed+l.evictions > 0 {
-		l.logger.Warn("dropped more connections that did not complete the handshake",
-			"listener", l.where, "more", l.suppressed, "evicted", l.evictions)
-		l.suppressed, l.evictions = 0, 0
-	}
 }

@@ -215,10 +215,20 @@ func versionError(ours, theirs uint16) error {
 	return fmt.Errorf("%w: this side speaks version %d, the other side version %d; run the same Monel on every rank", transport.ErrVersion, ours, theirs)
 }
 
-// acceptHandshake plays the listener's side. decide is called once the dialer has
-// proved the secret; authenticated, if not nil, is called just before. On
-// success the connection has no deadline; on error the caller closes it.
-func acceptHandshake(conn net.Conn, key []byte, version uint16, timeout time.Duration, decide func(intro) status) (intro, error) {
+// doorman is what the listener's side of a handshake needs.
+type doorman struct {
+	key     []byte
+	version uint16
+	timeout time.Duration
+
+	introduced func()             // the dialer has stated its purpose; may be nil
+	decide     func(intro) status // the dialer has proved the secret
+}
+
+// accept plays the listener's side. On success the connection has no deadline; on
+// error the caller closes it.
+func (d *doorman) accept(conn net.Conn) (intro, error) {
+	timeout := d.timeout
 	conn.SetDeadline(time.Now().Add(timeout))
 	var hello [introSize]byte
 	// The magic is checked as soon as it is there: whoever talks something else
@@ -236,9 +246,12 @@ func acceptHandshake(conn net.Conn, key []byte, version uint16, timeout time.Dur
 	if err != nil {
 		return intro{}, err
 	}
+	if d.introduced != nil {
+		d.introduced()
+	}
 	var answer [answerSize]byte
 	copy(answer[:], handshakeMagic)
-	binary.LittleEndian.PutUint16(answer[8:], version)
+	binary.LittleEndian.PutUint16(answer[8:], d.version)
 	rand.Read(answer[16:])
 	if _, err := conn.Write(answer[:]); err != nil {
 		return in, handshakeIO(err, timeout)
@@ -248,17 +261,17 @@ func acceptHandshake(conn net.Conn, key []byte, version uint16, timeout time.Dur
 		return in, handshakeIO(err, timeout)
 	}
 	var outcome [outcomeSize]byte
-	if want := prove(key, roleDialer, hello[:], answer[:]); !hmac.Equal(want[:], proof[:]) {
+	if want := prove(d.key, roleDialer, hello[:], answer[:]); !hmac.Equal(want[:], proof[:]) {
 		outcome[0] = byte(statusUnauthenticated)
 		conn.Write(outcome[:])
 		return in, fmt.Errorf("%w: its proof of the secret is wrong", transport.ErrUnauthenticated)
 	}
 	st := statusVersion
-	if in.version == version {
-		st = decide(in)
+	if in.version == d.version {
+		st = d.decide(in)
 	}
 	outcome[0] = byte(st)
-	sum := prove(key, roleListener, hello[:], answer[:], proof[:], outcome[:8])
+	sum := prove(d.key, roleListener, hello[:], answer[:], proof[:], outcome[:8])
 	copy(outcome[8:], sum[:])
 	conn.SetDeadline(time.Now().Add(timeout)) // decide may have waited
 	if _, err := conn.Write(outcome[:]); err != nil {
@@ -269,7 +282,7 @@ func acceptHandshake(conn net.Conn, key []byte, version uint16, timeout time.Dur
 		conn.SetDeadline(time.Time{})
 		return in, nil
 	case statusVersion:
-		return in, &refused{st, versionError(version, in.version)}
+		return in, &refused{st, versionError(d.version, in.version)}
 	}
 	return in, &refused{st, fmt.Errorf("connection refused with status %d", st)}
 }

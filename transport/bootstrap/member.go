@@ -49,12 +49,12 @@ func (c *Control) coordinatorDown(l *link, err error) {
 	if c.Err() == nil {
 		c.cfg.Logger.Warn("lost the coordinator", "rank", c.rank, "reason", err.Error())
 	}
-	c.concludeCoordinatorLost()
-	l.cut()
+	// If the coordinator was only asleep, it finds this when it wakes up, and
+	// gives the same error as everybody else.
+	l.send(frameReport, c.codec.encode(coordinatorLost), true, false)
+	c.conclude(coordinatorLost)
 }
 
-// concludeCoordinatorLost gives the error that every member gives: how each of
-// them noticed may differ, and is in its log.
-func (c *Control) concludeCoordinatorLost() {
-	c.conclude(&transport.RankError{Rank: 0, Err: fmt.Errorf("%w: the coordinator's process ended or is stuck, or its host is unreachable", transport.ErrPeerLost)})
-}
+// coordinatorLost is the error that every member gives: how each of them noticed
+// may differ, and is in its log.
+var coordinatorLost = &transport.RankError{Rank: 0, Err: fmt.Errorf("%w: the coordinator's process ended or is stuck, or its host is unreachable", transport.ErrPeerLost)}

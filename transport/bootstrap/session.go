@@ -187,12 +187,13 @@ func (s *Session) DialFor(ctx context.Context, purpose Purpose, peer, channel in
 				return nil, s.rankError(peer, doing, fmt.Errorf("%w: no connection (%w)", transport.ErrTimeout, err))
 			}
 			return nil, ctx.Err()
-		case errors.Is(err, errRefused), errors.Is(err, errHandshakeEnded):
+		case errors.Is(err, errRefused):
 			// Its listener stands since before the table was made, so it is
-			// gone, or too busy with strangers to keep this connection.
+			// gone; or so many connect to it that its host turns some away.
 			if refusals++; refusals > 6 {
-				return nil, s.rankError(peer, doing, fmt.Errorf("%w: %w", transport.ErrPeerLost, err))
+				return nil, s.rankError(peer, doing, err)
 			}
+		case errors.Is(err, errHandshakeEnded): // dropped in favour of newer ones
 		case errors.Is(err, transport.ErrUnavailable): // busy
 		default:
 			return nil, s.rankError(peer, doing, err)
