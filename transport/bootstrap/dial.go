@@ -1,0 +1,66 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/monel-dev/monel/transport"
+)
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+// dialAuthenticated connects to addr and completes the handshake there, in at
+// most timeout after the connection stands.
+func dialAuthenticated(ctx context.Context, addr netip.AddrPort, key []byte, in intro, timeout time.Duration) (net.Conn, error) {
+	d := net.Dialer{Timeout: timeout}
+	conn, err := d.DialContext(ctx, "tcp", addr.String())
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, dialError(addr, err)
+	}
+	if self := addrPort(conn.LocalAddr()); self == addrPort(conn.RemoteAddr()) {
+		// A port of the ephemeral range that nobody listens on can connect to
+		// itself.
+		conn.Close()
+		return nil, dialError(addr, syscall.ECONNREFUSED)
+	}
+	unhook := context.AfterFunc(ctx, func() { conn.SetDeadline(past) })
+	err = dialHandshake(conn, key, in, timeout)
+	if !unhook() {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func dialError(addr netip.AddrPort, err error) error {
+	switch {
+	case isRefused(err):
+		return fmt.Errorf("%w: nobody listens at %v: %w", transport.ErrPeerLost, addr, errRefused)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: no answer from %v", transport.ErrTimeout, addr)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%w (%v)", errHandshakeEnded, err)
+	}
+	return fmt.Errorf("%w: cannot connect to %v: %w", transport.ErrPeerLost, addr, err)
+}
+
+func isRefused(err error) bool {
+	const wsaeconnrefused = syscall.Errno(10061) // Windows gives its own number
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, wsaeconnrefused)
+}
+
+var errRefused = errors.New("connection refused")

@@ -1,0 +1,220 @@
+package bootstrap
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// gatherer is the state of the root's one goroutine that decides.
+type gatherer struct {
+	root   *Root
+	world  *gathering
+	here   map[*greeting]*joiner
+	rivals []*joiner // newcomers for a rank that is taken, while its holder is probed
+	differ *WorldError
+
+	began    time.Time
+	due      time.Time // when the least patient rank gives up
+	deadline <-chan time.Time
+	probing  <-chan time.Time // when holders that have not answered count as dead
+}
+
+// serve gathers ranks until the world is complete or cannot be, and then tells
+// everybody.
+func (r *Root) serve() {
+	defer r.wg.Done()
+	defer close(r.quit)
+	g := &gatherer{root: r, world: newGathering(), here: map[*greeting]*joiner{}}
+	for {
+		if g.world.complete() && len(g.rivals) == 0 {
+			g.deliver(outcome{table: r.table(g.world, g.here).encode()})
+			return
+		}
+		var failed *WorldError
+		select {
+		case j := <-r.joins:
+			failed = g.joined(j)
+		case j := <-r.probes:
+			failed = g.answered(j)
+		case <-g.probing:
+			waiting := g.rivals
+			g.rivals, g.probing = nil, nil
+			for _, j := range waiting {
+				g.add(j)
+			}
+		case j := <-r.leaves:
+			g.leftUs(j)
+		case <-r.gone: // its leave has been seen
+		case e := <-r.differ:
+			if g.differ == nil {
+				g.differ = e
+			}
+		case <-g.deadline:
+			failed = g.world.missing(time.Since(g.began))
+		case <-r.stop:
+			failed = &WorldError{Reason: RootClosed, Text: "the process that hosts the root closed it before all ranks had come; look at that process's own error"}
+		}
+		if failed == nil && len(g.here) > 0 {
+			failed = g.differ
+		}
+		if failed != nil {
+			r.err = failed
+			g.deliver(outcome{refusal: failed})
+			return
+		}
+	}
+}
+
+// joined considers a newcomer.
+func (g *gatherer) joined(j *joiner) *WorldError {
+	if e := g.world.check(j.greeting); e != nil {
+		g.rivals = append(g.rivals, j) // it must hear about it, too
+		return e
+	}
+	old := g.world.here[j.greeting.peer.Rank]
+	if old == nil || old.instance == j.greeting.instance {
+		g.add(j)
+		return nil
+	}
+	// Two processes with one rank, unless the first is dead and its host could
+	// not say so: ask it.
+	g.rivals = append(g.rivals, j)
+	select {
+	case g.here[old].ping <- struct{}{}:
+	default: // asked already
+	}
+	if g.probing == nil {
+		g.probing = time.After(g.root.cfg.probe)
+	}
+	return nil
+}
+
+// answered is called when a gathered rank has answered a ping.
+func (g *gatherer) answered(j *joiner) *WorldError {
+	for _, rival := range g.rivals {
+		if rival.greeting.peer.Rank == j.greeting.peer.Rank && g.here[j.greeting] == j {
+			return duplicate(&j.greeting.peer, &rival.greeting.peer)
+		}
+	}
+	return nil
+}
+
+// add takes j in, in place of an earlier connection of the same rank.
+func (g *gatherer) add(j *joiner) {
+	if old := g.world.here[j.greeting.peer.Rank]; old != nil {
+		oldJ := g.here[old]
+		delete(g.here, old)
+		oldJ.conn.Close()
+		g.world.remove(old)
+	}
+	g.world.add(j.greeting)
+	g.here[j.greeting] = j
+	if g.began.IsZero() {
+		g.began = time.Now()
+	}
+	if due := time.Now().Add(j.greeting.patience); g.due.IsZero() || due.Before(g.due) {
+		g.due = due
+		g.deadline = time.After(time.Until(due))
+	}
+}
+
+// leftUs forgets a rank whose connection has ended.
+func (g *gatherer) leftUs(j *joiner) {
+	if i := slices.Index(g.rivals, j); i >= 0 {
+		g.rivals = slices.Delete(g.rivals, i, i+1)
+	}
+	if g.here[j.greeting] != j {
+		return
+	}
+	delete(g.here, j.greeting)
+	g.world.remove(j.greeting)
+	if len(g.world.here) == 0 {
+		g.deadline, g.due, g.began = nil, time.Time{}, time.Time{}
+	}
+	for i, rival := range g.rivals {
+		if rival.greeting.peer.Rank == j.greeting.peer.Rank {
+			g.rivals = slices.Delete(g.rivals, i, i+1)
+			g.add(rival)
+			return
+		}
+	}
+}
+
+// deliver tells everybody who is there, and for a while those who come later: a
+// rank whose connection broke just before the table reached it, or one that
+// starts when the world has already failed.
+func (g *gatherer) deliver(out outcome) {
+	r, size := g.root, g.world.size
+	told := g.rivals
+	members := map[uint64]bool{}
+	for greeting, j := range g.here {
+		told = append(told, j)
+		members[greeting.instance] = true
+	}
+	count := len(told)
+	if count >= size {
+		close(r.all)
+	}
+	waiting := make(map[*joiner]bool, len(told))
+	for _, j := range told {
+		j.tell <- out
+		waiting[j] = true
+	}
+	if len(waiting) == 0 {
+		close(r.done)
+	}
+	late := time.After(lateTime)
+	stop := r.stop
+	for len(waiting) > 0 || stop != nil {
+		select {
+		case <-stop:
+			stop = nil
+		case <-late:
+			go r.Close() // the owner may, too
+			late = nil
+		case j := <-r.joins:
+			answer := out
+			if out.refusal == nil && !members[j.greeting.instance] {
+				answer = outcome{refusal: &WorldError{DuplicateRank, []int{j.greeting.peer.Rank},
+					fmt.Sprintf("%s came after all %d ranks had met; give every process its own rank, and every run its own unique id or address", j.greeting.peer.where(), size)}}
+			}
+			j.tell <- answer
+			if count++; count == size {
+				close(r.all)
+			}
+		case j := <-r.gone:
+			if waiting[j] {
+				delete(waiting, j)
+				if len(waiting) == 0 {
+					close(r.done)
+				}
+			}
+		case <-r.probes:
+		case <-r.leaves:
+		case <-r.differ:
+		}
+	}
+}
+
+// table assembles what everybody gets. A rank that reaches the root through a
+// loopback address although the root's name is known elsewhere (a host name that
+// resolves to 127.0.1.1 on its own machine) is given the address at which the
+// others reach that machine.
+func (r *Root) table(c *gathering, here map[*greeting]*joiner) *Table {
+	t := &Table{Peers: make([]Peer, c.size), session: newSessionID()}
+	var outside netip.Addr
+	for _, j := range here {
+		if ip := j.local.Addr(); !ip.IsLoopback() {
+			outside = ip
+		}
+	}
+	for rank, g := range c.here {
+		t.Peers[rank] = g.peer
+		if g.anywhere && g.peer.Addr.Addr().IsLoopback() && outside.IsValid() {
+			t.Peers[rank].Addr = netip.AddrPortFrom(outside, g.peer.Addr.Port())
+		}
+	}
+	return t
+}
