@@ -3,8 +3,11 @@
 //
 // Its functions take raw pointers and counts and check neither: the caller has
 // bounded every access. No function allocates, keeps a pointer or needs
-// alignment beyond what Go asks of the memory itself. Operands either coincide
-// exactly, where the function says so, or do not overlap.
+// alignment. Operands either coincide exactly, where the function says so, or do
+// not overlap.
+//
+// Each processor has several tiers of kernels, from plain Go up; see Tier. All
+// tiers give the same bits.
 //
 // # Arithmetic
 //
@@ -35,35 +38,56 @@ const (
 	numDTypes = int(dtype.Float8E5M2) + 1
 )
 
-type (
-	reduceFunc func(out, a, b unsafe.Pointer, n int)
-	finishFunc func(out, a, b unsafe.Pointer, n int, ranks int)
-)
-
 // Reduce stores out[i] = a[i] op b[i] for n elements. out may equal a or b. Avg
 // acts as Sum.
 func Reduce(op dtype.Op, dt dtype.DType, out, a, b unsafe.Pointer, n int) {
-	reduceScalar[op][dt](out, a, b, n)
+	if active == Scalar {
+		reduceScalar(op, dt, out, a, b, n)
+		return
+	}
+	raceOperands(out, nil, a, b, n*dt.Size())
+	reduceVector(op, dt, out, nil, a, b, n)
 }
 
 // ReduceFinish stores out1[i] = out2[i] = a[i] op b[i] for n elements, divided
 // by ranks when op is Avg. out2 may be nil; either output may equal a or b.
 func ReduceFinish(op dtype.Op, dt dtype.DType, out1, out2, a, b unsafe.Pointer, n int, ranks int) {
-	es := dt.Size()
-	for lo := 0; lo < n; lo += finishBlock {
-		block := min(finishBlock, n-lo)
-		o1, pa, pb := unsafe.Add(out1, lo*es), unsafe.Add(a, lo*es), unsafe.Add(b, lo*es)
-		if op == dtype.Avg {
-			avgScalar[dt](o1, pa, pb, block, ranks)
-		} else {
-			reduceScalar[op][dt](o1, pa, pb, block)
-		}
-		if out2 != nil {
-			Copy(unsafe.Add(out2, lo*es), o1, block*es)
-		}
+	if active == Scalar {
+		finishScalar(op, dt, out1, out2, a, b, n, ranks)
+		return
+	}
+	raceOperands(out1, out2, a, b, n*dt.Size())
+	switch {
+	case op != dtype.Avg:
+		reduceVector(op, dt, out1, out2, a, b, n)
+	case !averageVector(dt, out1, out2, a, b, n, ranks):
+		averageBlocks(dt, out1, out2, a, b, n, ranks)
 	}
 }
 
-// finishBlock is how many elements ReduceFinish works out before it copies them
-// to the second output: few enough to be still in the first-level cache.
+// raceOperands tells the race detector what assembly is about to touch.
+func raceOperands(out1, out2, a, b unsafe.Pointer, bytes int) {
+	raceRead(a, bytes)
+	raceRead(b, bytes)
+	raceWrite(out1, bytes)
+	if out2 != nil {
+		raceWrite(out2, bytes)
+	}
+}
+
+// finishBlock is how many elements are summed before they are divided and copied
+// to a second output: few enough to be still in the first-level cache.
 const finishBlock = 1024
+
+// averageBlocks averages integers with the vector sum.
+func averageBlocks(dt dtype.DType, out1, out2, a, b unsafe.Pointer, n, ranks int) {
+	for i := 0; i < n; i += finishBlock {
+		count, at := min(finishBlock, n-i), i*dt.Size()
+		out := unsafe.Add(out1, at)
+		reduceVector(dtype.Sum, dt, out, nil, unsafe.Add(a, at), unsafe.Add(b, at), count)
+		divideScalar(dt, out, count, ranks)
+		if out2 != nil {
+			Copy(unsafe.Add(out2, at), out, count*dt.Size())
+		}
+	}
+}

@@ -1,6 +1,10 @@
 package kernel
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/monel-dev/monel/strided/dtype"
+)
 
 type signed interface{ int8 | int32 | int64 }
 
@@ -14,52 +18,68 @@ func operands[T any](out, a, b unsafe.Pointer, n int) (o, x, y []T) {
 	return unsafe.Slice((*T)(out), n), unsafe.Slice((*T)(a), n), unsafe.Slice((*T)(b), n)
 }
 
-func sum[T signed | unsigned | wide](out, a, b unsafe.Pointer, n int) {
+func reduceInt[T signed | unsigned](op dtype.Op, out, a, b unsafe.Pointer, n int) {
 	o, x, y := operands[T](out, a, b, n)
-	for i := range o {
-		o[i] = x[i] + y[i]
+	switch op {
+	case dtype.Sum, dtype.Avg:
+		for i := range o {
+			o[i] = x[i] + y[i]
+		}
+	case dtype.Prod:
+		for i := range o {
+			o[i] = x[i] * y[i]
+		}
+	case dtype.Max:
+		for i := range o {
+			o[i] = max(x[i], y[i])
+		}
+	case dtype.Min:
+		for i := range o {
+			o[i] = min(x[i], y[i])
+		}
 	}
 }
 
-func prod[T signed | unsigned | wide](out, a, b unsafe.Pointer, n int) {
+func reduceWide[T wide](op dtype.Op, out, a, b unsafe.Pointer, n int, nan T) {
 	o, x, y := operands[T](out, a, b, n)
-	for i := range o {
-		o[i] = x[i] * y[i]
+	switch op {
+	case dtype.Sum, dtype.Avg:
+		for i := range o {
+			o[i] = x[i] + y[i]
+		}
+	case dtype.Prod:
+		for i := range o {
+			o[i] = x[i] * y[i]
+		}
+	case dtype.Max:
+		for i := range o {
+			o[i] = maxWide(x[i], y[i], nan)
+		}
+	case dtype.Min:
+		for i := range o {
+			o[i] = minWide(x[i], y[i], nan)
+		}
 	}
 }
 
-func maxInt[T signed | unsigned](out, a, b unsafe.Pointer, n int) {
-	o, x, y := operands[T](out, a, b, n)
-	for i := range o {
-		o[i] = max(x[i], y[i])
+// divideSigned divides in int64: the number of ranks need not fit T.
+func divideSigned[T signed](p unsafe.Pointer, n, ranks int) {
+	s := unsafe.Slice((*T)(p), n)
+	for i, v := range s {
+		s[i] = T(int64(v) / int64(ranks))
 	}
 }
 
-func minInt[T signed | unsigned](out, a, b unsafe.Pointer, n int) {
-	o, x, y := operands[T](out, a, b, n)
-	for i := range o {
-		o[i] = min(x[i], y[i])
+func divideUnsigned[T unsigned](p unsafe.Pointer, n, ranks int) {
+	s := unsafe.Slice((*T)(p), n)
+	for i, v := range s {
+		s[i] = T(uint64(v) / uint64(ranks))
 	}
 }
 
-// avgSigned divides in int64: the number of ranks need not fit T.
-func avgSigned[T signed](out, a, b unsafe.Pointer, n int, ranks int) {
-	o, x, y := operands[T](out, a, b, n)
-	for i := range o {
-		o[i] = T(int64(x[i]+y[i]) / int64(ranks))
-	}
-}
-
-func avgUnsigned[T unsigned](out, a, b unsafe.Pointer, n int, ranks int) {
-	o, x, y := operands[T](out, a, b, n)
-	for i := range o {
-		o[i] = T(uint64(x[i]+y[i]) / uint64(ranks))
-	}
-}
-
-func avgFloat[T wide](out, a, b unsafe.Pointer, n int, ranks int) {
-	o, x, y := operands[T](out, a, b, n)
-	for i := range o {
-		o[i] = (x[i] + y[i]) / T(ranks)
+func divideFloat[T wide](p unsafe.Pointer, n, ranks int) {
+	s := unsafe.Slice((*T)(p), n)
+	for i, v := range s {
+		s[i] = v / T(ranks)
 	}
 }

@@ -10,84 +10,92 @@ import (
 // conversions through a dictionary, because F16 and BF16, E4M3 and E5M2 share an
 // underlying type.
 
-func sumF16(out, a, b unsafe.Pointer, n int) {
+func reduceF16(op dtype.Op, out, a, b unsafe.Pointer, n int) {
 	o, x, y := operands[dtype.F16](out, a, b, n)
-	for i := range o {
-		o[i] = dtype.F16FromFloat32(x[i].Float32() + y[i].Float32())
+	switch op {
+	case dtype.Sum, dtype.Avg:
+		for i := range o {
+			o[i] = dtype.F16FromFloat32(x[i].Float32() + y[i].Float32())
+		}
+	case dtype.Prod:
+		for i := range o {
+			o[i] = dtype.F16FromFloat32(x[i].Float32() * y[i].Float32())
+		}
+	default:
+		selectNarrow(op, f16Bits, out, a, b, n)
 	}
 }
 
-func prodF16(out, a, b unsafe.Pointer, n int) {
-	o, x, y := operands[dtype.F16](out, a, b, n)
-	for i := range o {
-		o[i] = dtype.F16FromFloat32(x[i].Float32() * y[i].Float32())
-	}
-}
-
-func avgF16(out, a, b unsafe.Pointer, n int, ranks int) {
+func avgF16(out, a, b unsafe.Pointer, n, ranks int) {
 	o, x, y := operands[dtype.F16](out, a, b, n)
 	for i := range o {
 		o[i] = dtype.F16FromFloat32((x[i].Float32() + y[i].Float32()) / float32(ranks))
 	}
 }
 
-func sumBF16(out, a, b unsafe.Pointer, n int) {
+func reduceBF16(op dtype.Op, out, a, b unsafe.Pointer, n int) {
 	o, x, y := operands[dtype.BF16](out, a, b, n)
-	for i := range o {
-		o[i] = dtype.BF16FromFloat32(x[i].Float32() + y[i].Float32())
+	switch op {
+	case dtype.Sum, dtype.Avg:
+		for i := range o {
+			o[i] = dtype.BF16FromFloat32(x[i].Float32() + y[i].Float32())
+		}
+	case dtype.Prod:
+		for i := range o {
+			o[i] = dtype.BF16FromFloat32(x[i].Float32() * y[i].Float32())
+		}
+	default:
+		selectNarrow(op, bf16Bits, out, a, b, n)
 	}
 }
 
-func prodBF16(out, a, b unsafe.Pointer, n int) {
-	o, x, y := operands[dtype.BF16](out, a, b, n)
-	for i := range o {
-		o[i] = dtype.BF16FromFloat32(x[i].Float32() * y[i].Float32())
-	}
-}
-
-func avgBF16(out, a, b unsafe.Pointer, n int, ranks int) {
+func avgBF16(out, a, b unsafe.Pointer, n, ranks int) {
 	o, x, y := operands[dtype.BF16](out, a, b, n)
 	for i := range o {
 		o[i] = dtype.BF16FromFloat32((x[i].Float32() + y[i].Float32()) / float32(ranks))
 	}
 }
 
-func sumE4M3(out, a, b unsafe.Pointer, n int) {
+func reduceE4M3(op dtype.Op, out, a, b unsafe.Pointer, n int) {
 	o, x, y := operands[dtype.E4M3](out, a, b, n)
-	for i := range o {
-		o[i] = dtype.E4M3FromFloat32(x[i].Float32() + y[i].Float32())
+	switch op {
+	case dtype.Sum, dtype.Avg:
+		for i := range o {
+			o[i] = dtype.E4M3FromFloat32(x[i].Float32() + y[i].Float32())
+		}
+	case dtype.Prod:
+		for i := range o {
+			o[i] = dtype.E4M3FromFloat32(x[i].Float32() * y[i].Float32())
+		}
+	default:
+		selectNarrow(op, e4m3Bits, out, a, b, n)
 	}
 }
 
-func prodE4M3(out, a, b unsafe.Pointer, n int) {
-	o, x, y := operands[dtype.E4M3](out, a, b, n)
-	for i := range o {
-		o[i] = dtype.E4M3FromFloat32(x[i].Float32() * y[i].Float32())
-	}
-}
-
-func avgE4M3(out, a, b unsafe.Pointer, n int, ranks int) {
+func avgE4M3(out, a, b unsafe.Pointer, n, ranks int) {
 	o, x, y := operands[dtype.E4M3](out, a, b, n)
 	for i := range o {
 		o[i] = dtype.E4M3FromFloat32((x[i].Float32() + y[i].Float32()) / float32(ranks))
 	}
 }
 
-func sumE5M2(out, a, b unsafe.Pointer, n int) {
+func reduceE5M2(op dtype.Op, out, a, b unsafe.Pointer, n int) {
 	o, x, y := operands[dtype.E5M2](out, a, b, n)
-	for i := range o {
-		o[i] = dtype.E5M2FromFloat32(x[i].Float32() + y[i].Float32())
+	switch op {
+	case dtype.Sum, dtype.Avg:
+		for i := range o {
+			o[i] = dtype.E5M2FromFloat32(x[i].Float32() + y[i].Float32())
+		}
+	case dtype.Prod:
+		for i := range o {
+			o[i] = dtype.E5M2FromFloat32(x[i].Float32() * y[i].Float32())
+		}
+	default:
+		selectNarrow(op, e5m2Bits, out, a, b, n)
 	}
 }
 
-func prodE5M2(out, a, b unsafe.Pointer, n int) {
-	o, x, y := operands[dtype.E5M2](out, a, b, n)
-	for i := range o {
-		o[i] = dtype.E5M2FromFloat32(x[i].Float32() * y[i].Float32())
-	}
-}
-
-func avgE5M2(out, a, b unsafe.Pointer, n int, ranks int) {
+func avgE5M2(out, a, b unsafe.Pointer, n, ranks int) {
 	o, x, y := operands[dtype.E5M2](out, a, b, n)
 	for i := range o {
 		o[i] = dtype.E5M2FromFloat32((x[i].Float32() + y[i].Float32()) / float32(ranks))

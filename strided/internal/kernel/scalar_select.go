@@ -41,34 +41,6 @@ var (
 	nan64 = math.Float64frombits(0x7ff8000000000000)
 )
 
-func maxF32(out, a, b unsafe.Pointer, n int) {
-	o, x, y := operands[float32](out, a, b, n)
-	for i := range o {
-		o[i] = maxWide(x[i], y[i], nan32)
-	}
-}
-
-func minF32(out, a, b unsafe.Pointer, n int) {
-	o, x, y := operands[float32](out, a, b, n)
-	for i := range o {
-		o[i] = minWide(x[i], y[i], nan32)
-	}
-}
-
-func maxF64(out, a, b unsafe.Pointer, n int) {
-	o, x, y := operands[float64](out, a, b, n)
-	for i := range o {
-		o[i] = maxWide(x[i], y[i], nan64)
-	}
-}
-
-func minF64(out, a, b unsafe.Pointer, n int) {
-	o, x, y := operands[float64](out, a, b, n)
-	for i := range o {
-		o[i] = minWide(x[i], y[i], nan64)
-	}
-}
-
 // narrowFloat describes a narrow float's bits: its magnitude bits, the largest
 // magnitude that is not NaN, and the canonical NaN.
 type narrowFloat[T uint8 | uint16] struct{ mag, top, nan T }
@@ -115,25 +87,15 @@ func (f narrowFloat[T]) lesser(x, y T) T {
 	return y
 }
 
-func maxNarrow[T uint8 | uint16](f narrowFloat[T], out, a, b unsafe.Pointer, n int) {
+func selectNarrow[T uint8 | uint16](op dtype.Op, f narrowFloat[T], out, a, b unsafe.Pointer, n int) {
 	o, x, y := operands[T](out, a, b, n)
-	for i := range o {
-		o[i] = f.greater(x[i], y[i])
+	if op == dtype.Max {
+		for i := range o {
+			o[i] = f.greater(x[i], y[i])
+		}
+		return
 	}
-}
-
-func minNarrow[T uint8 | uint16](f narrowFloat[T], out, a, b unsafe.Pointer, n int) {
-	o, x, y := operands[T](out, a, b, n)
 	for i := range o {
 		o[i] = f.lesser(x[i], y[i])
 	}
 }
-
-func maxF16(out, a, b unsafe.Pointer, n int)  { maxNarrow(f16Bits, out, a, b, n) }
-func minF16(out, a, b unsafe.Pointer, n int)  { minNarrow(f16Bits, out, a, b, n) }
-func maxBF16(out, a, b unsafe.Pointer, n int) { maxNarrow(bf16Bits, out, a, b, n) }
-func minBF16(out, a, b unsafe.Pointer, n int) { minNarrow(bf16Bits, out, a, b, n) }
-func maxE4M3(out, a, b unsafe.Pointer, n int) { maxNarrow(e4m3Bits, out, a, b, n) }
-func minE4M3(out, a, b unsafe.Pointer, n int) { minNarrow(e4m3Bits, out, a, b, n) }
-func maxE5M2(out, a, b unsafe.Pointer, n int) { maxNarrow(e5m2Bits, out, a, b, n) }
-func minE5M2(out, a, b unsafe.Pointer, n int) { minNarrow(e5m2Bits, out, a, b, n) }

@@ -1,0 +1,127 @@
+package main
+
+// The 8-bit floats pass through float16. Its significand has 11 bits, at least
+// 2p+2 for the p of either type, so rounding a sum or a product to float16 first
+// and to 8 bits after gives what rounding once would. A quotient has no such
+// guarantee: it is rounded to float16 towards zero, and the lowest bit is set
+// when that lost anything, so that the second rounding decides as if it saw all
+// bits.
+//
+// Odd and even bytes are worked on apart, each in the upper half of a 16-bit
+// word. There an e5m2 is a float16 as it stands; an e4m3 becomes one of 2^-8
+// times its value, subnormals included, when its magnitude moves down one bit.
+
+// float8 describes one of the types.
+type float8 struct {
+	scaled   bool   // float16 stands for 2^-8 times the value
+	infinite bool   // has infinities, so that operations may make NaN
+	fraction uint8  // how many bits of a float16 its fraction lacks
+	largest  uint16 // its largest finite magnitude
+}
+
+var (
+	e4m3 = float8{scaled: true, fraction: 7, largest: 0x7e}
+	e5m2 = float8{infinite: true, fraction: 8, largest: 0x7b}
+)
+
+func (t float8) sum(m *machine) func(x, y vec) vec { return t.combine(m, add32, false) }
+
+func (t float8) product(m *machine) func(x, y vec) vec {
+	if !t.scaled {
+		return t.combine(m, mul32, false)
+	}
+	unscale := m.constFloat(0x1p8)
+	return t.combine(m, func(m *machine, x, y vec) vec { return mul32(m, mul32(m, x, y), unscale) }, false)
+}
+
+func (t float8) average(m *machine, divisor vec) func(x, y vec) vec {
+	return t.combine(m, avg32(divisor), true)
+}
+
+// combine is f on 8-bit floats; sticky says that f's results must not be rounded
+// twice.
+func (t float8) combine(m *machine, f binary32, sticky bool) func(x, y vec) vec {
+	high, signs, nan := m.const16(0xff00), m.const8(0x80), m.const8(0x7f)
+	words, narrow, round := t.words(m, high), t.narrow(m, sticky), t.round(m)
+	isNaN := t.isNaN(m, high)
+	step := func(x, y vec) vec {
+		xl, xh := m.widen16(x)
+		yl, yh := m.widen16(y)
+		return narrow(f(m, xl, yl), f(m, xh, yh))
+	}
+	return func(x, y vec) vec {
+		xOdd, xEven := words(x)
+		yOdd, yEven := words(y)
+		odd, even := step(xOdd, yOdd), step(xEven, yEven)
+		roundOdd, roundEven := round(odd), round(even)
+		if t.fraction == 7 {
+			roundOdd = m.do2(m.VPADDW, roundOdd, roundOdd)
+		}
+		magnitude := m.chooseBits(high, roundOdd, m.shift(m.VPSRLW, t.fraction, roundEven))
+		sign := m.and(signs, m.chooseBits(high, odd, m.shift(m.VPSRLW, 8, even)))
+		return m.choose(8, isNaN(x, y, odd, even), nan, m.or(magnitude, sign))
+	}
+}
+
+// words makes float16 of odd and even bytes.
+func (t float8) words(m *machine, high vec) func(x vec) (odd, even vec) {
+	if !t.scaled {
+		return func(x vec) (odd, even vec) { return m.and(x, high), m.shift(m.VPSLLW, 8, x) }
+	}
+	// After the arithmetic shift the sign stands in two bits; keep the upper one.
+	keep := m.spilled16(0xbf80)
+	place := func(x vec) vec { return m.and(keep, m.shift(m.VPSRAW, 1, x)) }
+	return func(x vec) (odd, even vec) { return place(x), place(m.shift(m.VPSLLW, 8, x)) }
+}
+
+// narrow makes float16 of float32.
+func (t float8) narrow(m *machine, sticky bool) func(lo, hi vec) vec {
+	if !sticky {
+		return func(lo, hi vec) vec { return m.narrow16(lo, hi, nearestEven) }
+	}
+	lowest := m.constFloat(0x1p-24) // the float16 whose bits are 1
+	return func(lo, hi vec) vec {
+		r := m.narrow16(lo, hi, towardsZero)
+		backLo, backHi := m.widen16(r)
+		lost := func(x, back vec) vec {
+			return m.and(lowest, m.ones(32, m.compareFloat(32, notEqual, x, back)))
+		}
+		return m.or(r, m.narrow16(lost(lo, backLo), lost(hi, backHi), nearestEven))
+	}
+}
+
+// round rounds the magnitude of a float16 to nearest even, as far as this type's
+// fraction goes, and saturates. Bits below the fraction are left undefined.
+func (t float8) round(m *machine) func(x vec) vec {
+	magnitude, one := m.spilled16(0x7fff), m.spilled16(1)
+	bias := m.spilled16(1<<(t.fraction-1) - 1)
+	largest := m.spilled16(t.largest<<t.fraction | (1<<t.fraction - 1))
+	return func(x vec) vec {
+		lowest := m.and(one, m.shift(m.VPSRLW, t.fraction, x))
+		biased := m.do2(m.VPADDW, bias, m.and(magnitude, x))
+		return m.do2(m.VPMINSW, largest, m.do2(m.VPADDW, lowest, biased))
+	}
+}
+
+// isNaN finds the bytes of the result that are NaN: those whose float16 is, or,
+// for the type without infinities, those with an operand that is.
+func (t float8) isNaN(m *machine, high vec) func(x, y, odd, even vec) mask {
+	if !t.infinite {
+		magnitude := m.const8(0x7f)
+		return func(x, y, _, _ vec) mask {
+			larger := m.do2(m.VPMAXUB, m.and(x, magnitude), m.and(y, magnitude))
+			return m.equal(8, larger, magnitude)
+		}
+	}
+	magnitude, inf := m.spilled16(0x7fff), m.const16(0x7c00)
+	above := func(x vec) vec { return m.ones(16, m.greater(16, m.and(magnitude, x), inf)) }
+	return func(_, _, odd, even vec) mask {
+		bytes := m.chooseBits(high, above(odd), above(even))
+		if !m.wide() {
+			return bytes
+		}
+		k := m.K()
+		m.VPMOVB2M(bytes, k)
+		return k
+	}
+}
