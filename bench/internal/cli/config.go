@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/monel-dev/monel/bench/internal/layouts"
+	"github.com/monel-dev/monel/strided/dtype"
+)
+
+// Verb is what a command line asks for.
+type Verb string
+
+// The verbs.
+const (
+	Measure Verb = "measure" // one configuration: nccl-tests' table
+	Ratio   Verb = "ratio"   // two configurations, interleaved
+)
+
+// Collective is the operation to measure.
+type Collective string
+
+// The collectives.
+const (
+	AllReduce Collective = "all_reduce"
+	Broadcast Collective = "broadcast"
+)
+
+// Collectives lists what can be measured.
+func Collectives() []Collective { return []Collective{AllReduce, Broadcast} }
+
+// Rooted reports whether the collective has a root instead of an operator.
+func (c Collective) Rooted() bool { return c == Broadcast }
+
+// Mode says which buffers a call gets.
+type Mode string
+
+// The modes.
+const (
+	Both       Mode = "both"         // first one, then the other
+	OutOfPlace Mode = "out_of_place" // a source and a destination
+	InPlace    Mode = "in_place"     // one tensor that is both
+)
+
+func modes() []Mode { return []Mode{Both, OutOfPlace, InPlace} }
+
+// Has reports whether measuring in mode m includes one, a mode other than Both.
+func (m Mode) Has(one Mode) bool { return m == Both || m == one }
+
+// Transport is the wire to measure.
+type Transport string
+
+// The transports.
+const (
+	Auto Transport = "auto" // the best there is
+	TCP  Transport = "tcp"
+)
+
+func transports() []Transport { return []Transport{Auto, TCP} }
+
+// Case is one configuration: everything that ratio may compare.
+type Case struct {
+	Collective   Collective
+	Layout       layouts.Name
+	Mode         Mode
+	Ops          []dtype.Op
+	DTypes       []dtype.DType
+	Root         int // or AllRoots
+	Transport    Transport
+	LogicalOrder bool
+}
+
+// Config is a whole command line.
+type Config struct {
+	Verb Verb
+	Case Case
+	Base Case // ratio's second configuration: times are divided by its times
+
+	Sweep   Sweep
+	Iters   int // timed calls per measurement
+	Warmup  int // calls before them
+	Check   int // verified calls per measurement
+	NP      int // processes to start on this machine
+	NPGiven bool
+	Timeout time.Duration // 0: the engine's default
+	JSON    string        // file for one object per row, "-" for standard output
+
+	Rounds   int     // ratio: how often both configurations are measured
+	MaxRatio float64 // ratio: fail above this median; 0 never does
+}

@@ -1,0 +1,23 @@
+package cli
+
+const usageHead = `Measure and verify collectives on tensors of any memory layout.
+
+  bench all_reduce|broadcast [flags]
+  bench ratio all_reduce|broadcast --layouts A,B [flags]
+  bench ratio all_reduce|broadcast --vs "FLAGS" [flags]
+
+Without a launcher, -np N processes are started on this machine. Under torchrun,
+Open MPI or Slurm each process is one rank of that job. The table and the flags
+are nccl-tests'. ratio measures two configurations interleaved and prints the
+median, least and greatest ratio of their times.
+
+Exit status: 0 when every value was right, 1 when something was wrong or failed,
+2 for a wrong command line.
+
+Flags:
+`
+
+// Usage is the text that help prints.
+func Usage() string {
+	return usageHead + newLine().flags.FlagUsages()
+}

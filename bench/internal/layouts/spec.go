@@ -1,0 +1,113 @@
+// Package layouts builds the tensors that the bench moves: for every element
+// count and every named layout, a shape, strides, and the storage around them.
+package layouts
+
+import "slices"
+
+// guard is the number of storage elements before and after a tensor that
+// belong to nobody. They show writes out of bounds. It keeps a tensor aligned
+// to 64 bytes, whatever its type.
+const guard = 64
+
+// wider is how many columns a Slice's matrix has beyond the window, on each
+// side, and spread how many columns a Column's matrix has.
+const (
+	wider  = 3
+	spread = 3
+)
+
+// Spec is a tensor in its storage. All numbers are in elements.
+type Spec struct {
+	Shape   []int64
+	Strides []int64
+	Offset  int64 // of the element with all indices 0, in storage
+	Storage int64 // length of the storage, guards included
+}
+
+// New is the tensor of count elements that rank has under layout name.
+func New(name Name, rank int, count int64) Spec {
+	shape := name.Shape(count)
+	switch name.OnRank(rank) {
+	case Transpose:
+		order := identity(len(shape))
+		last := len(order) - 1
+		order[last], order[last-1] = order[last-1], order[last]
+		return inOrder(shape, order)
+	case ChannelsLast:
+		return inOrder(shape, []int{0, 2, 3, 1})
+	case Slice:
+		return slice(shape)
+	case Column:
+		return column(shape)
+	case Reverse:
+		return reverse(shape)
+	default:
+		return inOrder(shape, identity(len(shape)))
+	}
+}
+
+// Count is the number of the tensor's elements.
+func (s Spec) Count() int64 { return product(s.Shape) }
+
+// HasGaps reports whether the storage has elements between the tensor's own.
+func (s Spec) HasGaps() bool { return s.Storage > s.Count()+2*guard }
+
+// inOrder is a tensor without gaps whose dimensions lie in memory in the given
+// order, outermost first.
+func inOrder(shape []int64, order []int) Spec {
+	strides := make([]int64, len(shape))
+	next := int64(1)
+	for _, dim := range slices.Backward(order) {
+		strides[dim] = next
+		next *= shape[dim]
+	}
+	return Spec{Shape: shape, Strides: strides, Offset: guard, Storage: product(shape) + 2*guard}
+}
+
+func slice(shape []int64) Spec {
+	last := len(shape) - 1
+	wide := slices.Clone(shape)
+	wide[last] += 2 * wider
+	s := inOrder(wide, identity(len(wide)))
+	s.Shape = shape
+	s.Offset += wider
+	return s
+}
+
+func column(shape []int64) Spec {
+	s := inOrder(shape, identity(len(shape)))
+	for i := range s.Strides {
+		s.Strides[i] *= spread
+	}
+	s.Offset += spread / 2
+	s.Storage = product(shape)*spread + 2*guard
+	return s
+}
+
+func reverse(shape []int64) Spec {
+	s := inOrder(shape, identity(len(shape)))
+	for i := range s.Strides {
+		s.Strides[i] = -s.Strides[i]
+	}
+	s.Offset += max(product(shape)-1, 0)
+	return s
+}
+
+func identity(n int) []int {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	return order
+}
+
+func product(dims []int64) int64 {
+	p := int64(1)
+	for _, d := range dims {
+		p *= d
+	}
+	return p
+}
+
+// Guards is where the storage between the guards begins and ends.
+func (s Spec) Guards() (front, back int64) { return guard, s.Storage - guard }

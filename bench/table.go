@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/monel-dev/monel/bench/internal/cli"
+	"github.com/monel-dev/monel/bench/internal/measure"
+	"github.com/monel-dev/monel/bench/internal/report"
+	"github.com/monel-dev/monel/engine"
+)
+
+// runTable measures one configuration at all its sizes and returns the number
+// of wrong values on all ranks.
+func runTable(ctx context.Context, cfg *cli.Config, w *world, out *output) (int64, error) {
+	comm := w.of(cfg.Case)
+	lines := measure.Lines(cfg.Case, cfg.Sweep, comm.Size())
+	var calls []measure.Call
+	for _, l := range lines {
+		calls = append(calls, l.Calls()...)
+	}
+	buffers, err := measure.Allocate(comm.Rank(), calls)
+	if err != nil {
+		return 0, err
+	}
+	head, err := header(ctx, cfg, comm)
+	if err != nil {
+		return 0, err
+	}
+	table := report.NewTable(out.table, head)
+	b := bench{cfg: cfg, runner: &measure.Runner{Comm: comm, Buffers: buffers}, progress: out.progress(len(calls))}
+	about := report.Context{
+		Collective: string(cfg.Case.Collective), Transport: comm.Transport(), Layout: string(cfg.Case.Layout), Ranks: comm.Size(),
+	}
+	for _, l := range lines {
+		row, err := b.line(ctx, l)
+		if err != nil {
+			b.progress.Close()
+			return 0, err
+		}
+		table.Add(row)
+		if err := out.json.Add(about, row); err != nil {
+			return 0, fmt.Errorf("--json: %w", err)
+		}
+	}
+	b.progress.Close()
+	return b.wrong, table.Close()
+}
+
+// bench measures lines of the table.
+type bench struct {
+	cfg      *cli.Config
+	runner   *measure.Runner
+	progress *report.Progress
+	wrong    int64 // so far
+}
+
+func (b *bench) line(ctx context.Context, l measure.Line) (report.Row, error) {
+	first := l.Calls()[0]
+	row := report.Row{
+		Bytes: first.Bytes(), Count: first.Count, DType: first.DType.String(), Op: first.OpName(), Root: first.RootOrNone(),
+	}
+	var err error
+	if row.OutOfPlace, err = b.half(ctx, l.OutOfPlace); err != nil {
+		return row, err
+	}
+	row.InPlace, err = b.half(ctx, l.InPlace)
+	return row, err
+}
+
+// half measures one call, nil if the line has none.
+func (b *bench) half(ctx context.Context, c *measure.Call) (*report.Result, error) {
+	if c == nil {
+		return nil, nil
+	}
+	b.progress.Begin(fmt.Sprintf("%s %s %d B", c.Collective, c.DType, c.Bytes()))
+	seconds, err := b.runner.Time(ctx, *c, b.cfg.Warmup, b.cfg.Iters)
+	if err != nil {
+		return nil, err
+	}
+	wrong, err := b.runner.Verify(ctx, *c, b.cfg.Check)
+	if err != nil {
+		return nil, err
+	}
+	b.progress.Step()
+	b.wrong += max(wrong, 0)
+	return report.NewResult(c.Bytes(), seconds, c.BusFactor(b.runner.Comm.Size()), wrong), nil
+}
+
+func header(ctx context.Context, cfg *cli.Config, comm *engine.Comm) (report.Header, error) {
+	ranks, err := whereabouts(ctx, comm)
+	h := report.Header{
+		Program: program(), Collective: string(cfg.Case.Collective), Transport: comm.Transport(),
+		Layout: string(cfg.Case.Layout), Mode: string(cfg.Case.Mode), Ranks: ranks,
+		MinBytes: int64(cfg.Sweep.Min), MaxBytes: int64(cfg.Sweep.Max), Step: int64(cfg.Sweep.Step), StepIs: "bytes",
+		Warmup: cfg.Warmup, Iters: cfg.Iters, Check: cfg.Check,
+	}
+	if cfg.Sweep.Factor > 1 {
+		h.Step, h.StepIs = cfg.Sweep.Factor, "factor"
+	}
+	return h, err
+}
