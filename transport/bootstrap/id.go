@@ -198,6 +198,9 @@ func (id *ID) Text() string { return idTextStart + base64.RawURLEncoding.EncodeT
 
 // String describes id without its secret.
 func (id ID) String() string {
+	if id.IsZero() {
+		return "monel id (none)"
+	}
 	if err := id.Validate(); err != nil {
 		return "monel id (invalid)"
 	}
