@@ -157,7 +157,9 @@ func TestSignalsArePassedOn(t *testing.T) {
 		done <- job("polite", 2, w).Run(context.Background(), signals)
 	}()
 	lines := bufio.NewScanner(r)
-	require.True(t, lines.Scan() && lines.Scan())
+	for range 2 { // both are ready
+		require.True(t, lines.Scan())
+	}
 	signals <- os.Interrupt
 	heard := map[string]bool{}
 	for lines.Scan() {

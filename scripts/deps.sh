@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Installs what the tests need besides Go: a C compiler for the race detector,
+# Open MPI's launcher, and git to see what generators changed.
+set -euo pipefail
+. "$(dirname "$0")/install.sh"
+command -v go >/dev/null || fail "Go is missing: install the version in go.mod, or a newer one, from go.dev"
+require gcc gcc
+# The compiler without its C library's headers builds nothing.
+echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1 || { as_root apt-get update -qq && as_root apt-get install -y -qq libc6-dev >/dev/null; } ||
+	fail "the C library's headers are missing: install libc6-dev"
+require git git
+require mpirun openmpi-bin
