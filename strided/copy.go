@@ -47,7 +47,7 @@ func copyViews(to, from View) {
 		j.do, j.in, j.plan, j.mem = unpack, from.base, to.plan, to.base
 	case to.plan.same(from.plan):
 		j.do = copyAcross
-	case from.plan.kind >= to.plan.kind:
+	case from.plan.hardness() >= to.plan.hardness():
 		j.do, j.other = copyFrom, to
 	default:
 		j.do, j.other, j.plan, j.mem = copyTo, from, to.plan, to.base

@@ -17,15 +17,15 @@ const (
 	reduceInto
 	// reduceOut: finish(in (+) memory) -> mem2, which has the same plan, and out.
 	reduceOut
+	copyAcross // memory -> mem2, which has the same plan
+	noteRead   // tells the race detector
+	noteWrite
 	// reduceFromSource: finish(in (+) memory) -> other and out.
 	reduceFromSource
 	// reduceToTarget: finish(in (+) other) -> memory and out.
 	reduceToTarget
-	copyAcross // memory -> mem2, which has the same plan
-	copyFrom   // memory -> other
-	copyTo     // other -> memory
-	noteRead   // tells the race detector
-	noteWrite
+	copyFrom // memory -> other
+	copyTo   // other -> memory
 )
 
 // job is one call's work, carried through the rectangles of a plan.
@@ -58,8 +58,42 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 func (j *job) visitWithScratch(lo, hi int64) {
 	j.scratch = scratches.Get().(*scratch)
-	j.plan.visit(j, lo, hi)
+	j.visit(lo, hi)
 	scratches.Put(j.scratch)
+}
+
+// visit does the job for the elements [lo,hi), lo < hi; as far as possible by
+// whole units, where the plan has them.
+func (j *job) visit(lo, hi int64) {
+	u := j.plan.units
+	if u == nil {
+		j.plan.visit(j, lo, hi)
+		return
+	}
+	first, end := (lo+u.per-1)/u.per, hi/u.per
+	if first >= end {
+		j.plan.visit(j, lo, hi)
+		return
+	}
+	if from := first * u.per; lo < from {
+		j.plan.visit(j, lo, from)
+	}
+	k := *j
+	k.plan, k.lo = u, first
+	skip := (first*u.per - j.lo) * j.plan.es
+	k.out, k.in = advance(j.out, skip), advance(j.in, skip)
+	u.visit(&k, first, end)
+	if to := end * u.per; to < hi {
+		j.plan.visit(j, to, hi)
+	}
+}
+
+// advance is p n bytes on, or nil if p is nil.
+func advance(p unsafe.Pointer, n int64) unsafe.Pointer {
+	if p == nil {
+		return nil
+	}
+	return unsafe.Add(p, n)
 }
 
 // rect does the job for rows × cols elements. The first one is element e of the
@@ -79,9 +113,16 @@ func (j *job) rect(offset, e, rows, cols int64) {
 		j.note(mem, rows, cols)
 		return
 	}
-	if p.kind == runs && cols*p.es >= directBytes && j.direct(offset, at, rows, cols) {
+	if p.kind == runs && cols*p.es >= directBytes {
+		j.direct(offset, e, rows, cols)
 		return
 	}
+	j.tiles(offset, e, rows, cols)
+}
+
+// tiles cuts a rectangle into tiles that fit the scratch.
+func (j *job) tiles(offset, e, rows, cols int64) {
+	p := j.plan
 	tileRows, tileCols := p.tile(rows, cols)
 	for r := int64(0); r < rows; r += tileRows {
 		for c := int64(0); c < cols; c += tileCols {
@@ -94,25 +135,38 @@ func (j *job) rect(offset, e, rows, cols int64) {
 // cheaper than staging several runs.
 const directBytes = 256
 
-// direct does a job run by run, straight on the memory.
-func (j *job) direct(offset, at, rows, cols int64) bool {
+// direct does a job run by run, straight on the memory, except for runs that are
+// not contiguous in the other tensor.
+func (j *job) direct(offset, e, rows, cols int64) {
 	p := j.plan
-	step := p.pitch * p.es
 	for r := range rows {
 		mem := unsafe.Add(j.mem, offset+r*p.rowStride())
+		at := (e - j.lo + r*p.pitch) * p.es
+		var other unsafe.Pointer
+		if j.do >= reduceFromSource {
+			if other = j.other.direct(e+r*p.pitch, cols); other == nil {
+				j.tiles(offset+r*p.rowStride(), e+r*p.pitch, 1, cols)
+				continue
+			}
+		}
 		switch j.do {
 		case reduceInto:
-			kernel.Reduce(j.op, p.dt, unsafe.Add(j.out, at+r*step), unsafe.Add(j.in, at+r*step), mem, int(cols))
+			kernel.Reduce(j.op, p.dt, unsafe.Add(j.out, at), unsafe.Add(j.in, at), mem, int(cols))
 		case reduceOut:
 			to := unsafe.Add(j.mem2, offset+r*p.rowStride())
-			kernel.ReduceFinish(j.op, p.dt, to, j.outAt(at+r*step), unsafe.Add(j.in, at+r*step), mem, int(cols), j.ranks)
+			kernel.ReduceFinish(j.op, p.dt, to, advance(j.out, at), unsafe.Add(j.in, at), mem, int(cols), j.ranks)
+		case reduceFromSource:
+			kernel.ReduceFinish(j.op, p.dt, other, advance(j.out, at), unsafe.Add(j.in, at), mem, int(cols), j.ranks)
+		case reduceToTarget:
+			kernel.ReduceFinish(j.op, p.dt, mem, advance(j.out, at), unsafe.Add(j.in, at), other, int(cols), j.ranks)
 		case copyAcross:
 			kernel.Copy(unsafe.Add(j.mem2, offset+r*p.rowStride()), mem, int(cols*p.es))
-		default:
-			return false
+		case copyFrom:
+			kernel.Copy(other, mem, int(cols*p.es))
+		case copyTo:
+			kernel.Copy(mem, other, int(cols*p.es))
 		}
 	}
-	return true
 }
 
 // tile does a job for a tile that fits the scratch.
@@ -134,29 +188,29 @@ func (j *job) tile(offset, e, rows, cols int64) {
 		first := e + r*p.pitch
 		switch j.do {
 		case reduceInto:
-			kernel.Reduce(j.op, p.dt, unsafe.Add(j.out, at), unsafe.Add(j.in, at), piece, int(count))
+			kernel.Reduce(j.op, p.dt, unsafe.Add(j.out, at), unsafe.Add(j.in, at), piece, int(count*p.per))
 		case reduceOut:
-			kernel.ReduceFinish(j.op, p.dt, piece, j.outAt(at), unsafe.Add(j.in, at), piece, int(count), j.ranks)
+			kernel.ReduceFinish(j.op, p.dt, piece, advance(j.out, at), unsafe.Add(j.in, at), piece, int(count*p.per), j.ranks)
 		case reduceFromSource:
-			to := j.other.direct(first, count)
+			to := j.other.direct(first*p.per, count*p.per)
 			if to == nil {
 				to = piece
 			}
-			kernel.ReduceFinish(j.op, p.dt, to, j.outAt(at), unsafe.Add(j.in, at), piece, int(count), j.ranks)
+			kernel.ReduceFinish(j.op, p.dt, to, advance(j.out, at), unsafe.Add(j.in, at), piece, int(count*p.per), j.ranks)
 			if to == piece {
-				j.other.unpackRaw(piece, first, count)
+				j.other.unpackRaw(piece, first*p.per, count*p.per)
 			}
 		case reduceToTarget:
-			from := j.other.direct(first, count)
+			from := j.other.direct(first*p.per, count*p.per)
 			if from == nil {
 				from = unsafe.Pointer(&j.scratch.other)
-				j.other.packRaw(from, first, count)
+				j.other.packRaw(from, first*p.per, count*p.per)
 			}
-			kernel.ReduceFinish(j.op, p.dt, piece, j.outAt(at), unsafe.Add(j.in, at), from, int(count), j.ranks)
+			kernel.ReduceFinish(j.op, p.dt, piece, advance(j.out, at), unsafe.Add(j.in, at), from, int(count*p.per), j.ranks)
 		case copyFrom:
-			j.other.unpackRaw(piece, first, count)
+			j.other.unpackRaw(piece, first*p.per, count*p.per)
 		case copyTo:
-			j.other.packRaw(piece, first, count)
+			j.other.packRaw(piece, first*p.per, count*p.per)
 		}
 	}
 	switch j.do {
@@ -165,13 +219,6 @@ func (j *job) tile(offset, e, rows, cols int64) {
 	case reduceToTarget, copyTo:
 		p.store(mem, tile, row, rows, cols)
 	}
-}
-
-func (j *job) outAt(at int64) unsafe.Pointer {
-	if j.out == nil {
-		return nil
-	}
-	return unsafe.Add(j.out, at)
 }
 
 // direct is the address of n elements from lo on if they are contiguous for
@@ -190,7 +237,7 @@ func (v View) packRaw(out unsafe.Pointer, lo, n int64) {
 		return
 	}
 	j := job{do: pack, plan: v.plan, mem: v.base, lo: lo, out: out}
-	v.plan.visit(&j, lo, lo+n)
+	j.visit(lo, lo+n)
 }
 
 func (v View) unpackRaw(in unsafe.Pointer, lo, n int64) {
@@ -199,5 +246,5 @@ func (v View) unpackRaw(in unsafe.Pointer, lo, n int64) {
 		return
 	}
 	j := job{do: unpack, plan: v.plan, mem: v.base, lo: lo, in: in}
-	v.plan.visit(&j, lo, lo+n)
+	j.visit(lo, lo+n)
 }

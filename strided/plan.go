@@ -31,6 +31,7 @@ type plan struct {
 	shape, strides []int64
 
 	es    int64 // bytes of an element
+	per   int64 // 1; in a plan of units, how many elements a unit has
 	count int64
 	first int64 // place of the first element walked, in bytes from element (0, 0, …)
 
@@ -46,6 +47,11 @@ type plan struct {
 	// of full height, because neighbouring rows share cache lines. Otherwise it
 	// is cut into rows.
 	byColumns bool
+	// units, if not nil, is the better plan for all but the ends of a range: its
+	// elements are this plan's runs, shorter than a cache line, such as the pairs
+	// of a complex tensor. They share cache lines across another dimension than
+	// the next one.
+	units *plan
 }
 
 func (p *plan) rowStride() int64 { return p.stride[p.row] }
@@ -54,7 +60,7 @@ func (p *plan) cols() int64      { return p.size[len(p.size)-1] }
 
 // newPlan plans a layout, to which w fits.
 func newPlan(l *Layout, w Walk) *plan {
-	p := &plan{dt: l.dt, walk: w, shape: l.shape, strides: l.strides, es: int64(l.dt.Size()), count: l.count}
+	p := &plan{dt: l.dt, walk: w, shape: l.shape, strides: l.strides, es: int64(l.dt.Size()), per: 1, count: l.count}
 	if l.count == 0 {
 		return p
 	}
@@ -71,15 +77,34 @@ func newPlan(l *Layout, w Walk) *plan {
 		p.size, p.stride = []int64{1, d.size[0]}, []int64{0, d.stride[0]}
 	}
 	p.chooseRows()
-	p.pitch = 1
-	for _, n := range p.size[p.row+1:] {
-		p.pitch *= n
+	if p.kind == runs {
+		p.planUnits()
 	}
-	p.block = p.size[p.row] * p.pitch
 	return p
 }
 
+// planUnits looks for a better plan of whole runs.
+func (p *plan) planUnits() {
+	last := len(p.size) - 1
+	unit := p.cols() * p.es
+	if unit >= cacheLine || last < 2 {
+		return
+	}
+	u := &plan{dt: p.dt, es: unit, per: p.cols(), count: p.count / p.cols(), size: p.size[:last], stride: p.stride[:last]}
+	u.chooseRows()
+	if u.byColumns {
+		p.units = u
+	}
+}
+
 func (p *plan) chooseRows() {
+	defer func() {
+		p.pitch = 1
+		for _, n := range p.size[p.row+1:] {
+			p.pitch *= n
+		}
+		p.block = p.size[p.row] * p.pitch
+	}()
 	last := len(p.size) - 1
 	p.row = last - 1
 	if p.colStride() == p.es {
@@ -96,10 +121,22 @@ func (p *plan) chooseRows() {
 	p.kind = scattered
 	if least != last {
 		p.row, p.byColumns = least, true
-		if magnitude(p.stride[least]) == uint64(p.es) {
+		if magnitude(p.stride[least]) == uint64(p.es) && isWord(p.es) {
 			p.kind = transposed
 		}
 	}
+}
+
+// isWord reports whether the kernels move elements of so many bytes.
+func isWord(bytes int64) bool { return bytes <= 16 && bytes&(bytes-1) == 0 }
+
+// hardness ranks plans by what it costs not to follow them: a transposed layout
+// accessed in another's order fetches a cache line per element.
+func (p *plan) hardness() kind {
+	if p.units != nil {
+		return p.units.kind
+	}
+	return p.kind
 }
 
 // same reports whether p and o visit memory in the same steps.

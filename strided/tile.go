@@ -6,10 +6,24 @@ import (
 	"github.com/monel-dev/monel/strided/internal/kernel"
 )
 
-// cacheLine is what a tile's extent along contiguous memory is a multiple of.
-const cacheLine = 64
+// Between memory and rows that are contiguous, in a slot or a scratch tile, a
+// rectangle of a transposed layout moves band by band: a band is as many rows as
+// one cache line of memory holds, so that every line fetched is used up while it
+// is in the first-level cache, even where the lines of neighbouring columns fall
+// into the same cache set. Higher rectangles go in squares of several bands, so
+// that several neighbouring lines of a page are used before the page is left.
+const (
+	cacheLine   = 64
+	squareBytes = 4 * cacheLine
+	// thin is how few rows or columns are moved one by one, as long strided runs,
+	// rather than transposed in blocks.
+	thin = 4
+	// thinRun is how many elements of a thin rectangle are moved before the next
+	// row or column, which shares their cache lines.
+	thinRun = 1024
+)
 
-// tile is the shape of the tiles that a rectangle is cut into, each fitting a
+// tile is the shape of the tiles that a rectangle is cut into to go through a
 // scratch buffer.
 func (p *plan) tile(rows, cols int64) (tileRows, tileCols int64) {
 	room := scratchBytes / p.es
@@ -17,59 +31,165 @@ func (p *plan) tile(rows, cols int64) (tileRows, tileCols int64) {
 		tileCols = min(cols, room)
 		return min(rows, room/tileCols), tileCols
 	}
-	tileRows = min(rows, cacheLine/p.es)
+	tileRows = min(rows, p.bandRows())
 	tileCols = min(cols, room/tileRows)
 	return min(rows, room/tileCols), tileCols
 }
 
+// bandRows is how many rows share a cache line of memory, at least 1.
+func (p *plan) bandRows() int64 {
+	return max(1, cacheLine/int64(magnitude(p.rowStride())))
+}
+
 // load copies a rectangle from memory to rows of dst that are pitch bytes apart.
 func (p *plan) load(dst unsafe.Pointer, pitch int64, mem unsafe.Pointer, rows, cols int64) {
-	rowStride, colStride, es := p.rowStride(), p.colStride(), int(p.es)
-	switch {
-	case p.kind == runs:
+	if !p.byColumns {
+		if p.kind == runs {
+			copyRows(dst, pitch, mem, p.rowStride(), rows, cols*p.es)
+			return
+		}
 		for r := range rows {
-			kernel.Copy(unsafe.Add(dst, r*pitch), unsafe.Add(mem, r*rowStride), int(cols)*es)
+			p.gather(unsafe.Add(dst, r*pitch), unsafe.Add(mem, r*p.rowStride()), cols)
 		}
-	case p.kind == transposed && rows > 1:
-		band := int64(cacheLine / es)
-		for r := int64(0); r < rows; r += band {
-			n := min(band, rows-r)
-			if rowStride > 0 {
-				kernel.Transpose(unsafe.Add(dst, r*pitch), pitch, unsafe.Add(mem, r*rowStride), colStride, int(n), int(cols), es)
-			} else {
-				bottom := r + n - 1
-				kernel.Transpose(unsafe.Add(dst, bottom*pitch), -pitch, unsafe.Add(mem, bottom*rowStride), colStride, int(n), int(cols), es)
-			}
-		}
-	default:
-		for r := range rows {
-			kernel.Gather(unsafe.Add(dst, r*pitch), unsafe.Add(mem, r*rowStride), int(cols), es, colStride)
-		}
+		return
+	}
+	s := p.squares(mem, rows, cols)
+	for s.next() {
+		s.load(unsafe.Add(dst, s.r*pitch+s.c*p.es), pitch, mem)
 	}
 }
 
 // store copies rows of src that are pitch bytes apart to a rectangle of memory.
 func (p *plan) store(mem, src unsafe.Pointer, pitch int64, rows, cols int64) {
-	rowStride, colStride, es := p.rowStride(), p.colStride(), int(p.es)
-	switch {
-	case p.kind == runs:
-		for r := range rows {
-			kernel.Copy(unsafe.Add(mem, r*rowStride), unsafe.Add(src, r*pitch), int(cols)*es)
+	if !p.byColumns {
+		if p.kind == runs {
+			copyRows(mem, p.rowStride(), src, pitch, rows, cols*p.es)
+			return
 		}
-	case p.kind == transposed && rows > 1:
-		band := int64(cacheLine / es)
-		for r := int64(0); r < rows; r += band {
-			n := min(band, rows-r)
-			if rowStride > 0 {
-				kernel.Transpose(unsafe.Add(mem, r*rowStride), colStride, unsafe.Add(src, r*pitch), pitch, int(cols), int(n), es)
-			} else {
-				bottom := r + n - 1
-				kernel.Transpose(unsafe.Add(mem, bottom*rowStride), colStride, unsafe.Add(src, bottom*pitch), -pitch, int(cols), int(n), es)
+		for r := range rows {
+			p.scatter(unsafe.Add(mem, r*p.rowStride()), unsafe.Add(src, r*pitch), cols)
+		}
+		return
+	}
+	s := p.squares(mem, rows, cols)
+	for s.next() {
+		s.store(mem, unsafe.Add(src, s.r*pitch+s.c*p.es), pitch)
+	}
+}
+
+// gather copies n elements of a row from memory.
+func (p *plan) gather(dst, mem unsafe.Pointer, n int64) {
+	if isWord(p.es) {
+		kernel.Gather(dst, mem, int(n), int(p.es), p.colStride())
+	} else {
+		copyRows(dst, p.es, mem, p.colStride(), n, p.es)
+	}
+}
+
+// scatter copies n elements of a row to memory.
+func (p *plan) scatter(mem, src unsafe.Pointer, n int64) {
+	if isWord(p.es) {
+		kernel.Scatter(mem, src, int(n), int(p.es), p.colStride())
+	} else {
+		copyRows(mem, p.colStride(), src, p.es, n, p.es)
+	}
+}
+
+// squares goes through the bands of a rectangle, square by square.
+type squares struct {
+	p            *plan
+	rows, cols   int64 // of the rectangle
+	band, square int64 // rows of a band, rows of a square
+	width        int64 // columns of a square
+	first        int64 // rows of the first band, which ends at a cache line
+
+	top, bottom int64 // the rows of the current square
+	r, c        int64 // where the current band begins
+	n, m        int64 // its rows and columns
+}
+
+func (p *plan) squares(mem unsafe.Pointer, rows, cols int64) squares {
+	band := p.bandRows()
+	s := squares{p: p, rows: rows, cols: cols, band: band, first: band, square: 4 * band, width: max(1, squareBytes/p.es)}
+	if p.rowStride() == p.es && p.colStride()%cacheLine == 0 {
+		s.first -= int64(uintptr(mem)) % cacheLine / p.es
+	}
+	switch {
+	case rows < thin:
+		s.band, s.first, s.square, s.width = rows, rows, rows, thinRun
+	case cols < thin:
+		s.band, s.square, s.width = thinRun, thinRun, cols
+		s.first += thinRun - band
+	case rows <= s.first:
+		s.width = cols
+	}
+	s.bottom = min(rows, s.square-s.band+s.first)
+	s.n, s.m = 0, min(s.width, cols)
+	return s
+}
+
+// next moves on to the next band.
+func (s *squares) next() bool {
+	if s.r += s.n; s.r == s.bottom {
+		s.r = s.top
+		if s.c += s.m; s.c == s.cols {
+			if s.bottom == s.rows {
+				return false
 			}
+			s.top, s.c = s.bottom, 0
+			s.bottom = min(s.rows, s.top+s.square)
+			s.r = s.top
+		}
+		s.m = min(s.width, s.cols-s.c)
+	}
+	band := s.band
+	if s.r == 0 {
+		band = s.first
+	}
+	s.n = min(band, s.bottom-s.r)
+	return true
+}
+
+// load copies the current band to dst.
+func (s *squares) load(dst unsafe.Pointer, pitch int64, mem unsafe.Pointer) {
+	p := s.p
+	rowStride, colStride, es := p.rowStride(), p.colStride(), int(p.es)
+	mem = unsafe.Add(mem, s.r*rowStride+s.c*colStride)
+	switch {
+	case p.kind != transposed || s.n < thin:
+		for r := range s.n {
+			p.gather(unsafe.Add(dst, r*pitch), unsafe.Add(mem, r*rowStride), s.m)
+		}
+	case rowStride < 0:
+		last := s.n - 1
+		kernel.Transpose(unsafe.Add(dst, last*pitch), -pitch, unsafe.Add(mem, last*rowStride), colStride, int(s.n), int(s.m), es)
+	case s.m < thin:
+		for c := range s.m {
+			kernel.Scatter(unsafe.Add(dst, c*p.es), unsafe.Add(mem, c*colStride), int(s.n), es, pitch)
 		}
 	default:
-		for r := range rows {
-			kernel.Scatter(unsafe.Add(mem, r*rowStride), unsafe.Add(src, r*pitch), int(cols), es, colStride)
+		kernel.Transpose(dst, pitch, mem, colStride, int(s.n), int(s.m), es)
+	}
+}
+
+// store copies the current band from src.
+func (s *squares) store(mem, src unsafe.Pointer, pitch int64) {
+	p := s.p
+	rowStride, colStride, es := p.rowStride(), p.colStride(), int(p.es)
+	mem = unsafe.Add(mem, s.r*rowStride+s.c*colStride)
+	switch {
+	case p.kind != transposed || s.n < thin:
+		for r := range s.n {
+			p.scatter(unsafe.Add(mem, r*rowStride), unsafe.Add(src, r*pitch), s.m)
 		}
+	case rowStride < 0:
+		last := s.n - 1
+		kernel.Transpose(unsafe.Add(mem, last*rowStride), colStride, unsafe.Add(src, last*pitch), -pitch, int(s.m), int(s.n), es)
+	case s.m < thin:
+		for c := range s.m {
+			kernel.Gather(unsafe.Add(mem, c*colStride), unsafe.Add(src, c*p.es), int(s.n), es, pitch)
+		}
+	default:
+		kernel.Transpose(mem, colStride, src, pitch, int(s.m), int(s.n), es)
 	}
 }

@@ -98,7 +98,7 @@ func (v View) Pack(slot []byte, lo, hi int64) {
 		return
 	}
 	j := job{do: pack, plan: v.plan, mem: v.base, lo: lo, out: s}
-	v.plan.visit(&j, lo, hi)
+	j.visit(lo, hi)
 }
 
 // Unpack copies slot to the elements [lo,hi) in memory.
@@ -115,7 +115,7 @@ func (v View) Unpack(slot []byte, lo, hi int64) {
 		return
 	}
 	j := job{do: unpack, plan: v.plan, mem: v.base, lo: lo, in: s}
-	v.plan.visit(&j, lo, hi)
+	j.visit(lo, hi)
 }
 
 // ReduceInto computes out = in (+) elements [lo,hi), the slot's element being
@@ -175,7 +175,7 @@ func (v View) ReduceOut(dst View, out, in []byte, lo, hi int64, op Op, ranks int
 		return
 	case v.plan.same(dst.plan):
 		j.do = reduceOut
-	case v.plan.kind >= dst.plan.kind:
+	case v.plan.hardness() >= dst.plan.hardness():
 		j.do, j.other = reduceFromSource, dst
 	default:
 		j.do, j.other = reduceToTarget, v

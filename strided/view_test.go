@@ -217,6 +217,12 @@ func TestViewChunks(t *testing.T) {
 		"slice":            tensor(50, 90).Slice(1, 3, 70),
 		"column":           tensor(500, 7).Select(1, 3),
 		"pairs":            tensor(40, 30, 2).Permute(1, 0, 2),
+		"triples":          tensor(40, 30, 3).Permute(1, 0, 2),
+		"octets":           tensor(40, 30, 8).Permute(1, 0, 2),
+		"reversed pairs":   tensor(40, 30, 2).Permute(1, 0, 2).Reverse(0),
+		"two columns":      tensor(300, 2).Permute(1, 0),
+		"three rows":       tensor(3, 2000).Permute(1, 0),
+		"many squares":     tensor(300, 301).Permute(1, 0).Slice(1, 3, 290),
 		"steps":            tensor(60, 70).Step(0, 2).Step(1, 3).Permute(1, 0),
 		"expanded":         tensor(1, 40, 1).Expand(30, 40, 3),
 	}
@@ -305,4 +311,45 @@ func TestViewBytes(t *testing.T) {
 	require.ErrorIs(t, err, ErrNilMemory)
 	_, err = Of(data).View(1 << 60)
 	require.ErrorIs(t, err, ErrWalk)
+}
+
+// TestLongRuns: runs long enough to be reduced straight on the memory, against
+// runs that end elsewhere.
+func TestLongRuns(t *testing.T) {
+	rng := seeded(t)
+	tensor := func(kind int) (Tensor, []byte) {
+		data := filled(rng, 4*64*400)
+		x := FromBytes(Int32, data)
+		switch kind {
+		case 0:
+			return x.Slice(0, 5, 6005).Reshape(20, 300), data
+		case 1:
+			return x.Reshape(64, 400).Slice(0, 2, 22).Slice(1, 7, 307), data
+		case 2:
+			return x.Slice(0, 0, 64*390).Reshape(64, 390).Slice(0, 0, 40).Step(0, 2).Slice(1, 0, 300), data
+		case 3: // runs of 100 in three dimensions
+			return x.Slice(0, 0, 20*4*200).Reshape(20, 4, 200).Slice(1, 1, 4).Slice(2, 0, 100), data
+		default:
+			return x.Slice(0, 0, 6000).Reshape(300, 20).Permute(1, 0), data
+		}
+	}
+	for a := range 5 {
+		for b := range 5 {
+			for range 20 {
+				x, xdata := tensor(a)
+				y, ydata := tensor(b)
+				if x.Layout().NumDims() != y.Layout().NumDims() { // split the one of two
+					x, y = x.Reshape(20, 3, 100), y.Reshape(20, 3, 100)
+				}
+				require.NoError(t, x.Err())
+				require.NoError(t, y.Err())
+				lo, hi := randomRange(rng, x.Count())
+				checkReduceOut(t, rng, x, y, xdata, ydata, Logical, lo, hi)
+				want := bytes.Clone(ydata)
+				scatter(want, gather(xdata, places(x.Layout(), Logical), 4), places(y.Layout(), Logical), 4)
+				require.NoError(t, Copy(y, x))
+				require.True(t, bytes.Equal(want, ydata), "%v to %v", x, y)
+			}
+		}
+	}
 }
