@@ -133,6 +133,9 @@ func TestLargeWorlds(t *testing.T) {
 func TestSlotsNeededExactly(t *testing.T) {
 	t.Parallel()
 	for n := 2; n <= 64; n++ {
+		if n > 24 && n%8 > 1 && n%8 < 7 {
+			continue // every size to 24, then those around multiples of 8
+		}
 		hops := 2*n - 3
 		for _, depth := range []int{2, 3, 4, 5, 8, n, hops, hops + 1, hops + 2, math.MaxInt} {
 			if depth < 2 {
