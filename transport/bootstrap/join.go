@@ -48,7 +48,7 @@ func (j *joining) join(ctx context.Context) (*Table, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.patience)
 	defer cancel()
 	var strange time.Time // since when the root's address is held by others
-	pause := 10 * time.Millisecond
+	pause := 4 * time.Millisecond
 	listening := false
 	var last error
 	for attempt := 0; ; attempt++ {

@@ -32,6 +32,7 @@ type link struct {
 	bytes   int
 	closing bool // send what is queued, then no more
 	broken  bool // send nothing more
+	stuck   bool // the peer took nothing for too long
 	wake    chan struct{}
 	over    chan struct{} // closed when the reader has ended
 }
@@ -105,6 +106,11 @@ func (l *link) run(wg *sync.WaitGroup) {
 		defer wg.Done()
 		defer close(l.over)
 		err := l.read()
+		l.mu.Lock()
+		if l.stuck {
+			err = errOverflow
+		}
+		l.mu.Unlock()
 		l.down(l, err)
 		l.finish() // answer the end of the peer's direction with that of ours
 	}()
@@ -116,7 +122,7 @@ func (l *link) write() {
 	defer timer.Stop()
 	heartbeat := appendFrame(nil, frameBeat, nil)
 	var batch []queued
-	defer func() {
+	abandon := func() {
 		l.mu.Lock()
 		l.broken = true
 		batch = append(batch, l.queue...)
@@ -127,13 +133,14 @@ func (l *link) write() {
 				close(q.sent)
 			}
 		}
-	}()
+	}
 	for {
 		l.mu.Lock()
 		batch, l.queue, l.bytes = l.queue, nil, 0
 		closing, broken := l.closing, l.broken
 		l.mu.Unlock()
 		if broken {
+			abandon()
 			return
 		}
 		var buf []byte
@@ -146,6 +153,7 @@ func (l *link) write() {
 			} else {
 				l.conn.Close()
 			}
+			abandon()
 			return
 		}
 		if buf == nil {
@@ -158,7 +166,8 @@ func (l *link) write() {
 		}
 		l.conn.SetWriteDeadline(time.Now().Add(l.lost))
 		if _, err := l.conn.Write(buf); err != nil {
-			l.conn.Close() // the reader reports it
+			abandon()
+			l.fade(err)
 			return
 		}
 		for i, q := range batch {
@@ -170,6 +179,24 @@ func (l *link) write() {
 		batch = nil
 		timer.Reset(l.beat)
 	}
+}
+
+// fade ends a connection that cannot be written to. The reader is given a moment
+// to find what the peer may have said before it went away: its last words tell
+// more than its silence.
+func (l *link) fade(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		l.mu.Lock()
+		l.stuck = true
+		l.mu.Unlock()
+	}
+	timer := time.NewTimer(min(l.beat, l.lost/4))
+	defer timer.Stop()
+	select {
+	case <-l.over:
+	case <-timer.C:
+	}
+	l.conn.Close()
 }
 
 // read handles frames until the connection ends or the peer misbehaves.
