@@ -16,7 +16,9 @@ import (
 // errWrong is returned when everything ran and some values were wrong.
 var errWrong = errors.New("wrong values")
 
-// runRank is what one rank does. Only rank 0 writes to stdout.
+// runRank is what one rank does. Only rank 0 writes to stdout. After a failure
+// the communicators are left open: the process is about to end, which tells the
+// other ranks at once, where closing in good order would wait for them.
 func runRank(ctx context.Context, cfg *cli.Config, place engine.Config, stdout, stderr *os.File) (err error) {
 	out, err := openOutput(cfg, place.Rank, stdout, stderr)
 	if err != nil {
@@ -27,14 +29,11 @@ func runRank(ctx context.Context, cfg *cli.Config, place engine.Config, stdout, 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, world.close()) }()
-
-	var wrong int64
+	measureAll := runTable
 	if cfg.Verb == cli.Ratio {
-		wrong, err = runRatio(ctx, cfg, world, out)
-	} else {
-		wrong, err = runTable(ctx, cfg, world, out)
+		measureAll = runRatio
 	}
+	verdict, err := measureAll(ctx, cfg, world, out)
 	if err != nil {
 		return err
 	}
@@ -42,10 +41,21 @@ func runRank(ctx context.Context, cfg *cli.Config, place engine.Config, stdout, 
 	if err := measure.Barrier(ctx, world.first()); err != nil {
 		return err
 	}
-	if wrong > 0 && place.Rank == 0 { // every rank knows; one says it
-		return fmt.Errorf("%w: %d", errWrong, wrong)
+	if err := world.close(); err != nil {
+		return err
 	}
-	return nil
+	if place.Rank != 0 { // every rank knows the verdict; one says it
+		return nil
+	}
+	return verdict
+}
+
+// verdictOn is nil or errWrong, by the number of wrong values.
+func verdictOn(wrong int64) error {
+	if wrong == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d", errWrong, wrong)
 }
 
 // output is where a rank writes its results: rank 0 to files, others nowhere.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -27,12 +28,12 @@ func newSide(cfg *cli.Config, c cli.Case, w *world) *side {
 	}
 }
 
-// runRatio measures two configurations, interleaved, at all sizes, and returns
-// the number of wrong values on all ranks.
-func runRatio(ctx context.Context, cfg *cli.Config, w *world, out *output) (int64, error) {
+// runRatio measures two configurations, interleaved, at all sizes. Its verdict
+// is an error if values were wrong on any rank, or a ratio is above the limit.
+func runRatio(ctx context.Context, cfg *cli.Config, w *world, out *output) (verdict, err error) {
 	a, b := newSide(cfg, cfg.Case, w), newSide(cfg, cfg.Base, w)
 	if len(a.lines) != len(b.lines) {
-		return 0, fmt.Errorf("the configurations have %d and %d sizes: give types of the same size", len(a.lines), len(b.lines))
+		return nil, fmt.Errorf("the configurations have %d and %d sizes: give types of the same size", len(a.lines), len(b.lines))
 	}
 	var calls []measure.Call
 	for i := range a.lines {
@@ -40,13 +41,13 @@ func runRatio(ctx context.Context, cfg *cli.Config, w *world, out *output) (int6
 	}
 	buffers, err := measure.Allocate(w.first().Rank(), calls)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	a.runner.Buffers, b.runner.Buffers = buffers, buffers
 
 	table := report.RatioTable{Out: out.table}
 	if err := table.Head(program(), describe(cfg.Case), describe(cfg.Base), w.first().Size(), cfg.Rounds, cfg.Iters, cfg.Warmup); err != nil {
-		return 0, err
+		return nil, err
 	}
 	progress := out.progress(len(a.lines) * cfg.Rounds)
 	defer progress.Close()
@@ -55,23 +56,24 @@ func runRatio(ctx context.Context, cfg *cli.Config, w *world, out *output) (int6
 	for i := range a.lines {
 		r, err := compare(ctx, cfg, a, b, i, progress)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if err := table.Add(r); err != nil {
-			return 0, err
+			return nil, err
 		}
 		if err := addRecords(out.json, a, b, i, r); err != nil {
-			return 0, fmt.Errorf("--json: %w", err)
+			return nil, fmt.Errorf("--json: %w", err)
 		}
 		wrong += max(r.Wrong, 0)
 		if s := r.Spread(); s.Median > slowest.Median {
 			slowest = s
 		}
 	}
-	if cfg.MaxRatio > 0 && w.first().Rank() == 0 && slowest.Median > cfg.MaxRatio {
-		return wrong, fmt.Errorf("ratio %.3f is above --max_ratio %g", slowest.Median, cfg.MaxRatio)
+	verdict = verdictOn(wrong)
+	if cfg.MaxRatio > 0 && slowest.Median > cfg.MaxRatio {
+		verdict = errors.Join(verdict, fmt.Errorf("ratio %.3f is above --max_ratio %g", slowest.Median, cfg.MaxRatio))
 	}
-	return wrong, nil
+	return verdict, nil
 }
 
 // call is the side's i-th call; a line of ratio has one.

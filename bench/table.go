@@ -10,9 +10,9 @@ import (
 	"github.com/monel-dev/monel/engine"
 )
 
-// runTable measures one configuration at all its sizes and returns the number
-// of wrong values on all ranks.
-func runTable(ctx context.Context, cfg *cli.Config, w *world, out *output) (int64, error) {
+// runTable measures one configuration at all its sizes. Its verdict is an error
+// if values were wrong on any rank.
+func runTable(ctx context.Context, cfg *cli.Config, w *world, out *output) (verdict, err error) {
 	comm := w.of(cfg.Case)
 	lines := measure.Lines(cfg.Case, cfg.Sweep, comm.Size())
 	var calls []measure.Call
@@ -21,11 +21,11 @@ func runTable(ctx context.Context, cfg *cli.Config, w *world, out *output) (int6
 	}
 	buffers, err := measure.Allocate(comm.Rank(), calls)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	head, err := header(ctx, cfg, comm)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	table := report.NewTable(out.table, head)
 	b := bench{cfg: cfg, runner: &measure.Runner{Comm: comm, Buffers: buffers}, progress: out.progress(len(calls))}
@@ -36,15 +36,15 @@ func runTable(ctx context.Context, cfg *cli.Config, w *world, out *output) (int6
 		row, err := b.line(ctx, l)
 		if err != nil {
 			b.progress.Close()
-			return 0, err
+			return nil, err
 		}
 		table.Add(row)
 		if err := out.json.Add(about, row); err != nil {
-			return 0, fmt.Errorf("--json: %w", err)
+			return nil, fmt.Errorf("--json: %w", err)
 		}
 	}
 	b.progress.Close()
-	return b.wrong, table.Close()
+	return verdictOn(b.wrong), table.Close()
 }
 
 // bench measures lines of the table.

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +56,10 @@ type exit struct {
 // signal from signals is passed on to the ranks; the end of ctx asks them to
 // terminate. In either case, and after a failure, what does not end by itself
 // is killed.
+//
+// Ranks that lose another fail too, and may do so before the loss of the other
+// itself is noticed here. So a rank that died of a signal counts as the cause
+// before one that exited by itself.
 func (j *Job) Run(ctx context.Context, signals <-chan os.Signal) error {
 	// The parent-death signal comes when the thread that started a process ends,
 	// so that thread must live as long as this call.
@@ -86,16 +91,19 @@ func (j *Job) Run(ctx context.Context, signals <-chan os.Signal) error {
 			c := running[e.rank]
 			delete(running, e.rank)
 			c.stdin.Close()
-			if e.err != nil && first == nil {
-				first = &RankError{Rank: e.rank, Pid: c.cmd.Process.Pid, Err: e.err}
-				stop.arm(j.Grace, j.Kill)
+			if e.err == nil {
+				continue
 			}
+			if first == nil || !stop.asked && died(e.err) && !died(first) {
+				first = &RankError{Rank: e.rank, Pid: c.cmd.Process.Pid, Err: e.err}
+			}
+			stop.arm(j.Grace, j.Kill)
 		case sig := <-signals:
 			stop.signal(sig)
 			stop.arm(j.Kill, j.Kill)
 		case <-done:
 			done = nil
-			first = cmpErr(first, context.Cause(ctx))
+			first = cmp.Or(first, context.Cause(ctx))
 			stop.arm(0, j.Kill)
 		case <-stop.due:
 			stop.next()
@@ -104,11 +112,10 @@ func (j *Job) Run(ctx context.Context, signals <-chan os.Signal) error {
 	return first
 }
 
-func cmpErr(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
+// died reports whether err is about a process that did not exit by itself.
+func died(err error) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && exit.ExitCode() < 0
 }
 
 func (j *Job) start(rank int) (*child, error) {
