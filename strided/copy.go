@@ -43,8 +43,12 @@ func copyViews(to, from View) {
 		return
 	case to.plan.kind == contiguous:
 		j.do, j.out = pack, to.base
+		j.visit(0, n)
+		return
 	case from.plan.kind == contiguous:
 		j.do, j.in, j.plan, j.mem = unpack, from.base, to.plan, to.base
+		j.visit(0, n)
+		return
 	case to.plan.same(from.plan):
 		j.do = copyAcross
 	case from.plan.hardness() >= to.plan.hardness():

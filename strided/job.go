@@ -1,7 +1,6 @@
 package strided
 
 import (
-	"sync"
 	"unsafe"
 
 	"github.com/monel-dev/monel/strided/internal/kernel"
@@ -42,24 +41,6 @@ type job struct {
 	op      Op
 	ranks   int
 	scratch *scratch
-}
-
-// scratchBytes is the size of one scratch buffer. Two of them, the slots' rows
-// and the lines of a tile's memory share the first-level cache.
-const scratchBytes = 8 << 10
-
-// scratch holds tiles between memory and kernel.
-type scratch struct {
-	tile  [scratchBytes]byte
-	other [scratchBytes]byte
-}
-
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
-
-func (j *job) visitWithScratch(lo, hi int64) {
-	j.scratch = scratches.Get().(*scratch)
-	j.visit(lo, hi)
-	scratches.Put(j.scratch)
 }
 
 // visit does the job for the elements [lo,hi), lo < hi; as far as possible by
@@ -120,17 +101,6 @@ func (j *job) rect(offset, e, rows, cols int64) {
 	j.tiles(offset, e, rows, cols)
 }
 
-// tiles cuts a rectangle into tiles that fit the scratch.
-func (j *job) tiles(offset, e, rows, cols int64) {
-	p := j.plan
-	tileRows, tileCols := p.tile(rows, cols)
-	for r := int64(0); r < rows; r += tileRows {
-		for c := int64(0); c < cols; c += tileCols {
-			j.tile(offset+r*p.rowStride()+c*p.colStride(), e+r*p.pitch+c, min(tileRows, rows-r), min(tileCols, cols-c))
-		}
-	}
-}
-
 // directBytes is how long a run must be for a kernel call of its own to be
 // cheaper than staging several runs.
 const directBytes = 256
@@ -166,58 +136,6 @@ func (j *job) direct(offset, e, rows, cols int64) {
 		case copyTo:
 			kernel.Copy(mem, other, int(cols*p.es))
 		}
-	}
-}
-
-// tile does a job for a tile that fits the scratch.
-func (j *job) tile(offset, e, rows, cols int64) {
-	p := j.plan
-	row := cols * p.es // bytes of a row of the tile
-	tile := unsafe.Pointer(&j.scratch.tile)
-	mem := unsafe.Add(j.mem, offset)
-	if j.do != reduceToTarget && j.do != copyTo {
-		p.load(tile, row, mem, rows, cols)
-	}
-	n, count := rows, cols // the tile as slot-contiguous pieces: n of count elements
-	if cols == p.pitch {
-		n, count = 1, rows*cols
-	}
-	for r := range n {
-		at := (e - j.lo + r*p.pitch) * p.es
-		piece := unsafe.Add(tile, r*row)
-		first := e + r*p.pitch
-		switch j.do {
-		case reduceInto:
-			kernel.Reduce(j.op, p.dt, unsafe.Add(j.out, at), unsafe.Add(j.in, at), piece, int(count*p.per))
-		case reduceOut:
-			kernel.ReduceFinish(j.op, p.dt, piece, advance(j.out, at), unsafe.Add(j.in, at), piece, int(count*p.per), j.ranks)
-		case reduceFromSource:
-			to := j.other.direct(first*p.per, count*p.per)
-			if to == nil {
-				to = piece
-			}
-			kernel.ReduceFinish(j.op, p.dt, to, advance(j.out, at), unsafe.Add(j.in, at), piece, int(count*p.per), j.ranks)
-			if to == piece {
-				j.other.unpackRaw(piece, first*p.per, count*p.per)
-			}
-		case reduceToTarget:
-			from := j.other.direct(first*p.per, count*p.per)
-			if from == nil {
-				from = unsafe.Pointer(&j.scratch.other)
-				j.other.packRaw(from, first*p.per, count*p.per)
-			}
-			kernel.ReduceFinish(j.op, p.dt, piece, advance(j.out, at), unsafe.Add(j.in, at), from, int(count*p.per), j.ranks)
-		case copyFrom:
-			j.other.unpackRaw(piece, first*p.per, count*p.per)
-		case copyTo:
-			j.other.packRaw(piece, first*p.per, count*p.per)
-		}
-	}
-	switch j.do {
-	case reduceOut, copyAcross:
-		p.store(unsafe.Add(j.mem2, offset), tile, row, rows, cols)
-	case reduceToTarget, copyTo:
-		p.store(mem, tile, row, rows, cols)
 	}
 }
 

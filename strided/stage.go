@@ -1,0 +1,151 @@
+package strided
+
+import (
+	"sync"
+	"unsafe"
+
+	"github.com/monel-dev/monel/strided/internal/kernel"
+)
+
+// scratchBytes is the size of one scratch buffer. Two of them, the slots' rows
+// and the lines of a tile's memory share the first-level cache.
+const scratchBytes = 8 << 10
+
+// scratch holds tiles between memory and kernel.
+type scratch struct {
+	tile  [scratchBytes]byte
+	other [scratchBytes]byte
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// visitWithScratch is visit for the actions that combine memory with something
+// else, through a scratch where memory is not contiguous.
+func (j *job) visitWithScratch(lo, hi int64) {
+	j.scratch = scratches.Get().(*scratch)
+	if j.plan.isFine() {
+		j.stage(lo, hi)
+	} else {
+		j.visit(lo, hi)
+	}
+	scratches.Put(j.scratch)
+}
+
+// isFine reports whether a scratch holds whole blocks, or as many rows as share
+// cache lines. A range then goes through the scratch in pieces that are
+// contiguous in the slots, so that kernels get long operands however short the
+// rows are.
+func (p *plan) isFine() bool {
+	if p.units != nil {
+		p = p.units
+	}
+	rows := p.size[p.row]
+	switch {
+	case p.kind == runs && p.cols()*p.es >= directBytes:
+		return false
+	case p.byColumns:
+		rows = min(rows, p.bandRows())
+	}
+	return rows*p.pitch*p.es <= scratchBytes
+}
+
+// stage takes the elements [lo,hi) through the scratch in their own order.
+func (j *job) stage(lo, hi int64) {
+	p := j.plan
+	room := scratchBytes / p.es
+	if whole := room / p.pitch * p.pitch; whole > 0 {
+		room = whole
+	}
+	tile := unsafe.Pointer(&j.scratch.tile)
+	for at := lo; at < hi; {
+		end := min(hi, (at/room+1)*room) // pieces begin with rows
+		if j.readsMemory() {
+			k := job{do: pack, plan: p, mem: j.mem, lo: at, out: tile}
+			k.visit(at, end)
+		}
+		j.piece(tile, at, end-at)
+		if mem := j.written(); mem != nil {
+			k := job{do: unpack, plan: p, mem: mem, lo: at, in: tile}
+			k.visit(at, end)
+		}
+		at = end
+	}
+}
+
+// readsMemory reports whether the tile begins as the plan's memory.
+func (j *job) readsMemory() bool { return j.do != reduceToTarget && j.do != copyTo }
+
+// written is the memory of this plan, if any, that the tile is copied to.
+func (j *job) written() unsafe.Pointer {
+	switch j.do {
+	case reduceOut, copyAcross:
+		return j.mem2
+	case reduceToTarget, copyTo:
+		return j.mem
+	}
+	return nil
+}
+
+// tiles cuts a rectangle into tiles that fit the scratch.
+func (j *job) tiles(offset, e, rows, cols int64) {
+	p := j.plan
+	tileRows, tileCols := p.tile(rows, cols)
+	for r := int64(0); r < rows; r += tileRows {
+		for c := int64(0); c < cols; c += tileCols {
+			j.tile(offset+r*p.rowStride()+c*p.colStride(), e+r*p.pitch+c, min(tileRows, rows-r), min(tileCols, cols-c))
+		}
+	}
+}
+
+// tile does a job for a tile that fits the scratch.
+func (j *job) tile(offset, e, rows, cols int64) {
+	p := j.plan
+	row := cols * p.es // bytes of a row of the tile
+	tile := unsafe.Pointer(&j.scratch.tile)
+	if j.readsMemory() {
+		p.load(tile, row, unsafe.Add(j.mem, offset), rows, cols)
+	}
+	if cols == p.pitch {
+		j.piece(tile, e*p.per, rows*cols*p.per)
+	} else {
+		for r := range rows {
+			j.piece(unsafe.Add(tile, r*row), (e+r*p.pitch)*p.per, cols*p.per)
+		}
+	}
+	if mem := j.written(); mem != nil {
+		p.store(unsafe.Add(mem, offset), tile, row, rows, cols)
+	}
+}
+
+// piece combines n elements in the scratch, which begin with element e and are
+// contiguous in the slots, with the slots and the other tensor.
+func (j *job) piece(tile unsafe.Pointer, e, n int64) {
+	dt := j.plan.dt
+	at := e*int64(dt.Size()) - j.lo*j.plan.es
+	switch j.do {
+	case reduceInto:
+		kernel.Reduce(j.op, dt, unsafe.Add(j.out, at), unsafe.Add(j.in, at), tile, int(n))
+	case reduceOut:
+		kernel.ReduceFinish(j.op, dt, tile, advance(j.out, at), unsafe.Add(j.in, at), tile, int(n), j.ranks)
+	case reduceFromSource:
+		to := j.other.direct(e, n)
+		if to == nil {
+			to = tile
+		}
+		kernel.ReduceFinish(j.op, dt, to, advance(j.out, at), unsafe.Add(j.in, at), tile, int(n), j.ranks)
+		if to == tile {
+			j.other.unpackRaw(tile, e, n)
+		}
+	case reduceToTarget:
+		from := j.other.direct(e, n)
+		if from == nil {
+			from = unsafe.Pointer(&j.scratch.other)
+			j.other.packRaw(from, e, n)
+		}
+		kernel.ReduceFinish(j.op, dt, tile, advance(j.out, at), unsafe.Add(j.in, at), from, int(n), j.ranks)
+	case copyFrom:
+		j.other.unpackRaw(tile, e, n)
+	case copyTo:
+		j.other.packRaw(tile, e, n)
+	}
+}
