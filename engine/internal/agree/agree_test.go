@@ -28,7 +28,7 @@ func TestWalkingOrderDiffers(t *testing.T) {
 		begin(t, n.members[0], call(4, 4), otherWalk),
 		begin(t, n.members[1], call(4, 4), strided.Logical),
 	}
-	n.members[1].Dispute(false)
+	n.members[1].Dispute(n.members[1].Restarted())
 	n.deliver()
 	require.NoError(t, ops[0].Stop.Err(), "rank 2 has not called yet, and it may agree")
 
@@ -49,6 +49,23 @@ func TestWalkingOrderDiffers(t *testing.T) {
 	}
 }
 
+// A dispute that the verdict has overtaken is not one about the new attempt.
+func TestLateDispute(t *testing.T) {
+	n := newNetwork(t, 2)
+	ops := []Op{
+		begin(t, n.members[0], call(4, 4), otherWalk),
+		begin(t, n.members[1], call(4, 4), strided.Logical),
+	}
+	n.members[0].Dispute(ops[0])
+	n.deliver()
+	require.ErrorIs(t, ops[1].Stop.Err(), ErrRestart)
+	n.members[1].Dispute(ops[1])
+	n.deliver()
+	for _, m := range n.members {
+		require.NoError(t, m.Restarted().Stop.Err())
+	}
+}
+
 func TestCallsDiffer(t *testing.T) {
 	n := newNetwork(t, 4)
 	ops := make([]Op, 4)
@@ -59,8 +76,8 @@ func TestCallsDiffer(t *testing.T) {
 		}
 		ops[rank] = begin(t, m, c, strided.Logical)
 	}
-	n.members[2].Dispute(false)
-	n.members[3].Dispute(false)
+	n.members[2].Dispute(n.members[2].Restarted())
+	n.members[3].Dispute(n.members[3].Restarted())
 	n.deliver()
 	for rank, m := range n.members {
 		err := m.End(ops[rank].Stop.Err())
@@ -88,7 +105,7 @@ func TestFinishedRankBreaksTheCommunicator(t *testing.T) {
 	begin(t, n.members[0], cast(0, 8), strided.Logical)
 	require.NoError(t, n.members[0].End(nil))
 	op := begin(t, n.members[1], cast(0, 9), strided.Logical)
-	n.members[1].Dispute(false)
+	n.members[1].Dispute(n.members[1].Restarted())
 	n.deliver()
 
 	err := n.members[1].End(op.Stop.Err())
@@ -105,7 +122,7 @@ func TestAnsweredPollHoldsTheRank(t *testing.T) {
 	n := newNetwork(t, 3)
 	op := begin(t, n.members[0], cast(1, 8), strided.Logical)
 	begin(t, n.members[1], cast(1, 9), strided.Logical)
-	n.members[0].Dispute(false)
+	n.members[0].Dispute(n.members[0].Restarted())
 	n.deliver() // ranks 0 and 1 answer; rank 2 has not called
 
 	ended := make(chan error)
@@ -141,7 +158,7 @@ func TestMissingCallAfterMismatch(t *testing.T) {
 		n := newNetwork(t, 3)
 		op := begin(t, n.members[0], call(3), strided.Logical)
 		begin(t, n.members[1], call(4), strided.Logical)
-		n.members[1].Dispute(false)
+		n.members[1].Dispute(n.members[1].Restarted())
 		n.deliver()
 		require.NoError(t, op.Stop.Err())
 		time.Sleep(mismatchGrace + time.Millisecond)
@@ -159,7 +176,7 @@ func TestTimeoutNamesWhoHasNotCalled(t *testing.T) {
 	n := newNetwork(t, 3)
 	op := begin(t, n.members[0], call(3), strided.Logical)
 	begin(t, n.members[2], call(3), strided.Logical)
-	n.members[0].Dispute(true)
+	n.members[0].TimedOut()
 	n.deliver()
 	err := op.Stop.Err()
 	require.ErrorIs(t, err, transport.ErrTimeout)
@@ -176,7 +193,7 @@ func TestTimeoutWithSilentRank(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t, 2)
 		op := begin(t, n.members[0], call(3), strided.Logical)
-		n.members[0].Dispute(true)
+		n.members[0].TimedOut()
 		for len(n.up) > 0 { // rank 1 never hears anything
 			m := n.up[0]
 			n.up = n.up[1:]
@@ -201,9 +218,9 @@ func TestTimeoutOvertakesDispute(t *testing.T) {
 	n := newNetwork(t, 3)
 	op := begin(t, n.members[0], call(3), otherWalk)
 	begin(t, n.members[1], call(3), strided.Logical)
-	n.members[0].Dispute(false)
+	n.members[0].Dispute(n.members[0].Restarted())
 	n.deliver()
-	n.members[1].Dispute(true)
+	n.members[1].TimedOut()
 	n.deliver()
 	require.ErrorIs(t, op.Stop.Err(), transport.ErrTimeout)
 	require.ErrorContains(t, op.Stop.Err(), "rank 2 had not called it")

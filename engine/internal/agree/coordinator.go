@@ -17,6 +17,9 @@ const (
 	mismatchGrace = 2 * time.Second
 	// timeoutGrace is how long it waits for answers after a timeout.
 	timeoutGrace = time.Second
+	// maxGroups bounds what a verdict lists: the smallest groups, in which the
+	// mistake most likely is, and the largest.
+	maxGroups = 16
 	// maxSettled bounds the memory of disputes already settled.
 	maxSettled = 256
 )
@@ -238,5 +241,8 @@ func (s *settlement) groups() []Group {
 		groups[i].Ranks = append(groups[i].Ranks, rank)
 	}
 	slices.SortStableFunc(groups, func(a, b Group) int { return cmp.Compare(len(a.Ranks), len(b.Ranks)) })
+	if len(groups) > maxGroups {
+		groups = append(groups[:maxGroups-1], groups[len(groups)-1])
+	}
 	return groups
 }

@@ -23,8 +23,8 @@ type Op struct {
 
 // Member is one rank's part: its place in the sequence of operations and its
 // answers to the coordinator. Begin, Dispute, Restarted and End belong to the
-// goroutine that runs the operation, one operation at a time; Handle and Fail
-// may be called from any goroutine.
+// goroutine that runs the operation, one operation at a time; Handle, TimedOut
+// and Fail may be called from any goroutine.
 type Member struct {
 	send func(payload []byte) // to the coordinator; must not block
 
@@ -88,14 +88,23 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 	return m.op, nil
 }
 
-// Dispute reports that the current attempt does not fit what another rank
-// does, or, with timeout, that it takes too long. The verdict fires the
-// attempt's Stop.
-func (m *Member) Dispute(timeout bool) {
+// Dispute reports that op does not fit what another rank does. The verdict
+// fires op's Stop. A verdict that has overtaken the report is enough.
+func (m *Member) Dispute(op Op) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.active && m.op.Seq == op.Seq && m.op.Attempt == op.Attempt {
+		m.send((&disputeMsg{key: key{op.Seq, op.Attempt}}).encode())
+	}
+}
+
+// TimedOut reports that the operation in progress takes too long. The verdict
+// fires its Stop.
+func (m *Member) TimedOut() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.active {
-		m.send((&disputeMsg{key: key{m.op.Seq, m.op.Attempt}, timeout: timeout}).encode())
+		m.send((&disputeMsg{key: key{m.op.Seq, m.op.Attempt}, timeout: true}).encode())
 	}
 }
 

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/ring"
+	"github.com/monel-dev/monel/strided"
+)
+
+// AllReduce combines src of all ranks element by element with op and writes the
+// result to dst on every rank.
+//
+// dst and src have the same shape and dtype, on this rank and on all others,
+// and any strides: elements are matched by their logical index, so layouts may
+// differ between dst and src and between ranks. dst and src may be the same
+// tensor (in place); otherwise they must not share memory. Elements of dst must
+// not overlap each other; src may (an expanded tensor is a legal input). Memory
+// between the elements of a view is never written.
+//
+// The tensors' memory is borrowed until the call returns. If the ranks
+// disagree about the call, every rank gets a *MismatchError and dst is
+// untouched on all of them; after any other failure the content of dst is
+// undefined, except that a rank which fails before any final value has reached
+// it leaves dst as it was.
+//
+// The result has the same bits on every rank, in every run and on every
+// transport, given the same world size, shape, dtype, chunk size and walking
+// order (see Config.LogicalOrder). The end of ctx aborts the communicator on
+// all ranks.
+func (c *Comm) AllReduce(ctx context.Context, dst, src strided.Tensor, op Op) error {
+	var shape [16]int64
+	call := agree.NewCall(agree.AllReduce, src.DType(), op, 0, src.Layout().AppendShape(shape[:0]))
+	if argument, err := c.checkAllReduce(dst, src, op); err != nil {
+		return c.refuse(&call, argument, err)
+	}
+	walk := strided.Logical
+	if !c.cfg.LogicalOrder {
+		// Scattered writes cost more than scattered reads, so dst's order is the
+		// one to follow.
+		walk = dst.Layout().MemoryWalk()
+	}
+	return c.run(ctx, &call, walk, func(o agree.Op) error {
+		if c.size == 1 {
+			return strided.Copy(dst, src)
+		}
+		return c.ringAllReduce(o, dst, src, op)
+	})
+}
+
+// ringAllReduce runs one attempt on the ring.
+func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
+	in, err := src.View(o.Walk)
+	if err != nil {
+		return err
+	}
+	out, err := dst.View(o.Walk)
+	if err != nil {
+		return err
+	}
+	size := src.DType().Size()
+	plan, err := ring.AllReduce(ring.Config{
+		Size: c.size, Rank: c.rank, Count: in.Count(),
+		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size),
+		Depth: min(c.mesh.Slots(), maxDepth),
+	})
+	if err != nil {
+		return err
+	}
+	next, err := c.sender(o, (c.rank+1)%c.size)
+	if err != nil {
+		return err
+	}
+	prev, err := c.receiver(o, (c.rank+c.size-1)%c.size)
+	if err != nil {
+		return err
+	}
+	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
+		n := int(step.Hi-step.Lo) * size
+		var received, slot []byte
+		if step.Action.Receives() {
+			if _, received, err = c.expect(o, prev, step.Recv, n, true); err != nil {
+				return err
+			}
+		}
+		if step.Action.Sends() {
+			if slot, err = next.Acquire(o.Stop); err != nil {
+				return err
+			}
+			slot = slot[:n]
+		}
+		switch step.Action {
+		case ring.Send:
+			in.Pack(slot, step.Lo, step.Hi)
+		case ring.RecvReduceSend:
+			in.ReduceInto(slot, received, step.Lo, step.Hi, op)
+		case ring.RecvReduceCopySend:
+			in.ReduceOut(out, slot, received, step.Lo, step.Hi, op, c.size)
+		case ring.RecvCopySend:
+			copy(slot, received)
+		}
+		if step.Action.Sends() {
+			if err := c.commit(o, next, o.Walk, step.Send, n); err != nil {
+				return err
+			}
+		}
+		// The chunk is on its way; what concerns only this rank comes after.
+		if step.Action == ring.RecvCopySend || step.Action == ring.RecvCopy {
+			out.Unpack(received, step.Lo, step.Hi)
+		}
+		if step.Action.Receives() {
+			prev.r.Release()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package engine_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/monel-dev/monel/engine"
+	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/strided/dtype"
+)
+
+// bits all-reduces random numbers, whose sums depend on the order of addition,
+// and returns the hash of each rank's result in logical order.
+func bits(t *testing.T, w world, dt strided.DType, layoutOf func(rank int) string) [][32]byte {
+	t.Helper()
+	hashes := make([][32]byte, len(w))
+	w.must(t, func(rank int, c *engine.Comm) error {
+		p := layoutNamed(layoutOf(rank)).place(t, dt, []int64{7, 40, 61})
+		random := rand.New(rand.NewPCG(42, uint64(rank)))
+		p.fill(func(int) scalar { return scalar{f: random.NormFloat64()} })
+		if err := c.AllReduce(background, p.tensor, p.tensor, engine.Sum); err != nil {
+			return err
+		}
+		h := sha256.New()
+		for _, at := range p.at {
+			h.Write(p.storage[at : at+int64(dt.Size())])
+		}
+		hashes[rank] = [32]byte(h.Sum(nil))
+		return nil
+	})
+	return hashes
+}
+
+// TestSameBits: the same on all ranks, in every run, on every transport; and in
+// every layout if logical order is forced.
+func TestSameBits(t *testing.T) {
+	for _, dt := range []strided.DType{dtype.Float32, dtype.Float64, dtype.Float16, dtype.BFloat16} {
+		for _, size := range []int{2, 3, 5} {
+			t.Run(fmt.Sprintf("%v/np=%d", dt, size), func(t *testing.T) {
+				seen := map[string][32]byte{}
+				for _, logical := range []bool{false, true} {
+					for name, newWorld := range worlds {
+						w := newWorld(t, size, engine.Config{ChunkBytes: 1024, LogicalOrder: logical})
+						for range 2 {
+							for _, l := range layouts {
+								group := "logical"
+								if !logical {
+									group = l.name
+								}
+								for rank, hash := range bits(t, w, dt, func(int) string { return l.name }) {
+									first, ok := seen[group]
+									if !ok {
+										seen[group], first = hash, hash
+									}
+									require.Equal(t, first, hash, "%s, layout %s, rank %d, logical order %v", name, l.name, rank, logical)
+								}
+							}
+							// Mixed layouts end up in logical order by themselves.
+							mixed := bits(t, w, dt, func(rank int) string { return mixedLayouts[rank%len(mixedLayouts)] })
+							for _, hash := range mixed {
+								require.Equal(t, mixed[0], hash)
+							}
+							if logical {
+								require.Equal(t, seen["logical"], mixed[0])
+							}
+						}
+					}
+				}
+				if size > 2 {
+					distinct := map[[32]byte]bool{}
+					for _, hash := range seen {
+						distinct[hash] = true
+					}
+					require.Greater(t, len(distinct), 1, "the test would not notice another order of addition")
+				}
+			})
+		}
+	}
+}

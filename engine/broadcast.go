@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/tree"
+)
+
+// Broadcast copies src of the root to dst on every rank.
+//
+// src matters on the root only, where dst may be the same tensor (in place) or
+// the zero Tensor; elsewhere src is ignored. The root's src and the others' dst
+// have the same shape and dtype and any strides: elements are matched by their
+// logical index. Elements of dst must not overlap each other. Memory between
+// the elements of a view is never written.
+//
+// The tensors' memory is borrowed until the call returns. The root may return
+// before others have received everything. A rank whose call differs from the
+// root's keeps its dst untouched; it and every other rank get a
+// *MismatchError, in this call or, if they had already finished it rightly, in
+// their next. The end of ctx aborts the communicator on all ranks.
+func (c *Comm) Broadcast(ctx context.Context, dst, src strided.Tensor, root int) error {
+	here := dst
+	if c.rank == root {
+		here = src
+	}
+	var shape [16]int64
+	call := agree.NewCall(agree.Broadcast, here.DType(), 0, root, here.Layout().AppendShape(shape[:0]))
+	if argument, err := c.checkBroadcast(dst, src, root); err != nil {
+		return c.refuse(&call, argument, err)
+	}
+	return c.run(ctx, &call, strided.Logical, func(o agree.Op) error {
+		if c.rank != root {
+			return c.treeReceive(o, dst, root)
+		}
+		if c.size > 1 {
+			if err := c.treeSend(o, src, root); err != nil {
+				return err
+			}
+		}
+		if dst.IsZero() {
+			return nil
+		}
+		return strided.Copy(dst, src)
+	})
+}
+
+// treePlan plans this rank's part of a broadcast of t's elements.
+func (c *Comm) treePlan(t strided.Tensor, root int) (tree.Plan, error) {
+	size := t.DType().Size()
+	return tree.Broadcast(tree.Config{
+		Size: c.size, Rank: c.rank, Root: root, Count: t.Count(),
+		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size),
+		Algorithm: tree.Choose(t.Count()*int64(size), int64(c.cfg.ChunkBytes), c.size),
+	})
+}
+
+// treeSend is the root's part: every chunk goes to every child, in the order
+// of the root's own memory, which the receivers follow.
+func (c *Comm) treeSend(o agree.Op, src strided.Tensor, root int) error {
+	walk := strided.Logical
+	if !c.cfg.LogicalOrder {
+		walk = src.Layout().MemoryWalk()
+	}
+	view, err := src.View(walk)
+	if err != nil {
+		return err
+	}
+	plan, err := c.treePlan(src, root)
+	if err != nil {
+		return err
+	}
+	children, err := c.childLinks(o, plan.Children())
+	if err != nil {
+		return err
+	}
+	size := int64(src.DType().Size())
+	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
+		n := int((step.Hi - step.Lo) * size)
+		for _, child := range children {
+			err := c.post(o, child, walk, step.Index, n, func(slot []byte) { view.Pack(slot, step.Lo, step.Hi) })
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// treeReceive is everybody else's part: receive from the parent, forward to
+// the children, unpack.
+func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
+	plan, err := c.treePlan(dst, root)
+	if err != nil {
+		return err
+	}
+	parent, err := c.receiver(o, plan.Parent())
+	if err != nil {
+		return err
+	}
+	children, err := c.childLinks(o, plan.Children())
+	if err != nil {
+		return err
+	}
+	var view strided.View
+	var walk strided.Walk
+	bound := false
+	size := int64(dst.DType().Size())
+	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
+		n := int((step.Hi - step.Lo) * size)
+		h, payload, err := c.expect(o, parent, step.Index, n, false)
+		if err != nil {
+			return err
+		}
+		if !bound {
+			// The signatures agree, so the shapes do, and the root's order is one
+			// of this tensor too.
+			walk, bound = h.walk, true
+			if err := walk.Validate(dst.Shape()); err != nil {
+				return &RankError{Rank: parent.peer, Err: fmt.Errorf("%w: %v", ErrProtocol, err)}
+			}
+			if view, err = dst.View(walk); err != nil {
+				return err
+			}
+		} else if h.walk != walk {
+			return &RankError{Rank: parent.peer, Err: fmt.Errorf("%w: the walking order changed within an operation", ErrProtocol)}
+		}
+		for _, child := range children {
+			if err := c.post(o, child, walk, step.Index, n, func(slot []byte) { copy(slot, payload) }); err != nil {
+				return err
+			}
+		}
+		view.Unpack(payload, step.Lo, step.Hi)
+		parent.r.Release()
+	}
+	return nil
+}
+
+func (c *Comm) childLinks(o agree.Op, ranks []int) ([]transport.Sender, error) {
+	links := make([]transport.Sender, 0, 16)
+	for _, rank := range ranks {
+		s, err := c.sender(o, rank)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, s)
+	}
+	return links, nil
+}

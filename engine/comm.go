@@ -1,0 +1,266 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/transport"
+)
+
+// Comm is one rank's handle on a communicator: a fixed set of ranks that make
+// the same collective calls in the same order.
+//
+// Its methods may be called from several goroutines; collectives run one at a
+// time, in the order in which they are called. A failed communicator stays
+// failed: every later call returns the same error, and only Close is left.
+type Comm struct {
+	rank, size int
+	cfg        Config // with its defaults filled in
+	mesh       transport.Mesh
+	control    control
+	release    func() error // frees what mesh and control stand on
+
+	member      *agree.Member
+	coordinator *agree.Coordinator // on rank 0
+	inbox       mailbox            // agreement messages that serve handles
+
+	turn    sync.Mutex       // held by the collective in progress
+	header  transport.Header // scratch of the collective in progress
+	out     []transport.Sender
+	in      []*inLink
+	timer   *time.Timer
+	started atomic.Int64 // when the operation in progress began, on the clock of epoch
+	epoch   time.Time
+
+	closing   chan struct{}
+	closeOnce sync.Once
+	closeErr  error
+	serving   sync.WaitGroup
+}
+
+// control is the engine's view of the control plane.
+type control interface {
+	// Send queues a message for rank `to` without blocking: any rank to rank 0,
+	// and rank 0 to any other.
+	Send(to int, payload []byte) error
+	// Fail reports the cause of a failure. All ranks' Done closes, with the cause
+	// that the coordinator saw first.
+	Fail(cause error)
+	// Done is closed when the communicator has failed, and Err says why.
+	Done() <-chan struct{}
+	Err() error
+	// Leave waits, within bounds, until all ranks have called it or the
+	// communicator has failed.
+	Leave()
+	// Close frees everything. Ranks that have not left yet get an error.
+	Close() error
+}
+
+// mailbox is an unbounded queue whose writers never block.
+type mailbox struct {
+	mu     sync.Mutex
+	queue  []message
+	signal chan struct{}
+}
+
+// message is an agreement message and the rank it comes from.
+type message struct {
+	from    int
+	payload []byte
+}
+
+func (b *mailbox) put(m message) {
+	b.mu.Lock()
+	b.queue = append(b.queue, m)
+	b.mu.Unlock()
+	select {
+	case b.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (b *mailbox) takeAll() []message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.queue
+	b.queue = nil
+	return all
+}
+
+// newComm puts a communicator together. Its control plane is attached by
+// start, since messages may arrive as soon as that exists.
+func newComm(rank, size int, cfg Config) *Comm {
+	c := &Comm{
+		rank: rank, size: size, cfg: cfg,
+		out: make([]transport.Sender, size), in: make([]*inLink, size),
+		epoch:   time.Now(),
+		closing: make(chan struct{}),
+		inbox:   mailbox{signal: make(chan struct{}, 1)},
+	}
+	c.member = agree.NewMember(func(payload []byte) { c.send(0, payload) })
+	if rank == 0 {
+		c.coordinator = agree.NewCoordinator(size, c.send)
+	}
+	c.timer = time.AfterFunc(time.Hour, c.onTimeout)
+	c.timer.Stop()
+	return c
+}
+
+// start attaches the wires and begins to serve the control plane. A world of
+// one has neither.
+func (c *Comm) start(mesh transport.Mesh, ctl control, release func() error) {
+	c.mesh, c.control, c.release = mesh, ctl, release
+	c.serving.Add(1)
+	go c.serve()
+}
+
+// serve turns the control plane's failure into the member's, and handles
+// agreement messages one after the other.
+func (c *Comm) serve() {
+	defer c.serving.Done()
+	for {
+		select {
+		case <-c.control.Done():
+			c.member.Fail(c.control.Err())
+			return
+		case <-c.inbox.signal:
+			for _, m := range c.inbox.takeAll() {
+				c.handle(m.from, m.payload)
+			}
+		case <-c.closing:
+			return
+		}
+	}
+}
+
+// send passes an agreement message on. It never blocks. Its failures are the
+// control plane's, which reports them itself.
+func (c *Comm) send(to int, payload []byte) {
+	if to == c.rank {
+		c.inbox.put(message{c.rank, payload})
+		return
+	}
+	_ = c.control.Send(to, payload)
+}
+
+// handle takes an agreement message from a rank. On rank 0 a message is for
+// the coordinator unless only a coordinator sends its like.
+func (c *Comm) handle(from int, payload []byte) {
+	var err error
+	if c.coordinator != nil && agree.ForCoordinator(payload) {
+		err = c.coordinator.Handle(from, payload)
+	} else if from == 0 {
+		err = c.member.Handle(payload)
+	} else {
+		err = fmt.Errorf("%w: agreement message from a rank other than 0", transport.ErrProtocol)
+	}
+	if err != nil {
+		c.control.Fail(&RankError{Rank: from, Err: err})
+	}
+}
+
+// Rank is this rank's number, from 0 to Size-1.
+func (c *Comm) Rank() int { return c.rank }
+
+// Size is the number of ranks.
+func (c *Comm) Size() int { return c.size }
+
+// Transport names the wires in use: "tcp", "inproc", or "none" if this rank is
+// alone.
+func (c *Comm) Transport() string {
+	if c.mesh == nil {
+		return "none"
+	}
+	return c.mesh.Name()
+}
+
+// Err returns the error that made the communicator unusable, or nil.
+func (c *Comm) Err() error { return c.member.Broken() }
+
+// Close ends this rank's part in the communicator and frees everything it
+// holds. It waits, for half a minute at most, until the other ranks have called
+// Close too, since they may still be receiving what this one has sent; ranks
+// that use the communicator after that get a RankError. If it has failed, or if
+// a collective of this rank is still in progress, which then ends with
+// ErrClosed, Close does not wait for others. Calling it again does nothing and
+// returns the same result.
+func (c *Comm) Close() error {
+	c.closeOnce.Do(func() {
+		idle := c.turn.TryLock()
+		c.member.Fail(fmt.Errorf("communicator %w", ErrClosed))
+		if !idle {
+			c.turn.Lock()
+		}
+		defer c.turn.Unlock()
+		c.closeErr = c.shut(idle)
+	})
+	return c.closeErr
+}
+
+func (c *Comm) shut(inOrder bool) error {
+	c.timer.Stop()
+	if c.control == nil {
+		return nil
+	}
+	if inOrder {
+		c.control.Leave()
+	}
+	if c.coordinator != nil {
+		c.coordinator.Close()
+	}
+	close(c.closing)
+	c.serving.Wait()
+	for _, in := range c.in {
+		in.waitDrained()
+	}
+	errs := []error{c.mesh.Close(), c.control.Close()}
+	if c.release != nil {
+		errs = append(errs, c.release())
+	}
+	return errors.Join(errs...)
+}
+
+// now is the time since the communicator was made.
+func (c *Comm) now() int64 { return int64(time.Since(c.epoch)) }
+
+// lastResort is how long a verdict on a timeout may take before the rank fails
+// on its own.
+const lastResort = 5 * time.Second
+
+// onTimeout runs when an operation has lasted too long: first it asks for a
+// verdict, which says who is missing; then, if there is none, it gives up.
+func (c *Comm) onTimeout() {
+	start := c.started.Load()
+	if start == 0 {
+		return
+	}
+	lasted := time.Duration(c.now() - start)
+	switch {
+	case lasted < c.cfg.Timeout: // a timer that an earlier operation left behind
+		return
+	case lasted < c.cfg.Timeout+lastResort:
+		c.member.TimedOut()
+		c.timer.Reset(c.cfg.Timeout + lastResort - lasted + time.Millisecond)
+	default:
+		err := fmt.Errorf("%w after %v and the coordinator has not said why", ErrTimeout, c.cfg.Timeout)
+		c.control.Fail(&RankError{Rank: c.rank, Err: err})
+		c.member.Fail(&RankError{Rank: 0, Err: err})
+	}
+}
+
+// watch makes the end of ctx abort the communicator: a rank cannot leave a
+// collective alone without leaving the others in the lurch, so they are told.
+func (c *Comm) watch(ctx context.Context, call *agree.Call) (unwatch func() bool) {
+	if ctx.Done() == nil {
+		return nil
+	}
+	return context.AfterFunc(ctx, func() {
+		c.control.Fail(&RankError{Rank: c.rank, Doing: call.Kind.String(),
+			Err: fmt.Errorf("%w: %v", ErrAborted, context.Cause(ctx))})
+	})
+}

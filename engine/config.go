@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/monel-dev/monel/transport/bootstrap/launch"
+)
+
+// Config says which rank of which communicator this process is, and how the
+// communicator behaves. The zero value of every setting means its default.
+// Settings marked "same on all ranks" are compared at Init, and a difference
+// is an error on every rank.
+type Config struct {
+	// Rank is this rank's number, 0 to Size-1, and Size the number of ranks.
+	Rank, Size int
+
+	// ID identifies the communicator: made by NewUniqueID in one process and
+	// handed to all. If it is zero, ranks meet at Root instead.
+	ID UniqueID
+
+	// Root is the address, "host:port", at which rank 0 listens and the others
+	// find it. Secret is what only ranks of this job know.
+	Root   string
+	Secret []byte
+
+	// Listen is the local address on which this rank accepts connections, as
+	// "host" or "host:port". By default it is the one that faces the root, with
+	// a port that the system chooses.
+	Listen string
+
+	// Transport is "auto" or "tcp". Same on all ranks.
+	Transport string
+
+	// Timeout bounds every collective, and is on by default: DefaultTimeout.
+	Timeout time.Duration
+
+	// InitTimeout bounds Init: DefaultInitTimeout.
+	InitTimeout time.Duration
+
+	// ChunkBytes is the size of a chunk, and so of the links' slots: a multiple
+	// of 64, DefaultChunkBytes by default. It decides in which order values are
+	// added, and so the last bits of floating-point results. Same on all ranks.
+	ChunkBytes int
+
+	// LogicalOrder makes every operation walk its elements in row-major order
+	// of the shape, whatever the layout, so that results have the same bits in
+	// all layouts. It costs the speed of walking in memory order. Same on all
+	// ranks.
+	LogicalOrder bool
+
+	// Logger receives what is worth knowing: slog.Default() by default.
+	Logger *slog.Logger
+
+	launched *launch.Launch // where the ranks meet, if a launcher says so
+}
+
+// The defaults of Config.
+const (
+	DefaultTimeout     = 10 * time.Minute
+	DefaultInitTimeout = 2 * time.Minute
+	DefaultChunkBytes  = 256 << 10
+)
+
+// maxChunkBytes keeps slots within what every transport can offer.
+const maxChunkBytes = 64 << 20
+
+// resolve checks the settings and fills in the defaults.
+func (cfg Config) resolve() (Config, error) {
+	bad := func(argument, format string, args ...any) (Config, error) {
+		return cfg, &ArgumentError{Rank: cfg.Rank, Call: "init", Argument: argument, Err: fmt.Errorf(format, args...)}
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	if cfg.InitTimeout == 0 {
+		cfg.InitTimeout = DefaultInitTimeout
+	}
+	if cfg.ChunkBytes == 0 {
+		cfg.ChunkBytes = DefaultChunkBytes
+	}
+	if cfg.Transport == "" {
+		cfg.Transport = "auto"
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	switch {
+	case cfg.Size < 1:
+		return bad("Size", "%d ranks; at least 1 is needed", cfg.Size)
+	case cfg.Rank < 0 || cfg.Rank >= cfg.Size:
+		return bad("Rank", "%d is not a rank of a communicator of %d; give a rank from 0 to %d", cfg.Rank, cfg.Size, cfg.Size-1)
+	case cfg.Timeout < 0 || cfg.InitTimeout < 0:
+		return bad("Timeout", "%v and %v; give positive durations", cfg.Timeout, cfg.InitTimeout)
+	case cfg.ChunkBytes < 64 || cfg.ChunkBytes%64 != 0 || cfg.ChunkBytes > maxChunkBytes:
+		return bad("ChunkBytes", "%d; give a multiple of 64 up to %d", cfg.ChunkBytes, maxChunkBytes)
+	case cfg.Transport != "auto" && cfg.Transport != "tcp":
+		return bad("Transport", "%q: %w; use auto or tcp", cfg.Transport, ErrUnavailable)
+	}
+	return cfg, nil
+}

@@ -1,0 +1,96 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"sync"
+
+	"github.com/monel-dev/monel/engine"
+	"github.com/monel-dev/monel/strided"
+)
+
+// Two ranks sum a matrix. Rank 1 holds it transposed; each gets the result in
+// its own layout, in place.
+func ExampleComm_AllReduce() {
+	comms, err := engine.NewLocal(2, engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	rows := []float32{1, 2, 3, 4, 5, 6}          // 2x3, row after row
+	columns := []float32{10, 40, 20, 50, 30, 60} // 2x3, column after column
+	tensors := []strided.Tensor{
+		strided.Of(rows).Reshape(2, 3),
+		strided.Of(columns).Reshape(3, 2).Permute(1, 0),
+	}
+	var wg sync.WaitGroup
+	for rank, comm := range comms {
+		wg.Go(func() {
+			defer comm.Close()
+			x := tensors[rank]
+			if err := comm.AllReduce(context.Background(), x, x, engine.Sum); err != nil {
+				log.Fatal(err)
+			}
+		})
+	}
+	wg.Wait()
+	fmt.Println(rows)
+	fmt.Println(columns)
+	// Output:
+	// [11 22 33 44 55 66]
+	// [11 44 22 55 33 66]
+}
+
+// The root's column reaches the others' columns; the rest of their matrices
+// stays as it was.
+func ExampleComm_Broadcast() {
+	comms, err := engine.NewLocal(3, engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	matrices := [3][]int32{}
+	var wg sync.WaitGroup
+	for rank, comm := range comms {
+		m := make([]int32, 6)
+		for i := range m {
+			m[i] = int32(100*rank + i)
+		}
+		matrices[rank] = m
+		wg.Go(func() {
+			defer comm.Close()
+			column := strided.Of(m).Reshape(3, 2).Select(1, 1)
+			if err := comm.Broadcast(context.Background(), column, column, 2); err != nil {
+				log.Fatal(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, m := range matrices {
+		fmt.Println(m)
+	}
+	// Output:
+	// [0 201 2 203 4 205]
+	// [100 201 102 203 104 205]
+	// [200 201 202 203 204 205]
+}
+
+// Ranks that disagree get an error that says how, and keep their data.
+func ExampleMismatchError() {
+	comms, err := engine.NewLocal(2, engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	errs := make([]error, 2)
+	var wg sync.WaitGroup
+	for rank, comm := range comms {
+		wg.Go(func() {
+			defer comm.Close()
+			x := strided.Of(make([]float32, 4+rank))
+			errs[rank] = comm.AllReduce(context.Background(), x, x, engine.Sum)
+		})
+	}
+	wg.Wait()
+	fmt.Println(errs[0])
+	// Output:
+	// rank 0: operation 0: ranks disagree: rank 0 called all_reduce float sum shape [4]; rank 1 called all_reduce float sum shape [5] (the communicator stays usable) (while in all_reduce on rank 0)
+}

@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/bootstrap"
+	"github.com/monel-dev/monel/transport/tcp"
+)
+
+// Init joins this process to the others of its communicator. It returns when
+// all ranks have joined, or with the reason why they have not: on every rank,
+// within cfg.InitTimeout. A world of one needs no network.
+//
+// Errors are *ArgumentError, *RankError, or *bootstrap.WorldError, which says
+// which ranks are missing, there twice, or configured differently.
+func Init(ctx context.Context, cfg Config) (*Comm, error) {
+	cfg, err := cfg.resolve()
+	if err != nil {
+		return nil, err
+	}
+	c := newComm(cfg.Rank, cfg.Size, cfg)
+	if cfg.Size == 1 {
+		return c, nil
+	}
+	session, ctl, err := c.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mesh := tcp.New(tcp.Config{
+		Rank: cfg.Rank, Size: cfg.Size, SlotSize: cfg.ChunkBytes,
+		LocalRanks: ranksBeside(session.Table(), cfg.Rank),
+	}, session)
+	c.start(mesh, controlPlane{ctl}, session.Close)
+	if err := c.connectRing(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// connect meets the other ranks.
+func (c *Comm) connect(ctx context.Context) (*bootstrap.Session, *bootstrap.Control, error) {
+	cfg := &c.cfg
+	b := bootstrap.Config{
+		Rank: cfg.Rank, Size: cfg.Size,
+		ID: cfg.ID, Addr: cfg.Root, Secret: secretOf(cfg.Secret),
+		Timeout:     cfg.InitTimeout,
+		Listen:      cfg.Listen,
+		Fingerprint: cfg.fingerprint(),
+		Handler:     func(from int, payload []byte) { c.inbox.put(message{from, payload}) },
+		Control:     bootstrap.ControlConfig{Causes: sharedCauses, Logger: cfg.Logger},
+		Logger:      cfg.Logger,
+	}
+	if cfg.launched != nil && cfg.ID.IsZero() && cfg.Root == "" {
+		return cfg.launched.Connect(ctx, b)
+	}
+	return bootstrap.Connect(ctx, b)
+}
+
+// ranksBeside counts the ranks on rank's machine, itself included, so that
+// waiting can take into account how many share its processors.
+func ranksBeside(table *bootstrap.Table, rank int) int {
+	n := 0
+	for _, p := range table.Peers {
+		if p.Rank == rank || p.Host.SameMachine(table.Peers[rank].Host) {
+			n++
+		}
+	}
+	return n
+}
+
+// connectRing makes the links that almost every program uses, so that a
+// firewall between two ranks shows at Init and not in the first step.
+func (c *Comm) connectRing(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.InitTimeout)
+	defer cancel()
+	next, prev := (c.rank+1)%c.size, (c.rank+c.size-1)%c.size
+	send, err := c.mesh.Sender(ctx, next, 0)
+	if err != nil {
+		return c.initError(next, err)
+	}
+	recv, err := c.mesh.Receiver(ctx, prev, 0)
+	if err != nil {
+		return c.initError(prev, err)
+	}
+	c.out[next], c.in[prev] = send, &inLink{peer: prev, r: recv}
+	return nil
+}
+
+// initError tells the other ranks why this one cannot take part, and returns
+// what all of them return.
+func (c *Comm) initError(peer int, err error) error {
+	cause := &RankError{Rank: peer, Err: err}
+	var re *RankError
+	if errors.As(err, &re) {
+		cause = re
+	}
+	c.control.Fail(cause)
+	select {
+	case <-c.control.Done():
+		return c.control.Err()
+	case <-time.After(verdictWait):
+		return cause
+	}
+}
+
+// fingerprint lists the settings that are the same on all ranks.
+func (cfg *Config) fingerprint() string {
+	return strings.Join([]string{
+		fmt.Sprintf("chunk %d bytes", cfg.ChunkBytes),
+		fmt.Sprintf("logical order %v", cfg.LogicalOrder),
+		"transport " + cfg.Transport,
+	}, ", ")
+}
+
+// sharedCauses are the sentinels of this layer that keep their identity when a
+// failure is told to other ranks. The order is part of the wire protocol.
+var sharedCauses = []error{ErrMismatch, ErrInvalidArgument, ErrOverlap}
+
+// controlPlane is bootstrap's Control as the engine sees it.
+type controlPlane struct{ *bootstrap.Control }
+
+// Fail names this rank where the cause names none.
+func (p controlPlane) Fail(cause error) {
+	var re *transport.RankError
+	if !errors.As(cause, &re) {
+		re = &transport.RankError{Rank: -1, Err: cause}
+	}
+	p.Control.Fail(re)
+}
+
+func (p controlPlane) Err() error {
+	if err := p.Control.Err(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// secretOf is the handshake's secret for what the user has given.
+func secretOf(phrase []byte) bootstrap.Secret {
+	if len(phrase) == 0 {
+		return bootstrap.Secret{}
+	}
+	return bootstrap.DeriveSecret(string(phrase))
+}
+
+// closeWait is how long Close waits for ranks that still use the communicator.
+const closeWait = 30 * time.Second
+
+func (p controlPlane) Leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	_ = p.Control.Leave(ctx) // whatever it says, this rank is leaving
+}

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/transport"
+)
+
+// inLink is the receiving end of a link and what an interrupted operation may
+// have left in it.
+type inLink struct {
+	peer int
+	r    transport.Receiver
+
+	// dirty: an operation that used the link was cut short, so chunks of it may
+	// still come, and the peer may have no free slot until they are released.
+	dirty bool
+	// drained is closed when the goroutine that releases those chunks has met
+	// the first one that is not stale, or has been stopped.
+	drained chan struct{}
+	stop    context.CancelFunc
+}
+
+// receiver returns the receiving end of the link from peer, made on first use.
+func (c *Comm) receiver(op agree.Op, peer int) (*inLink, error) {
+	in := c.in[peer]
+	if in == nil {
+		r, err := c.mesh.Receiver(op.Stop, peer, 0)
+		if err != nil {
+			return nil, err
+		}
+		in = &inLink{peer: peer, r: r}
+		c.in[peer] = in
+	}
+	if in.dirty {
+		// The executor's first step may be to wait for a slot that the peer can
+		// only free by releasing stale chunks, and the peer may do the same; so
+		// stale chunks are released beside it.
+		in.waitDrained()
+		in.dirty = false
+		in.drain(op)
+	}
+	return in, nil
+}
+
+// sender returns the sending end of the link to peer, made on first use.
+func (c *Comm) sender(op agree.Op, peer int) (transport.Sender, error) {
+	if c.out[peer] == nil {
+		s, err := c.mesh.Sender(op.Stop, peer, 0)
+		if err != nil {
+			return nil, err
+		}
+		c.out[peer] = s
+	}
+	return c.out[peer], nil
+}
+
+// drain starts a goroutine that releases chunks of operations before op.
+func (in *inLink) drain(op agree.Op) {
+	ctx, cancel := context.WithCancel(op.Stop)
+	in.drained, in.stop = make(chan struct{}), cancel
+	go func() {
+		defer close(in.drained)
+		defer cancel()
+		for {
+			h, _, err := in.r.Next(ctx)
+			if err != nil {
+				return // the executor will meet it too
+			}
+			if hd := decodeChunkHeader(h); !hd.stale(op) {
+				return
+			}
+			in.r.Release()
+		}
+	}()
+}
+
+// stopDraining and waitDrained end the draining goroutine, if there is one. A
+// nil inLink has none.
+func (in *inLink) stopDraining() {
+	if in != nil && in.stop != nil {
+		in.stop()
+	}
+}
+
+func (in *inLink) waitDrained() {
+	if in != nil && in.drained != nil {
+		in.stopDraining()
+		<-in.drained
+		in.drained, in.stop = nil, nil
+	}
+}
+
+// stale reports whether the chunk belongs to an operation or attempt that this
+// rank has left behind.
+func (h *chunkHeader) stale(op agree.Op) bool {
+	return h.seq < op.Seq || h.seq == op.Seq && h.attempt < op.Attempt
+}
+
+// soil marks the links that an interrupted operation used.
+func (c *Comm) soil() {
+	for _, in := range c.in {
+		if in != nil {
+			in.dirty = true
+		}
+	}
+}
+
+// expect receives the chunk of op with the given index from a link. It returns
+// the payload, which is valid until in.r.Release, and the sender's header.
+// Chunks that do not fit raise a dispute, and expect returns with op's Stop.
+func (c *Comm) expect(op agree.Op, in *inLink, index uint32, bytes int, sameWalk bool) (chunkHeader, []byte, error) {
+	if in.drained != nil {
+		select {
+		case <-in.drained:
+			in.drained, in.stop = nil, nil
+		case <-op.Stop.Done():
+			return chunkHeader{}, nil, op.Stop.Err()
+		}
+	}
+	for {
+		raw, payload, err := in.r.Next(op.Stop)
+		if err != nil {
+			return chunkHeader{}, nil, err
+		}
+		h := decodeChunkHeader(raw)
+		switch {
+		case h.stale(op):
+			in.r.Release()
+			continue
+		case h.seq == op.Seq && h.attempt > op.Attempt:
+			// The peer knows a verdict that is on its way here.
+			<-op.Stop.Done()
+			return h, nil, op.Stop.Err()
+		case h.seq != op.Seq || h.sig != op.Sig || sameWalk && h.walk != op.Walk:
+			c.member.Dispute(op)
+			<-op.Stop.Done()
+			return h, nil, op.Stop.Err()
+		case h.index != index || len(payload) != bytes:
+			return h, nil, &RankError{Rank: in.peer, Err: fmt.Errorf(
+				"%w: chunk %d of %d bytes where chunk %d of %d bytes is due", ErrProtocol, h.index, len(payload), index, bytes)}
+		}
+		return h, payload, nil
+	}
+}

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/strided"
+)
+
+// run carries out one collective: it takes the call's place in the sequence of
+// operations, runs attempts until one stands, and turns whatever went wrong
+// into the error that all ranks return.
+func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, attempt func(op agree.Op) error) error {
+	if err := c.member.Broken(); err != nil {
+		return err // at once, even while Close holds the turn
+	}
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("rank %d: %v: not started: %w", c.rank, call.Kind, err)
+	}
+	op, err := c.member.Begin(call, walk, "")
+	if err != nil {
+		return c.explain(err, call, op)
+	}
+	if c.size == 1 {
+		return c.member.End(attempt(op))
+	}
+	unwatch := c.watch(ctx, call)
+	c.started.Store(c.now())
+	c.timer.Reset(c.cfg.Timeout)
+	for {
+		err = attempt(op)
+		if err == nil {
+			break
+		}
+		c.soil()
+		err = c.cause(op, err)
+		if !errors.Is(err, agree.ErrRestart) {
+			break
+		}
+		op = c.member.Restarted()
+	}
+	err = c.member.End(err)
+	c.started.Store(0)
+	c.timer.Stop()
+	if unwatch != nil && !unwatch() && err != nil {
+		// The context ended while the operation ran: say so in its own terms too.
+		if ended := context.Cause(ctx); ended != nil {
+			err = fmt.Errorf("%w: %w", ended, err)
+		}
+	}
+	if err != nil {
+		return c.explain(err, call, op)
+	}
+	return nil
+}
+
+// verdictWait bounds how long a rank whose own link failed waits to hear the
+// cause that the coordinator tells everybody.
+const verdictWait = 3 * time.Second
+
+// cause turns an attempt's error into the communicator's. If the attempt was
+// not stopped from outside, a link failed under it: the failure is reported,
+// and the verdict, which names the rank that failed first, awaited.
+func (c *Comm) cause(op agree.Op, err error) error {
+	if stopped := op.Stop.Err(); stopped != nil {
+		return stopped
+	}
+	c.control.Fail(err)
+	patience := time.NewTimer(verdictWait)
+	defer patience.Stop()
+	select {
+	case <-op.Stop.Done():
+		return op.Stop.Err()
+	case <-patience.C:
+		c.member.Fail(err)
+		return err
+	}
+}
+
+// explain adds what this rank was doing to an error that names a rank.
+func (c *Comm) explain(err error, call *agree.Call, op agree.Op) error {
+	var re *RankError
+	if errors.As(err, &re) && re.Doing == "" && err == error(re) {
+		return &RankError{Rank: re.Rank, Doing: fmt.Sprintf("%v on rank %d", call.Kind, c.rank), Err: re.Err}
+	}
+	return err
+}
+
+// refuse reports bad arguments: this rank's call fails at once, and the other
+// ranks are told instead of being left waiting.
+func (c *Comm) refuse(call *agree.Call, argument string, err error) error {
+	bad := &ArgumentError{Rank: c.rank, Call: call.Kind.String(), Argument: argument, Err: err}
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	if c.size > 1 {
+		if _, failed := c.member.Begin(call, strided.Logical, fmt.Sprintf("%s: %v", argument, err)); failed != nil {
+			return errors.Join(bad, failed)
+		}
+	}
+	return bad
+}

@@ -1,0 +1,122 @@
+package engine_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/monel-dev/monel/engine"
+	"github.com/monel-dev/monel/strided"
+)
+
+// Variables that make the test binary a rank of a communicator.
+const (
+	envRank = "MONEL_TEST_RANK"
+	envSize = "MONEL_TEST_SIZE"
+	envID   = "MONEL_TEST_ID"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(envRank) != "" {
+		os.Exit(childRank())
+	}
+	os.Exit(m.Run())
+}
+
+// childRank all-reduces and broadcasts until something fails, and prints what:
+// the rank that the error names, and its kind.
+func childRank() int {
+	rank, _ := strconv.Atoi(os.Getenv(envRank))
+	size, _ := strconv.Atoi(os.Getenv(envSize))
+	id, err := engine.ParseUniqueID(os.Getenv(envID))
+	if err != nil {
+		fmt.Println("id:", err)
+		return 1
+	}
+	c, err := engine.Init(background, engine.Config{Rank: rank, Size: size, ID: id, InitTimeout: 20 * time.Second})
+	if err != nil {
+		fmt.Println("init:", err)
+		return 1
+	}
+	defer c.Close()
+	fmt.Println("ready")
+	x := strided.Of(make([]float32, 1<<20)).Reshape(1024, 1024).Permute(1, 0)
+	for i := 0; ; i++ {
+		if err = c.AllReduce(background, x, x, engine.Max); err == nil {
+			err = c.Broadcast(background, x, x, i%size)
+		}
+		if err == nil {
+			continue
+		}
+		var re *engine.RankError
+		if !errors.As(err, &re) {
+			fmt.Println("not a RankError:", err)
+			return 1
+		}
+		fmt.Printf("lost %d %v\n", re.Rank, errors.Is(err, engine.ErrPeerLost))
+		return 0
+	}
+}
+
+// TestKilledProcess kills one of several real processes in the middle of its
+// work: every survivor returns the same error, which names it.
+func TestKilledProcess(t *testing.T) {
+	const size = 4
+	for victim := range size {
+		t.Run(fmt.Sprintf("rank=%d", victim), func(t *testing.T) {
+			id, err := engine.NewLocalUniqueID()
+			require.NoError(t, err)
+			children := make([]*exec.Cmd, size)
+			lines := make([]*bufio.Scanner, size)
+			for rank := range size {
+				c := exec.Command(os.Args[0])
+				c.Env = append(os.Environ(), fmt.Sprintf("%s=%d", envRank, rank), fmt.Sprintf("%s=%d", envSize, size), envID+"="+id.Text())
+				c.Stderr = os.Stderr
+				out, err := c.StdoutPipe()
+				require.NoError(t, err)
+				require.NoError(t, c.Start())
+				t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+				children[rank], lines[rank] = c, bufio.NewScanner(out)
+			}
+			for rank := range size {
+				require.True(t, lines[rank].Scan())
+				require.Equal(t, "ready", lines[rank].Text())
+			}
+			time.Sleep(time.Duration(20+13*victim) * time.Millisecond)
+			require.NoError(t, children[victim].Process.Kill())
+
+			type ending struct {
+				rank int
+				text string
+			}
+			endings := make(chan ending)
+			for rank := range size {
+				if rank != victim {
+					go func() {
+						var said []string
+						for lines[rank].Scan() {
+							said = append(said, lines[rank].Text())
+						}
+						endings <- ending{rank, strings.Join(said, "; ")}
+					}()
+				}
+			}
+			for range size - 1 {
+				select {
+				case e := <-endings:
+					require.Equal(t, fmt.Sprintf("lost %d true", victim), e.text, "rank %d", e.rank)
+				case <-time.After(30 * time.Second):
+					t.Fatal("a survivor hangs")
+				}
+			}
+		})
+	}
+}

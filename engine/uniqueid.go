@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/monel-dev/monel/transport/bootstrap"
+)
+
+// UniqueID identifies a communicator to its ranks: 128 bytes that hold the
+// address at which they meet and the secret by which they know each other. Keep
+// it as secret as the job's data; its String hides the secret, its Text, for
+// handing it over, does not.
+type UniqueID = bootstrap.ID
+
+// ParseUniqueID reads what UniqueID.Text has written.
+func ParseUniqueID(text string) (UniqueID, error) { return bootstrap.ParseIDText(text) }
+
+// NewUniqueID makes an id and starts to listen, in this process, for the ranks
+// of the communicator that is made with it. The process must live until Init
+// has returned on all ranks; it need not be a rank itself. Each id serves one
+// communicator.
+func NewUniqueID() (UniqueID, error) { return newUniqueID(bootstrap.RootConfig{}) }
+
+// NewLocalUniqueID is NewUniqueID for ranks that are all on this machine: they
+// meet, and stay, on its loopback interface.
+func NewLocalUniqueID() (UniqueID, error) {
+	return newUniqueID(bootstrap.RootConfig{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0).String()})
+}
+
+func newUniqueID(cfg bootstrap.RootConfig) (UniqueID, error) {
+	root, err := bootstrap.NewRoot(context.Background(), cfg)
+	if err != nil {
+		return UniqueID{}, err
+	}
+	go func() {
+		<-root.Done()
+		_ = root.Close()
+	}()
+	return root.ID(), nil
+}
