@@ -71,10 +71,10 @@ func (m *machine) chooseBits(sel, yes, no vec) vec {
 // Averages are sums that are divided by the number of ranks, which divisor holds
 // in every lane.
 
-func avgFloat32(m *machine, divisor vec) func(x, y vec) vec {
-	return func(x, y vec) vec { return m.do2(m.VDIVPS, divisor, m.do2(m.VADDPS, y, x)) }
+func avgFloat32(m *machine, divisor vec) step {
+	return onVectors(func(x, y vec) vec { return m.do2(m.VDIVPS, divisor, m.do2(m.VADDPS, y, x)) })
 }
 
-func avgFloat64(m *machine, divisor vec) func(x, y vec) vec {
-	return func(x, y vec) vec { return m.do2(m.VDIVPD, divisor, m.do2(m.VADDPD, y, x)) }
+func avgFloat64(m *machine, divisor vec) step {
+	return onVectors(func(x, y vec) vec { return m.do2(m.VDIVPD, divisor, m.do2(m.VADDPD, y, x)) })
 }

@@ -13,7 +13,7 @@ type reduction struct {
 	size    int    // of an element, in bytes
 	unroll  int    // vectors per turn of the main loop
 	divisor string // Go type of the divisor, for averages
-	combine func(m *machine, divisor vec) func(x, y vec) vec
+	start   starter
 }
 
 const reduceDoc = "stores its result for n elements of a and b in out1 and, unless that is nil, in out2."
@@ -42,7 +42,7 @@ func (r reduction) emit(m *machine) {
 	if r.divisor != "" {
 		divisor = m.broadcastParam("divisor", r.divisor)
 	}
-	l.combine = r.combine(m, divisor)
+	l.step = r.start(m, divisor)
 	l.emit()
 }
 
@@ -64,13 +64,16 @@ type loop struct {
 	*machine
 	unroll              int
 	out1, out2, a, b, n reg.Register
-	combine             func(x, y vec) vec
+	step                step
 	tail                operand.Mem // holds the last vector's result
 }
 
 func at(base, index reg.Register, disp int) operand.Mem {
 	return operand.Mem{Base: base, Index: index, Scale: 1, Disp: disp}
 }
+
+// one is the step for a single vector.
+func (l *loop) one(x, y source) vec { return l.step([]source{x}, []source{y})[0] }
 
 func (l *loop) emit() {
 	m := l.machine
@@ -80,7 +83,7 @@ func (l *loop) emit() {
 
 	m.TESTQ(operand.I32(l.width-1), l.n)
 	m.JZ(operand.LabelRef("whole"))
-	m.store(l.combine(m.load(at(l.a, l.n, -l.width)), m.load(at(l.b, l.n, -l.width))), l.tail)
+	m.store(l.one(m.fromMemory(at(l.a, l.n, -l.width)), m.fromMemory(at(l.b, l.n, -l.width))), l.tail)
 	m.Label("whole")
 	i := m.GP64()
 	m.XORQ(i, i)
@@ -106,10 +109,12 @@ func (l *loop) emit() {
 func (l *loop) body(prefix string, i, left reg.Register, outs ...reg.Register) {
 	m := l.machine
 	step := func(count int) {
-		var results []vec
+		var x, y []source
 		for k := range count {
-			results = append(results, l.combine(m.load(at(l.a, i, k*l.width)), m.load(at(l.b, i, k*l.width))))
+			x = append(x, m.fromMemory(at(l.a, i, k*l.width)))
+			y = append(y, m.fromMemory(at(l.b, i, k*l.width)))
 		}
+		results := l.step(x, y)
 		for _, out := range outs {
 			for k, r := range results {
 				m.store(r, at(out, i, k*l.width))
@@ -157,7 +162,7 @@ func (l *loop) small512() {
 	x, y := m.vec(), m.vec()
 	m.VMOVDQU8_Z(operand.Mem{Base: l.a}, k, x)
 	m.VMOVDQU8_Z(operand.Mem{Base: l.b}, k, y)
-	r := l.combine(x, y)
+	r := l.one(m.fromRegister(x), m.fromRegister(y))
 	m.VMOVDQU8(r, k, operand.Mem{Base: l.out1})
 	m.TESTQ(l.out2, l.out2)
 	m.JZ(operand.LabelRef("smallDone"))
@@ -178,7 +183,7 @@ func (l *loop) small256() {
 			m.moveBytes(bytes, at(p.from, i, 0), p.to.Idx(i, 1), through)
 		}
 	})
-	m.store(l.combine(m.load(sa), m.load(sb)), sa)
+	m.store(l.one(m.fromMemory(sa), m.fromMemory(sb)), sa)
 	m.TESTQ(l.out2, l.out2)
 	m.CMOVQEQ(l.out1, l.out2)
 	l.pieces("Out", func(i reg.Register, bytes int, through reg.Register) {

@@ -18,6 +18,9 @@ type machine struct {
 	width  int
 	consts map[uint64]vec         // in registers of the current function
 	memory map[uint64]operand.Mem // in the file's read-only data
+
+	spills  reg.GPVirtual // stack of the current function for spills
+	spilled int           // how many the current step has made
 }
 
 type vec = reg.VecVirtual
@@ -178,26 +181,6 @@ func (m *machine) shift(instruction func(...operand.Op), bits uint8, x vec) vec 
 	r := m.vec()
 	instruction(operand.U8(bits), x, r)
 	return r
-}
-
-// float converts halves: 16-bit floats to float32 and back, to nearest even or
-// towards zero.
-
-func (m *machine) widen16(x vec) (lo, hi vec) {
-	h := m.half()
-	if m.wide() {
-		m.VEXTRACTI64X4(operand.U8(1), x, h)
-	} else {
-		m.VEXTRACTI128(operand.U8(1), x, h)
-	}
-	lo, hi = m.vec(), m.vec()
-	if m.wide() {
-		m.VCVTPH2PS(x.AsY(), lo)
-	} else {
-		m.VCVTPH2PS(x.AsX(), lo)
-	}
-	m.VCVTPH2PS(h, hi)
-	return lo, hi
 }
 
 // Rounding modes of the conversion to 16-bit floats.

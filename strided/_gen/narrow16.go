@@ -17,28 +17,28 @@ func avg32(divisor vec) binary32 {
 // float16 widens with F16C, operates and narrows with F16C, which rounds to
 // nearest even and knows subnormals and overflow. Its NaNs keep sign and
 // payload, so they are made canonical.
-func float16(m *machine, f binary32) func(x, y vec) vec {
+func float16(m *machine, f binary32) step {
 	magnitude, inf, nan := m.const16(0x7fff), m.const16(0x7c00), m.const16(0x7e00)
-	return func(x, y vec) vec {
-		xl, xh := m.widen16(x)
-		yl, yh := m.widen16(y)
+	return each(func(x, y source) vec {
+		xl, xh := x.widen16()
+		yl, yh := y.widen16()
 		r := m.narrow16(f(m, xl, yl), f(m, xh, yh), nearestEven)
 		return m.choose(16, m.greater(16, m.and(r, magnitude), inf), nan, r)
-	}
+	})
 }
 
 // bfloat16 works on even and odd elements apart, because a shift or a mask
 // widens them, and rounds to nearest even with integers: adding 0x7fff plus the
 // lowest bit kept carries into the upper half exactly when it must, into
 // infinity if need be.
-func bfloat16(m *machine, f binary32) func(x, y vec) vec {
+func bfloat16(m *machine, f binary32) step {
 	high, bias, one := m.const32(0xffff0000), m.const32(0x7fff), m.const32(1)
 	nan := m.const16(0x7fc0)
 	round := func(r vec) vec {
 		lowest := m.and(m.shift(m.VPSRLD, 16, r), one)
 		return m.do2(m.VPADDD, lowest, m.do2(m.VPADDD, r, bias))
 	}
-	return func(x, y vec) vec {
+	return onVectors(func(x, y vec) vec {
 		odd := f(m, m.and(x, high), m.and(y, high))
 		even := f(m, m.shift(m.VPSLLD, 16, x), m.shift(m.VPSLLD, 16, y))
 		oddNaN, evenNaN := m.compareFloat(32, unordered, odd, odd), m.compareFloat(32, unordered, even, even)
@@ -50,7 +50,7 @@ func bfloat16(m *machine, f binary32) func(x, y vec) vec {
 		}
 		isNaN := m.oddWords(high, oddNaN.(vec), evenNaN.(vec))
 		return m.choose(16, isNaN, nan, r)
-	}
+	})
 }
 
 // oddWords takes the odd 16-bit words of odd and the even ones of even. high

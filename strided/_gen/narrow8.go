@@ -24,9 +24,9 @@ var (
 	e5m2 = float8{infinite: true, fraction: 8, largest: 0x7b}
 )
 
-func (t float8) sum(m *machine) func(x, y vec) vec { return t.combine(m, add32, false) }
+func (t float8) sum(m *machine, _ vec) step { return t.combine(m, add32, false) }
 
-func (t float8) product(m *machine) func(x, y vec) vec {
+func (t float8) product(m *machine, _ vec) step {
 	if !t.scaled {
 		return t.combine(m, mul32, false)
 	}
@@ -34,25 +34,23 @@ func (t float8) product(m *machine) func(x, y vec) vec {
 	return t.combine(m, func(m *machine, x, y vec) vec { return mul32(m, mul32(m, x, y), unscale) }, false)
 }
 
-func (t float8) average(m *machine, divisor vec) func(x, y vec) vec {
+func (t float8) average(m *machine, divisor vec) step {
 	return t.combine(m, avg32(divisor), true)
 }
 
 // combine is f on 8-bit floats; sticky says that f's results must not be rounded
 // twice.
-func (t float8) combine(m *machine, f binary32, sticky bool) func(x, y vec) vec {
+func (t float8) combine(m *machine, f binary32, sticky bool) step {
+	m.spillArea(8)
 	high, signs, nan := m.const16(0xff00), m.const8(0x80), m.const8(0x7f)
-	words, narrow, round := t.words(m, high), t.narrow(m, sticky), t.round(m)
+	split, narrow, round := t.words(m, high), t.narrow(m, sticky), t.round(m)
 	isNaN := t.isNaN(m, high)
-	step := func(x, y vec) vec {
-		xl, xh := m.widen16(x)
-		yl, yh := m.widen16(y)
+	halves := func(x, y source) vec {
+		xl, xh := x.widen16()
+		yl, yh := y.widen16()
 		return narrow(f(m, xl, yl), f(m, xh, yh))
 	}
-	return func(x, y vec) vec {
-		xOdd, xEven := words(x)
-		yOdd, yEven := words(y)
-		odd, even := step(xOdd, yOdd), step(xEven, yEven)
+	finish := func(x, y, odd, even vec) vec {
 		roundOdd, roundEven := round(odd), round(even)
 		if t.fraction == 7 {
 			roundOdd = m.do2(m.VPADDW, roundOdd, roundOdd)
@@ -61,17 +59,41 @@ func (t float8) combine(m *machine, f binary32, sticky bool) func(x, y vec) vec 
 		sign := m.and(signs, m.chooseBits(high, odd, m.shift(m.VPSRLW, 8, even)))
 		return m.choose(8, isNaN(x, y, odd, even), nan, m.or(magnitude, sign))
 	}
+	// One dependency chain is long enough to fill a processor's scheduler, so each
+	// stage is emitted for all vectors before the next stage begins.
+	return func(x, y []source) []vec {
+		m.spilled = 0
+		type words struct{ x, y source }
+		parts := make([]words, 2*len(x))
+		for i := range x {
+			parts[2*i].x, parts[2*i+1].x = split(x[i].vector())
+			parts[2*i].y, parts[2*i+1].y = split(y[i].vector())
+		}
+		combined := make([]vec, len(parts))
+		for i, p := range parts {
+			combined[i] = halves(p.x, p.y)
+		}
+		results := make([]vec, len(x))
+		for i := range x {
+			results[i] = finish(x[i].vector(), y[i].vector(), combined[2*i], combined[2*i+1])
+		}
+		return results
+	}
 }
 
 // words makes float16 of odd and even bytes.
-func (t float8) words(m *machine, high vec) func(x vec) (odd, even vec) {
+func (t float8) words(m *machine, high vec) func(x vec) (odd, even source) {
 	if !t.scaled {
-		return func(x vec) (odd, even vec) { return m.and(x, high), m.shift(m.VPSLLW, 8, x) }
+		return func(x vec) (odd, even source) {
+			return m.spill(m.and(x, high)), m.spill(m.shift(m.VPSLLW, 8, x))
+		}
 	}
 	// After the arithmetic shift the sign stands in two bits; keep the upper one.
 	keep := m.spilled16(0xbf80)
 	place := func(x vec) vec { return m.and(keep, m.shift(m.VPSRAW, 1, x)) }
-	return func(x vec) (odd, even vec) { return place(x), place(m.shift(m.VPSLLW, 8, x)) }
+	return func(x vec) (odd, even source) {
+		return m.spill(place(x)), m.spill(place(m.shift(m.VPSLLW, 8, x)))
+	}
 }
 
 // narrow makes float16 of float32.
@@ -82,7 +104,7 @@ func (t float8) narrow(m *machine, sticky bool) func(lo, hi vec) vec {
 	lowest := m.constFloat(0x1p-24) // the float16 whose bits are 1
 	return func(lo, hi vec) vec {
 		r := m.narrow16(lo, hi, towardsZero)
-		backLo, backHi := m.widen16(r)
+		backLo, backHi := m.spill(r).widen16()
 		lost := func(x, back vec) vec {
 			return m.and(lowest, m.ones(32, m.compareFloat(32, notEqual, x, back)))
 		}

@@ -726,16 +726,12 @@ TEXT ·avx2SumFloat16(SB), NOSPLIT, $96-40
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
-	VMOVDQU      -32(DX)(SI*1), Y3
-	VMOVDQU      -32(BX)(SI*1), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VADDPS       Y4, Y3, Y3
-	VADDPS       Y6, Y5, Y4
+	VCVTPH2PS    -32(DX)(SI*1), Y3
+	VCVTPH2PS    -16(DX)(SI*1), Y4
+	VCVTPH2PS    -32(BX)(SI*1), Y5
+	VCVTPH2PS    -16(BX)(SI*1), Y6
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y6, Y4, Y4
 	VCVTPS2PH    $0x00, Y3, X7
 	VCVTPS2PH    $0x00, Y4, X3
 	VINSERTI128  $0x01, X3, Y7, Y3
@@ -753,71 +749,59 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU      (DX)(DI*1), Y3
-	VMOVDQU      (BX)(DI*1), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VADDPS       Y4, Y3, Y3
-	VADDPS       Y6, Y5, Y4
-	VCVTPS2PH    $0x00, Y3, X7
-	VCVTPS2PH    $0x00, Y4, X3
-	VINSERTI128  $0x01, X3, Y7, Y3
-	VPAND        Y3, Y0, Y4
-	VPCMPGTW     Y1, Y4, Y4
-	VPBLENDVB    Y4, Y2, Y3, Y3
-	VMOVDQU      32(DX)(DI*1), Y4
-	VMOVDQU      32(BX)(DI*1), Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y8
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y8, Y6, Y5
-	VCVTPS2PH    $0x00, Y4, X7
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPAND        Y4, Y0, Y5
-	VPCMPGTW     Y1, Y5, Y5
-	VPBLENDVB    Y5, Y2, Y4, Y4
-	VMOVDQU      Y3, (AX)(DI*1)
-	VMOVDQU      Y4, 32(AX)(DI*1)
-	ADDQ         $+64, DI
-	SUBQ         $+64, R8
-	CMPQ         R8, $+64
-	JAE          oneUnrolled
+	VCVTPH2PS   (DX)(DI*1), Y3
+	VCVTPH2PS   16(DX)(DI*1), Y4
+	VCVTPH2PS   (BX)(DI*1), Y5
+	VCVTPH2PS   16(BX)(DI*1), Y6
+	VADDPS      Y5, Y3, Y3
+	VADDPS      Y6, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X7
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y7, Y3
+	VPAND       Y3, Y0, Y4
+	VPCMPGTW    Y1, Y4, Y4
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VCVTPH2PS   32(DX)(DI*1), Y4
+	VCVTPH2PS   48(DX)(DI*1), Y5
+	VCVTPH2PS   32(BX)(DI*1), Y6
+	VCVTPH2PS   48(BX)(DI*1), Y8
+	VADDPS      Y6, Y4, Y4
+	VADDPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X7
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y7, Y4
+	VPAND       Y4, Y0, Y5
+	VPCMPGTW    Y1, Y5, Y5
+	VPBLENDVB   Y5, Y2, Y4, Y4
+	VMOVDQU     Y3, (AX)(DI*1)
+	VMOVDQU     Y4, 32(AX)(DI*1)
+	ADDQ        $+64, DI
+	SUBQ        $+64, R8
+	CMPQ        R8, $+64
+	JAE         oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
 	JB   oneTail
 
 oneLoop:
-	VMOVDQU      (DX)(DI*1), Y3
-	VMOVDQU      (BX)(DI*1), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VADDPS       Y4, Y3, Y3
-	VADDPS       Y6, Y5, Y4
-	VCVTPS2PH    $0x00, Y3, X7
-	VCVTPS2PH    $0x00, Y4, X3
-	VINSERTI128  $0x01, X3, Y7, Y3
-	VPAND        Y3, Y0, Y4
-	VPCMPGTW     Y1, Y4, Y4
-	VPBLENDVB    Y4, Y2, Y3, Y3
-	VMOVDQU      Y3, (AX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          oneLoop
+	VCVTPH2PS   (DX)(DI*1), Y3
+	VCVTPH2PS   16(DX)(DI*1), Y4
+	VCVTPH2PS   (BX)(DI*1), Y5
+	VCVTPH2PS   16(BX)(DI*1), Y6
+	VADDPS      Y5, Y3, Y3
+	VADDPS      Y6, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X7
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y7, Y3
+	VPAND       Y3, Y0, Y4
+	VPCMPGTW    Y1, Y4, Y4
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VMOVDQU     Y3, (AX)(DI*1)
+	ADDQ        $+32, DI
+	SUBQ        $+32, R8
+	CMPQ        R8, $+32
+	JAE         oneLoop
 
 oneTail:
 	TESTQ   R8, R8
@@ -834,74 +818,62 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU      (DX)(DI*1), Y3
-	VMOVDQU      (BX)(DI*1), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VADDPS       Y4, Y3, Y3
-	VADDPS       Y6, Y5, Y4
-	VCVTPS2PH    $0x00, Y3, X7
-	VCVTPS2PH    $0x00, Y4, X3
-	VINSERTI128  $0x01, X3, Y7, Y3
-	VPAND        Y3, Y0, Y4
-	VPCMPGTW     Y1, Y4, Y4
-	VPBLENDVB    Y4, Y2, Y3, Y3
-	VMOVDQU      32(DX)(DI*1), Y4
-	VMOVDQU      32(BX)(DI*1), Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y8
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y8, Y6, Y5
-	VCVTPS2PH    $0x00, Y4, X7
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPAND        Y4, Y0, Y5
-	VPCMPGTW     Y1, Y5, Y5
-	VPBLENDVB    Y5, Y2, Y4, Y4
-	VMOVDQU      Y3, (AX)(DI*1)
-	VMOVDQU      Y4, 32(AX)(DI*1)
-	VMOVDQU      Y3, (CX)(DI*1)
-	VMOVDQU      Y4, 32(CX)(DI*1)
-	ADDQ         $+64, DI
-	SUBQ         $+64, R8
-	CMPQ         R8, $+64
-	JAE          twoUnrolled
+	VCVTPH2PS   (DX)(DI*1), Y3
+	VCVTPH2PS   16(DX)(DI*1), Y4
+	VCVTPH2PS   (BX)(DI*1), Y5
+	VCVTPH2PS   16(BX)(DI*1), Y6
+	VADDPS      Y5, Y3, Y3
+	VADDPS      Y6, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X7
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y7, Y3
+	VPAND       Y3, Y0, Y4
+	VPCMPGTW    Y1, Y4, Y4
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VCVTPH2PS   32(DX)(DI*1), Y4
+	VCVTPH2PS   48(DX)(DI*1), Y5
+	VCVTPH2PS   32(BX)(DI*1), Y6
+	VCVTPH2PS   48(BX)(DI*1), Y8
+	VADDPS      Y6, Y4, Y4
+	VADDPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X7
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y7, Y4
+	VPAND       Y4, Y0, Y5
+	VPCMPGTW    Y1, Y5, Y5
+	VPBLENDVB   Y5, Y2, Y4, Y4
+	VMOVDQU     Y3, (AX)(DI*1)
+	VMOVDQU     Y4, 32(AX)(DI*1)
+	VMOVDQU     Y3, (CX)(DI*1)
+	VMOVDQU     Y4, 32(CX)(DI*1)
+	ADDQ        $+64, DI
+	SUBQ        $+64, R8
+	CMPQ        R8, $+64
+	JAE         twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
 	JB   twoTail
 
 twoLoop:
-	VMOVDQU      (DX)(DI*1), Y3
-	VMOVDQU      (BX)(DI*1), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VADDPS       Y4, Y3, Y3
-	VADDPS       Y6, Y5, Y4
-	VCVTPS2PH    $0x00, Y3, X7
-	VCVTPS2PH    $0x00, Y4, X3
-	VINSERTI128  $0x01, X3, Y7, Y3
-	VPAND        Y3, Y0, Y4
-	VPCMPGTW     Y1, Y4, Y4
-	VPBLENDVB    Y4, Y2, Y3, Y3
-	VMOVDQU      Y3, (AX)(DI*1)
-	VMOVDQU      Y3, (CX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          twoLoop
+	VCVTPH2PS   (DX)(DI*1), Y3
+	VCVTPH2PS   16(DX)(DI*1), Y4
+	VCVTPH2PS   (BX)(DI*1), Y5
+	VCVTPH2PS   16(BX)(DI*1), Y6
+	VADDPS      Y5, Y3, Y3
+	VADDPS      Y6, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X7
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y7, Y3
+	VPAND       Y3, Y0, Y4
+	VPCMPGTW    Y1, Y4, Y4
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VMOVDQU     Y3, (AX)(DI*1)
+	VMOVDQU     Y3, (CX)(DI*1)
+	ADDQ        $+32, DI
+	SUBQ        $+32, R8
+	CMPQ        R8, $+32
+	JAE         twoLoop
 
 twoTail:
 	TESTQ   R8, R8
@@ -961,33 +933,29 @@ smallIn2:
 	ADDQ  $+1, DI
 
 smallIn1:
-	VMOVDQU      32(SP), Y3
-	VMOVDQU      64(SP), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VADDPS       Y4, Y3, Y3
-	VADDPS       Y6, Y5, Y4
-	VCVTPS2PH    $0x00, Y3, X7
-	VCVTPS2PH    $0x00, Y4, X3
-	VINSERTI128  $0x01, X3, Y7, Y3
-	VPAND        Y3, Y0, Y0
-	VPCMPGTW     Y1, Y0, Y0
-	VPBLENDVB    Y0, Y2, Y3, Y0
-	VMOVDQU      Y0, 32(SP)
-	TESTQ        CX, CX
-	CMOVQEQ      AX, CX
-	XORQ         DX, DX
-	TESTQ        $+16, SI
-	JZ           smallOut16
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (AX)(DX*1)
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (CX)(DX*1)
-	ADDQ         $+16, DX
+	VCVTPH2PS   32(SP), Y3
+	VCVTPH2PS   48(SP), Y4
+	VCVTPH2PS   64(SP), Y5
+	VCVTPH2PS   80(SP), Y6
+	VADDPS      Y5, Y3, Y3
+	VADDPS      Y6, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X7
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y7, Y3
+	VPAND       Y3, Y0, Y0
+	VPCMPGTW    Y1, Y0, Y0
+	VPBLENDVB   Y0, Y2, Y3, Y0
+	VMOVDQU     Y0, 32(SP)
+	TESTQ       CX, CX
+	CMOVQEQ     AX, CX
+	XORQ        DX, DX
+	TESTQ       $+16, SI
+	JZ          smallOut16
+	VMOVDQU     32(SP)(DX*1), X0
+	VMOVDQU     X0, (AX)(DX*1)
+	VMOVDQU     32(SP)(DX*1), X0
+	VMOVDQU     X0, (CX)(DX*1)
+	ADDQ        $+16, DX
 
 smallOut16:
 	TESTQ $+8, SI
@@ -1876,7 +1844,7 @@ smallOut1:
 
 // func avx2SumFloat8E4M3(out1 *byte, out2 *byte, a *byte, b *byte, n int)
 // Requires: AVX, AVX2, CMOV, F16C
-TEXT ·avx2SumFloat8E4M3(SB), NOSPLIT, $96-40
+TEXT ·avx2SumFloat8E4M3(SB), NOSPLIT, $384-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
 	MOVQ a+16(FP), DX
@@ -1884,384 +1852,669 @@ TEXT ·avx2SumFloat8E4M3(SB), NOSPLIT, $96-40
 	MOVQ n+32(FP), SI
 
 	// n counts bytes from here on.
-	MOVQ         $0xff00ff00ff00ff00, DI
-	VMOVQ        DI, X0
+	LEAQ         31(SP), DI
+	ANDQ         $-32, DI
+	MOVQ         $0xff00ff00ff00ff00, R8
+	VMOVQ        R8, X0
 	VPBROADCASTQ X0, Y0
-	MOVQ         $0x8080808080808080, DI
-	VMOVQ        DI, X1
+	MOVQ         $0x8080808080808080, R8
+	VMOVQ        R8, X1
 	VPBROADCASTQ X1, Y1
-	MOVQ         $0x7f7f7f7f7f7f7f7f, DI
-	VMOVQ        DI, X2
+	MOVQ         $0x7f7f7f7f7f7f7f7f, R8
+	VMOVQ        R8, X2
 	VPBROADCASTQ X2, Y2
 	CMPQ         SI, $+32
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
 	VMOVDQU      -32(DX)(SI*1), Y3
-	VMOVDQU      -32(BX)(SI*1), Y4
-	VPSRAW       $0x01, Y3, Y5
-	VPAND        wordsbf80<>+0(SB), Y5, Y5
-	VPSLLW       $0x08, Y3, Y7
-	VPSRAW       $0x01, Y7, Y7
-	VPAND        wordsbf80<>+0(SB), Y7, Y7
-	VPSRAW       $0x01, Y4, Y8
-	VPAND        wordsbf80<>+0(SB), Y8, Y8
-	VPSLLW       $0x08, Y4, Y9
-	VPSRAW       $0x01, Y9, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VEXTRACTI128 $0x01, Y5, X6
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X6, Y10
-	VEXTRACTI128 $0x01, Y8, X6
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X6, Y11
-	VADDPS       Y8, Y5, Y5
-	VADDPS       Y11, Y10, Y8
-	VCVTPS2PH    $0x00, Y5, X6
-	VCVTPS2PH    $0x00, Y8, X5
-	VINSERTI128  $0x01, X5, Y6, Y5
-	VEXTRACTI128 $0x01, Y7, X6
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X6, Y8
-	VEXTRACTI128 $0x01, Y9, X6
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X6, Y10
-	VADDPS       Y9, Y7, Y7
-	VADDPS       Y10, Y8, Y8
-	VCVTPS2PH    $0x00, Y7, X6
-	VCVTPS2PH    $0x00, Y8, X7
-	VINSERTI128  $0x01, X7, Y6, Y7
-	VPSRLW       $0x07, Y5, Y8
+	VPSRAW       $0x01, Y3, Y4
+	VPAND        wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU      Y4, (DI)
+	VPSLLW       $0x08, Y3, Y3
+	VPSRAW       $0x01, Y3, Y3
+	VPAND        wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU      Y3, 32(DI)
+	VMOVDQU      -32(BX)(SI*1), Y3
+	VPSRAW       $0x01, Y3, Y4
+	VPAND        wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU      Y4, 64(DI)
+	VPSLLW       $0x08, Y3, Y3
+	VPSRAW       $0x01, Y3, Y3
+	VPAND        wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU      Y3, 96(DI)
+	VCVTPH2PS    (DI), Y3
+	VCVTPH2PS    16(DI), Y4
+	VCVTPH2PS    64(DI), Y6
+	VCVTPH2PS    80(DI), Y7
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y7, Y4, Y4
+	VCVTPS2PH    $0x00, Y3, X5
+	VCVTPS2PH    $0x00, Y4, X3
+	VINSERTI128  $0x01, X3, Y5, Y3
+	VCVTPH2PS    32(DI), Y4
+	VCVTPH2PS    48(DI), Y6
+	VCVTPH2PS    96(DI), Y7
+	VCVTPH2PS    112(DI), Y8
+	VADDPS       Y7, Y4, Y4
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2PH    $0x00, Y4, X5
+	VCVTPS2PH    $0x00, Y6, X4
+	VINSERTI128  $0x01, X4, Y5, Y4
+	VMOVDQU      -32(DX)(SI*1), Y6
+	VMOVDQU      -32(BX)(SI*1), Y7
+	VPSRLW       $0x07, Y3, Y8
 	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y5, Y9
+	VPAND        words7fff<>+0(SB), Y3, Y9
 	VPADDW       words003f<>+0(SB), Y9, Y9
 	VPADDW       Y8, Y9, Y8
 	VPMINSW      words3f7f<>+0(SB), Y8, Y8
-	VPSRLW       $0x07, Y7, Y9
+	VPSRLW       $0x07, Y4, Y9
 	VPAND        words0001<>+0(SB), Y9, Y9
-	VPAND        words7fff<>+0(SB), Y7, Y10
+	VPAND        words7fff<>+0(SB), Y4, Y10
 	VPADDW       words003f<>+0(SB), Y10, Y10
 	VPADDW       Y9, Y10, Y9
 	VPMINSW      words3f7f<>+0(SB), Y9, Y9
 	VPADDW       Y8, Y8, Y8
 	VPSRLW       $0x07, Y9, Y9
 	VPBLENDVB    Y0, Y8, Y9, Y8
-	VPSRLW       $0x08, Y7, Y7
-	VPBLENDVB    Y0, Y5, Y7, Y5
-	VPAND        Y1, Y5, Y5
-	VPAND        Y3, Y2, Y3
-	VPAND        Y4, Y2, Y4
-	VPMAXUB      Y3, Y4, Y3
-	VPCMPEQB     Y2, Y3, Y3
-	VPOR         Y8, Y5, Y4
-	VPBLENDVB    Y3, Y2, Y4, Y3
-	VMOVDQU      Y3, (SP)
+	VPSRLW       $0x08, Y4, Y4
+	VPBLENDVB    Y0, Y3, Y4, Y3
+	VPAND        Y1, Y3, Y3
+	VPAND        Y6, Y2, Y4
+	VPAND        Y7, Y2, Y6
+	VPMAXUB      Y4, Y6, Y4
+	VPCMPEQB     Y2, Y4, Y4
+	VPOR         Y8, Y3, Y3
+	VPBLENDVB    Y4, Y2, Y3, Y3
+	VMOVDQU      Y3, 288(SP)
 
 whole:
-	XORQ  DI, DI
-	MOVQ  SI, R8
+	XORQ  R8, R8
+	MOVQ  SI, R9
 	TESTQ CX, CX
 	JNZ   both
+	CMPQ  R9, $+64
+	JB    oneSingle
+
+oneUnrolled:
+	VMOVDQU     (DX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, (DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 64(DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 96(DI)
+	VMOVDQU     32(DX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 128(DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 160(DI)
+	VMOVDQU     32(BX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 192(DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 224(DI)
+	VCVTPH2PS   (DI), Y3
+	VCVTPH2PS   16(DI), Y4
+	VCVTPH2PS   64(DI), Y6
+	VCVTPH2PS   80(DI), Y7
+	VADDPS      Y6, Y3, Y3
+	VADDPS      Y7, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X5
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y5, Y3
+	VCVTPH2PS   32(DI), Y4
+	VCVTPH2PS   48(DI), Y6
+	VCVTPH2PS   96(DI), Y7
+	VCVTPH2PS   112(DI), Y8
+	VADDPS      Y7, Y4, Y4
+	VADDPS      Y8, Y6, Y6
+	VCVTPS2PH   $0x00, Y4, X5
+	VCVTPS2PH   $0x00, Y6, X4
+	VINSERTI128 $0x01, X4, Y5, Y4
+	VCVTPH2PS   128(DI), Y6
+	VCVTPH2PS   144(DI), Y7
+	VCVTPH2PS   192(DI), Y8
+	VCVTPH2PS   208(DI), Y9
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y6, X5
+	VCVTPS2PH   $0x00, Y7, X6
+	VINSERTI128 $0x01, X6, Y5, Y6
+	VCVTPH2PS   160(DI), Y7
+	VCVTPH2PS   176(DI), Y8
+	VCVTPH2PS   224(DI), Y9
+	VCVTPH2PS   240(DI), Y10
+	VADDPS      Y9, Y7, Y7
+	VADDPS      Y10, Y8, Y8
+	VCVTPS2PH   $0x00, Y7, X5
+	VCVTPS2PH   $0x00, Y8, X7
+	VINSERTI128 $0x01, X7, Y5, Y7
+	VMOVDQU     (DX)(R8*1), Y8
+	VMOVDQU     (BX)(R8*1), Y9
+	VPSRLW      $0x07, Y3, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y3, Y11
+	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words3f7f<>+0(SB), Y10, Y10
+	VPSRLW      $0x07, Y4, Y11
+	VPAND       words0001<>+0(SB), Y11, Y11
+	VPAND       words7fff<>+0(SB), Y4, Y12
+	VPADDW      words003f<>+0(SB), Y12, Y12
+	VPADDW      Y11, Y12, Y11
+	VPMINSW     words3f7f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y10, Y10
+	VPSRLW      $0x07, Y11, Y11
+	VPBLENDVB   Y0, Y10, Y11, Y10
+	VPSRLW      $0x08, Y4, Y4
+	VPBLENDVB   Y0, Y3, Y4, Y3
+	VPAND       Y1, Y3, Y3
+	VPAND       Y8, Y2, Y4
+	VPAND       Y9, Y2, Y8
+	VPMAXUB     Y4, Y8, Y4
+	VPCMPEQB    Y2, Y4, Y4
+	VPOR        Y10, Y3, Y3
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VMOVDQU     32(DX)(R8*1), Y4
+	VMOVDQU     32(BX)(R8*1), Y8
+	VPSRLW      $0x07, Y6, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y6, Y10
+	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words3f7f<>+0(SB), Y9, Y9
+	VPSRLW      $0x07, Y7, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y7, Y11
+	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words3f7f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y9, Y9
+	VPSRLW      $0x07, Y10, Y10
+	VPBLENDVB   Y0, Y9, Y10, Y9
+	VPSRLW      $0x08, Y7, Y7
+	VPBLENDVB   Y0, Y6, Y7, Y6
+	VPAND       Y1, Y6, Y6
+	VPAND       Y4, Y2, Y4
+	VPAND       Y8, Y2, Y7
+	VPMAXUB     Y4, Y7, Y4
+	VPCMPEQB    Y2, Y4, Y4
+	VPOR        Y9, Y6, Y6
+	VPBLENDVB   Y4, Y2, Y6, Y4
+	VMOVDQU     Y3, (AX)(R8*1)
+	VMOVDQU     Y4, 32(AX)(R8*1)
+	ADDQ        $+64, R8
+	SUBQ        $+64, R9
+	CMPQ        R9, $+64
+	JAE         oneUnrolled
+
+oneSingle:
+	CMPQ R9, $+32
+	JB   oneTail
 
 oneLoop:
-	VMOVDQU      (DX)(DI*1), Y3
-	VMOVDQU      (BX)(DI*1), Y4
-	VPSRAW       $0x01, Y3, Y5
-	VPAND        wordsbf80<>+0(SB), Y5, Y5
-	VPSLLW       $0x08, Y3, Y7
-	VPSRAW       $0x01, Y7, Y7
-	VPAND        wordsbf80<>+0(SB), Y7, Y7
-	VPSRAW       $0x01, Y4, Y8
-	VPAND        wordsbf80<>+0(SB), Y8, Y8
-	VPSLLW       $0x08, Y4, Y9
-	VPSRAW       $0x01, Y9, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VEXTRACTI128 $0x01, Y5, X6
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X6, Y10
-	VEXTRACTI128 $0x01, Y8, X6
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X6, Y11
-	VADDPS       Y8, Y5, Y5
-	VADDPS       Y11, Y10, Y8
-	VCVTPS2PH    $0x00, Y5, X6
-	VCVTPS2PH    $0x00, Y8, X5
-	VINSERTI128  $0x01, X5, Y6, Y5
-	VEXTRACTI128 $0x01, Y7, X6
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X6, Y8
-	VEXTRACTI128 $0x01, Y9, X6
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X6, Y10
-	VADDPS       Y9, Y7, Y7
-	VADDPS       Y10, Y8, Y8
-	VCVTPS2PH    $0x00, Y7, X6
-	VCVTPS2PH    $0x00, Y8, X7
-	VINSERTI128  $0x01, X7, Y6, Y7
-	VPSRLW       $0x07, Y5, Y8
-	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y5, Y9
-	VPADDW       words003f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y9, Y8
-	VPMINSW      words3f7f<>+0(SB), Y8, Y8
-	VPSRLW       $0x07, Y7, Y9
-	VPAND        words0001<>+0(SB), Y9, Y9
-	VPAND        words7fff<>+0(SB), Y7, Y10
-	VPADDW       words003f<>+0(SB), Y10, Y10
-	VPADDW       Y9, Y10, Y9
-	VPMINSW      words3f7f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y8, Y8
-	VPSRLW       $0x07, Y9, Y9
-	VPBLENDVB    Y0, Y8, Y9, Y8
-	VPSRLW       $0x08, Y7, Y7
-	VPBLENDVB    Y0, Y5, Y7, Y5
-	VPAND        Y1, Y5, Y5
-	VPAND        Y3, Y2, Y3
-	VPAND        Y4, Y2, Y4
-	VPMAXUB      Y3, Y4, Y3
-	VPCMPEQB     Y2, Y3, Y3
-	VPOR         Y8, Y5, Y4
-	VPBLENDVB    Y3, Y2, Y4, Y3
-	VMOVDQU      Y3, (AX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          oneLoop
-	TESTQ        R8, R8
-	JZ           oneDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
+	VMOVDQU     (DX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, (DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 64(DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 96(DI)
+	VCVTPH2PS   (DI), Y3
+	VCVTPH2PS   16(DI), Y4
+	VCVTPH2PS   64(DI), Y6
+	VCVTPH2PS   80(DI), Y7
+	VADDPS      Y6, Y3, Y3
+	VADDPS      Y7, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X5
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y5, Y3
+	VCVTPH2PS   32(DI), Y4
+	VCVTPH2PS   48(DI), Y6
+	VCVTPH2PS   96(DI), Y7
+	VCVTPH2PS   112(DI), Y8
+	VADDPS      Y7, Y4, Y4
+	VADDPS      Y8, Y6, Y6
+	VCVTPS2PH   $0x00, Y4, X5
+	VCVTPS2PH   $0x00, Y6, X4
+	VINSERTI128 $0x01, X4, Y5, Y4
+	VMOVDQU     (DX)(R8*1), Y6
+	VMOVDQU     (BX)(R8*1), Y7
+	VPSRLW      $0x07, Y3, Y8
+	VPAND       words0001<>+0(SB), Y8, Y8
+	VPAND       words7fff<>+0(SB), Y3, Y9
+	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      Y8, Y9, Y8
+	VPMINSW     words3f7f<>+0(SB), Y8, Y8
+	VPSRLW      $0x07, Y4, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y4, Y10
+	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words3f7f<>+0(SB), Y9, Y9
+	VPADDW      Y8, Y8, Y8
+	VPSRLW      $0x07, Y9, Y9
+	VPBLENDVB   Y0, Y8, Y9, Y8
+	VPSRLW      $0x08, Y4, Y4
+	VPBLENDVB   Y0, Y3, Y4, Y3
+	VPAND       Y1, Y3, Y3
+	VPAND       Y6, Y2, Y4
+	VPAND       Y7, Y2, Y6
+	VPMAXUB     Y4, Y6, Y4
+	VPCMPEQB    Y2, Y4, Y4
+	VPOR        Y8, Y3, Y3
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VMOVDQU     Y3, (AX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         oneLoop
+
+oneTail:
+	TESTQ   R9, R9
+	JZ      oneDone
+	VMOVDQU 288(SP), Y0
+	VMOVDQU Y0, -32(AX)(SI*1)
 
 oneDone:
 	VZEROUPPER
 	RET
 
 both:
+	CMPQ R9, $+64
+	JB   twoSingle
+
+twoUnrolled:
+	VMOVDQU     (DX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, (DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 64(DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 96(DI)
+	VMOVDQU     32(DX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 128(DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 160(DI)
+	VMOVDQU     32(BX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 192(DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 224(DI)
+	VCVTPH2PS   (DI), Y3
+	VCVTPH2PS   16(DI), Y4
+	VCVTPH2PS   64(DI), Y6
+	VCVTPH2PS   80(DI), Y7
+	VADDPS      Y6, Y3, Y3
+	VADDPS      Y7, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X5
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y5, Y3
+	VCVTPH2PS   32(DI), Y4
+	VCVTPH2PS   48(DI), Y6
+	VCVTPH2PS   96(DI), Y7
+	VCVTPH2PS   112(DI), Y8
+	VADDPS      Y7, Y4, Y4
+	VADDPS      Y8, Y6, Y6
+	VCVTPS2PH   $0x00, Y4, X5
+	VCVTPS2PH   $0x00, Y6, X4
+	VINSERTI128 $0x01, X4, Y5, Y4
+	VCVTPH2PS   128(DI), Y6
+	VCVTPH2PS   144(DI), Y7
+	VCVTPH2PS   192(DI), Y8
+	VCVTPH2PS   208(DI), Y9
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y6, X5
+	VCVTPS2PH   $0x00, Y7, X6
+	VINSERTI128 $0x01, X6, Y5, Y6
+	VCVTPH2PS   160(DI), Y7
+	VCVTPH2PS   176(DI), Y8
+	VCVTPH2PS   224(DI), Y9
+	VCVTPH2PS   240(DI), Y10
+	VADDPS      Y9, Y7, Y7
+	VADDPS      Y10, Y8, Y8
+	VCVTPS2PH   $0x00, Y7, X5
+	VCVTPS2PH   $0x00, Y8, X7
+	VINSERTI128 $0x01, X7, Y5, Y7
+	VMOVDQU     (DX)(R8*1), Y8
+	VMOVDQU     (BX)(R8*1), Y9
+	VPSRLW      $0x07, Y3, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y3, Y11
+	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words3f7f<>+0(SB), Y10, Y10
+	VPSRLW      $0x07, Y4, Y11
+	VPAND       words0001<>+0(SB), Y11, Y11
+	VPAND       words7fff<>+0(SB), Y4, Y12
+	VPADDW      words003f<>+0(SB), Y12, Y12
+	VPADDW      Y11, Y12, Y11
+	VPMINSW     words3f7f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y10, Y10
+	VPSRLW      $0x07, Y11, Y11
+	VPBLENDVB   Y0, Y10, Y11, Y10
+	VPSRLW      $0x08, Y4, Y4
+	VPBLENDVB   Y0, Y3, Y4, Y3
+	VPAND       Y1, Y3, Y3
+	VPAND       Y8, Y2, Y4
+	VPAND       Y9, Y2, Y8
+	VPMAXUB     Y4, Y8, Y4
+	VPCMPEQB    Y2, Y4, Y4
+	VPOR        Y10, Y3, Y3
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VMOVDQU     32(DX)(R8*1), Y4
+	VMOVDQU     32(BX)(R8*1), Y8
+	VPSRLW      $0x07, Y6, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y6, Y10
+	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words3f7f<>+0(SB), Y9, Y9
+	VPSRLW      $0x07, Y7, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y7, Y11
+	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words3f7f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y9, Y9
+	VPSRLW      $0x07, Y10, Y10
+	VPBLENDVB   Y0, Y9, Y10, Y9
+	VPSRLW      $0x08, Y7, Y7
+	VPBLENDVB   Y0, Y6, Y7, Y6
+	VPAND       Y1, Y6, Y6
+	VPAND       Y4, Y2, Y4
+	VPAND       Y8, Y2, Y7
+	VPMAXUB     Y4, Y7, Y4
+	VPCMPEQB    Y2, Y4, Y4
+	VPOR        Y9, Y6, Y6
+	VPBLENDVB   Y4, Y2, Y6, Y4
+	VMOVDQU     Y3, (AX)(R8*1)
+	VMOVDQU     Y4, 32(AX)(R8*1)
+	VMOVDQU     Y3, (CX)(R8*1)
+	VMOVDQU     Y4, 32(CX)(R8*1)
+	ADDQ        $+64, R8
+	SUBQ        $+64, R9
+	CMPQ        R9, $+64
+	JAE         twoUnrolled
+
+twoSingle:
+	CMPQ R9, $+32
+	JB   twoTail
+
 twoLoop:
-	VMOVDQU      (DX)(DI*1), Y3
-	VMOVDQU      (BX)(DI*1), Y4
-	VPSRAW       $0x01, Y3, Y5
-	VPAND        wordsbf80<>+0(SB), Y5, Y5
-	VPSLLW       $0x08, Y3, Y7
-	VPSRAW       $0x01, Y7, Y7
-	VPAND        wordsbf80<>+0(SB), Y7, Y7
-	VPSRAW       $0x01, Y4, Y8
-	VPAND        wordsbf80<>+0(SB), Y8, Y8
-	VPSLLW       $0x08, Y4, Y9
-	VPSRAW       $0x01, Y9, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VEXTRACTI128 $0x01, Y5, X6
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X6, Y10
-	VEXTRACTI128 $0x01, Y8, X6
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X6, Y11
-	VADDPS       Y8, Y5, Y5
-	VADDPS       Y11, Y10, Y8
-	VCVTPS2PH    $0x00, Y5, X6
-	VCVTPS2PH    $0x00, Y8, X5
-	VINSERTI128  $0x01, X5, Y6, Y5
-	VEXTRACTI128 $0x01, Y7, X6
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X6, Y8
-	VEXTRACTI128 $0x01, Y9, X6
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X6, Y10
-	VADDPS       Y9, Y7, Y7
-	VADDPS       Y10, Y8, Y8
-	VCVTPS2PH    $0x00, Y7, X6
-	VCVTPS2PH    $0x00, Y8, X7
-	VINSERTI128  $0x01, X7, Y6, Y7
-	VPSRLW       $0x07, Y5, Y8
-	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y5, Y9
-	VPADDW       words003f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y9, Y8
-	VPMINSW      words3f7f<>+0(SB), Y8, Y8
-	VPSRLW       $0x07, Y7, Y9
-	VPAND        words0001<>+0(SB), Y9, Y9
-	VPAND        words7fff<>+0(SB), Y7, Y10
-	VPADDW       words003f<>+0(SB), Y10, Y10
-	VPADDW       Y9, Y10, Y9
-	VPMINSW      words3f7f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y8, Y8
-	VPSRLW       $0x07, Y9, Y9
-	VPBLENDVB    Y0, Y8, Y9, Y8
-	VPSRLW       $0x08, Y7, Y7
-	VPBLENDVB    Y0, Y5, Y7, Y5
-	VPAND        Y1, Y5, Y5
-	VPAND        Y3, Y2, Y3
-	VPAND        Y4, Y2, Y4
-	VPMAXUB      Y3, Y4, Y3
-	VPCMPEQB     Y2, Y3, Y3
-	VPOR         Y8, Y5, Y4
-	VPBLENDVB    Y3, Y2, Y4, Y3
-	VMOVDQU      Y3, (AX)(DI*1)
-	VMOVDQU      Y3, (CX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          twoLoop
-	TESTQ        R8, R8
-	JZ           twoDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
-	VMOVDQU      Y0, -32(CX)(SI*1)
+	VMOVDQU     (DX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, (DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 64(DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 96(DI)
+	VCVTPH2PS   (DI), Y3
+	VCVTPH2PS   16(DI), Y4
+	VCVTPH2PS   64(DI), Y6
+	VCVTPH2PS   80(DI), Y7
+	VADDPS      Y6, Y3, Y3
+	VADDPS      Y7, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X5
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y5, Y3
+	VCVTPH2PS   32(DI), Y4
+	VCVTPH2PS   48(DI), Y6
+	VCVTPH2PS   96(DI), Y7
+	VCVTPH2PS   112(DI), Y8
+	VADDPS      Y7, Y4, Y4
+	VADDPS      Y8, Y6, Y6
+	VCVTPS2PH   $0x00, Y4, X5
+	VCVTPS2PH   $0x00, Y6, X4
+	VINSERTI128 $0x01, X4, Y5, Y4
+	VMOVDQU     (DX)(R8*1), Y6
+	VMOVDQU     (BX)(R8*1), Y7
+	VPSRLW      $0x07, Y3, Y8
+	VPAND       words0001<>+0(SB), Y8, Y8
+	VPAND       words7fff<>+0(SB), Y3, Y9
+	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      Y8, Y9, Y8
+	VPMINSW     words3f7f<>+0(SB), Y8, Y8
+	VPSRLW      $0x07, Y4, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y4, Y10
+	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words3f7f<>+0(SB), Y9, Y9
+	VPADDW      Y8, Y8, Y8
+	VPSRLW      $0x07, Y9, Y9
+	VPBLENDVB   Y0, Y8, Y9, Y8
+	VPSRLW      $0x08, Y4, Y4
+	VPBLENDVB   Y0, Y3, Y4, Y3
+	VPAND       Y1, Y3, Y3
+	VPAND       Y6, Y2, Y4
+	VPAND       Y7, Y2, Y6
+	VPMAXUB     Y4, Y6, Y4
+	VPCMPEQB    Y2, Y4, Y4
+	VPOR        Y8, Y3, Y3
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VMOVDQU     Y3, (AX)(R8*1)
+	VMOVDQU     Y3, (CX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         twoLoop
+
+twoTail:
+	TESTQ   R9, R9
+	JZ      twoDone
+	VMOVDQU 288(SP), Y0
+	VMOVDQU Y0, -32(AX)(SI*1)
+	VMOVDQU Y0, -32(CX)(SI*1)
 
 twoDone:
 	VZEROUPPER
 	RET
 
 small:
-	XORQ    DI, DI
+	XORQ    R8, R8
 	TESTQ   $+16, SI
 	JZ      smallIn16
-	VMOVDQU (DX)(DI*1), X3
-	VMOVDQU X3, 32(SP)(DI*1)
-	VMOVDQU (BX)(DI*1), X3
-	VMOVDQU X3, 64(SP)(DI*1)
-	ADDQ    $+16, DI
+	VMOVDQU (DX)(R8*1), X3
+	VMOVDQU X3, 320(SP)(R8*1)
+	VMOVDQU (BX)(R8*1), X3
+	VMOVDQU X3, 352(SP)(R8*1)
+	ADDQ    $+16, R8
 
 smallIn16:
 	TESTQ $+8, SI
 	JZ    smallIn8
-	MOVQ  (DX)(DI*1), R8
-	MOVQ  R8, 32(SP)(DI*1)
-	MOVQ  (BX)(DI*1), R8
-	MOVQ  R8, 64(SP)(DI*1)
-	ADDQ  $+8, DI
+	MOVQ  (DX)(R8*1), R9
+	MOVQ  R9, 320(SP)(R8*1)
+	MOVQ  (BX)(R8*1), R9
+	MOVQ  R9, 352(SP)(R8*1)
+	ADDQ  $+8, R8
 
 smallIn8:
 	TESTQ $+4, SI
 	JZ    smallIn4
-	MOVL  (DX)(DI*1), R8
-	MOVL  R8, 32(SP)(DI*1)
-	MOVL  (BX)(DI*1), R8
-	MOVL  R8, 64(SP)(DI*1)
-	ADDQ  $+4, DI
+	MOVL  (DX)(R8*1), R9
+	MOVL  R9, 320(SP)(R8*1)
+	MOVL  (BX)(R8*1), R9
+	MOVL  R9, 352(SP)(R8*1)
+	ADDQ  $+4, R8
 
 smallIn4:
 	TESTQ $+2, SI
 	JZ    smallIn2
-	MOVW  (DX)(DI*1), R8
-	MOVW  R8, 32(SP)(DI*1)
-	MOVW  (BX)(DI*1), R8
-	MOVW  R8, 64(SP)(DI*1)
-	ADDQ  $+2, DI
+	MOVW  (DX)(R8*1), R9
+	MOVW  R9, 320(SP)(R8*1)
+	MOVW  (BX)(R8*1), R9
+	MOVW  R9, 352(SP)(R8*1)
+	ADDQ  $+2, R8
 
 smallIn2:
 	TESTQ $+1, SI
 	JZ    smallIn1
-	MOVB  (DX)(DI*1), R8
-	MOVB  R8, 32(SP)(DI*1)
-	MOVB  (BX)(DI*1), R8
-	MOVB  R8, 64(SP)(DI*1)
-	ADDQ  $+1, DI
+	MOVB  (DX)(R8*1), R9
+	MOVB  R9, 320(SP)(R8*1)
+	MOVB  (BX)(R8*1), R9
+	MOVB  R9, 352(SP)(R8*1)
+	ADDQ  $+1, R8
 
 smallIn1:
-	VMOVDQU      32(SP), Y3
-	VMOVDQU      64(SP), Y4
-	VPSRAW       $0x01, Y3, Y5
-	VPAND        wordsbf80<>+0(SB), Y5, Y5
-	VPSLLW       $0x08, Y3, Y7
-	VPSRAW       $0x01, Y7, Y7
-	VPAND        wordsbf80<>+0(SB), Y7, Y7
-	VPSRAW       $0x01, Y4, Y8
-	VPAND        wordsbf80<>+0(SB), Y8, Y8
-	VPSLLW       $0x08, Y4, Y9
-	VPSRAW       $0x01, Y9, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VEXTRACTI128 $0x01, Y5, X6
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X6, Y10
-	VEXTRACTI128 $0x01, Y8, X6
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X6, Y11
-	VADDPS       Y8, Y5, Y5
-	VADDPS       Y11, Y10, Y8
-	VCVTPS2PH    $0x00, Y5, X6
-	VCVTPS2PH    $0x00, Y8, X5
-	VINSERTI128  $0x01, X5, Y6, Y5
-	VEXTRACTI128 $0x01, Y7, X6
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X6, Y8
-	VEXTRACTI128 $0x01, Y9, X6
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X6, Y10
-	VADDPS       Y9, Y7, Y7
-	VADDPS       Y10, Y8, Y8
-	VCVTPS2PH    $0x00, Y7, X6
-	VCVTPS2PH    $0x00, Y8, X7
-	VINSERTI128  $0x01, X7, Y6, Y6
-	VPSRLW       $0x07, Y5, Y7
-	VPAND        words0001<>+0(SB), Y7, Y7
-	VPAND        words7fff<>+0(SB), Y5, Y8
-	VPADDW       words003f<>+0(SB), Y8, Y8
-	VPADDW       Y7, Y8, Y7
-	VPMINSW      words3f7f<>+0(SB), Y7, Y7
-	VPSRLW       $0x07, Y6, Y8
-	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y6, Y9
-	VPADDW       words003f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y9, Y8
-	VPMINSW      words3f7f<>+0(SB), Y8, Y8
-	VPADDW       Y7, Y7, Y7
-	VPSRLW       $0x07, Y8, Y8
-	VPBLENDVB    Y0, Y7, Y8, Y7
-	VPSRLW       $0x08, Y6, Y6
-	VPBLENDVB    Y0, Y5, Y6, Y0
-	VPAND        Y1, Y0, Y0
-	VPAND        Y3, Y2, Y1
-	VPAND        Y4, Y2, Y3
-	VPMAXUB      Y1, Y3, Y1
-	VPCMPEQB     Y2, Y1, Y1
-	VPOR         Y7, Y0, Y0
-	VPBLENDVB    Y1, Y2, Y0, Y0
-	VMOVDQU      Y0, 32(SP)
-	TESTQ        CX, CX
-	CMOVQEQ      AX, CX
-	XORQ         DX, DX
-	TESTQ        $+16, SI
-	JZ           smallOut16
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (AX)(DX*1)
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (CX)(DX*1)
-	ADDQ         $+16, DX
+	VMOVDQU     320(SP), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, (DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 32(DI)
+	VMOVDQU     352(SP), Y3
+	VPSRAW      $0x01, Y3, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 64(DI)
+	VPSLLW      $0x08, Y3, Y3
+	VPSRAW      $0x01, Y3, Y3
+	VPAND       wordsbf80<>+0(SB), Y3, Y3
+	VMOVDQU     Y3, 96(DI)
+	VCVTPH2PS   (DI), Y3
+	VCVTPH2PS   16(DI), Y4
+	VCVTPH2PS   64(DI), Y6
+	VCVTPH2PS   80(DI), Y7
+	VADDPS      Y6, Y3, Y3
+	VADDPS      Y7, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X5
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y5, Y3
+	VCVTPH2PS   32(DI), Y4
+	VCVTPH2PS   48(DI), Y6
+	VCVTPH2PS   96(DI), Y7
+	VCVTPH2PS   112(DI), Y8
+	VADDPS      Y7, Y4, Y4
+	VADDPS      Y8, Y6, Y6
+	VCVTPS2PH   $0x00, Y4, X5
+	VCVTPS2PH   $0x00, Y6, X4
+	VINSERTI128 $0x01, X4, Y5, Y4
+	VMOVDQU     320(SP), Y5
+	VMOVDQU     352(SP), Y6
+	VPSRLW      $0x07, Y3, Y7
+	VPAND       words0001<>+0(SB), Y7, Y7
+	VPAND       words7fff<>+0(SB), Y3, Y8
+	VPADDW      words003f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y8, Y7
+	VPMINSW     words3f7f<>+0(SB), Y7, Y7
+	VPSRLW      $0x07, Y4, Y8
+	VPAND       words0001<>+0(SB), Y8, Y8
+	VPAND       words7fff<>+0(SB), Y4, Y9
+	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      Y8, Y9, Y8
+	VPMINSW     words3f7f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y7, Y7
+	VPSRLW      $0x07, Y8, Y8
+	VPBLENDVB   Y0, Y7, Y8, Y7
+	VPSRLW      $0x08, Y4, Y4
+	VPBLENDVB   Y0, Y3, Y4, Y0
+	VPAND       Y1, Y0, Y0
+	VPAND       Y5, Y2, Y1
+	VPAND       Y6, Y2, Y3
+	VPMAXUB     Y1, Y3, Y1
+	VPCMPEQB    Y2, Y1, Y1
+	VPOR        Y7, Y0, Y0
+	VPBLENDVB   Y1, Y2, Y0, Y0
+	VMOVDQU     Y0, 320(SP)
+	TESTQ       CX, CX
+	CMOVQEQ     AX, CX
+	XORQ        DX, DX
+	TESTQ       $+16, SI
+	JZ          smallOut16
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (AX)(DX*1)
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (CX)(DX*1)
+	ADDQ        $+16, DX
 
 smallOut16:
 	TESTQ $+8, SI
 	JZ    smallOut8
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (AX)(DX*1)
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (CX)(DX*1)
 	ADDQ  $+8, DX
 
 smallOut8:
 	TESTQ $+4, SI
 	JZ    smallOut4
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (AX)(DX*1)
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (CX)(DX*1)
 	ADDQ  $+4, DX
 
 smallOut4:
 	TESTQ $+2, SI
 	JZ    smallOut2
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (AX)(DX*1)
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (CX)(DX*1)
 	ADDQ  $+2, DX
 
 smallOut2:
 	TESTQ $+1, SI
 	JZ    smallOut1
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (AX)(DX*1)
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (CX)(DX*1)
 	ADDQ  $+1, DX
 
@@ -2301,7 +2554,7 @@ GLOBL words3f7f<>(SB), RODATA|NOPTR, $32
 
 // func avx2SumFloat8E5M2(out1 *byte, out2 *byte, a *byte, b *byte, n int)
 // Requires: AVX, AVX2, CMOV, F16C
-TEXT ·avx2SumFloat8E5M2(SB), NOSPLIT, $96-40
+TEXT ·avx2SumFloat8E5M2(SB), NOSPLIT, $384-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
 	MOVQ a+16(FP), DX
@@ -2309,363 +2562,624 @@ TEXT ·avx2SumFloat8E5M2(SB), NOSPLIT, $96-40
 	MOVQ n+32(FP), SI
 
 	// n counts bytes from here on.
-	MOVQ         $0xff00ff00ff00ff00, DI
-	VMOVQ        DI, X0
+	LEAQ         31(SP), DI
+	ANDQ         $-32, DI
+	MOVQ         $0xff00ff00ff00ff00, R8
+	VMOVQ        R8, X0
 	VPBROADCASTQ X0, Y0
-	MOVQ         $0x8080808080808080, DI
-	VMOVQ        DI, X1
+	MOVQ         $0x8080808080808080, R8
+	VMOVQ        R8, X1
 	VPBROADCASTQ X1, Y1
-	MOVQ         $0x7f7f7f7f7f7f7f7f, DI
-	VMOVQ        DI, X2
+	MOVQ         $0x7f7f7f7f7f7f7f7f, R8
+	VMOVQ        R8, X2
 	VPBROADCASTQ X2, Y2
-	MOVQ         $0x7c007c007c007c00, DI
-	VMOVQ        DI, X3
+	MOVQ         $0x7c007c007c007c00, R8
+	VMOVQ        R8, X3
 	VPBROADCASTQ X3, Y3
 	CMPQ         SI, $+32
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
 	VMOVDQU      -32(DX)(SI*1), Y4
-	VMOVDQU      -32(BX)(SI*1), Y5
-	VPAND        Y4, Y0, Y6
+	VPAND        Y4, Y0, Y5
+	VMOVDQU      Y5, (DI)
 	VPSLLW       $0x08, Y4, Y4
-	VPAND        Y5, Y0, Y8
-	VPSLLW       $0x08, Y5, Y5
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y10
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y10, Y9, Y8
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y8, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y4, X7
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X7, Y8
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y9
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y9, Y8, Y5
-	VCVTPS2PH    $0x00, Y4, X7
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPSRLW       $0x08, Y6, Y5
-	VPAND        words0001<>+0(SB), Y5, Y5
-	VPAND        words7fff<>+0(SB), Y6, Y8
-	VPADDW       words007f<>+0(SB), Y8, Y8
-	VPADDW       Y5, Y8, Y5
-	VPMINSW      words7bff<>+0(SB), Y5, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y4, Y9
-	VPADDW       words007f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y9, Y8
-	VPMINSW      words7bff<>+0(SB), Y8, Y8
-	VPSRLW       $0x08, Y8, Y8
-	VPBLENDVB    Y0, Y5, Y8, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPBLENDVB    Y0, Y6, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPAND        words7fff<>+0(SB), Y6, Y6
-	VPCMPGTW     Y3, Y6, Y6
-	VPAND        words7fff<>+0(SB), Y4, Y4
-	VPCMPGTW     Y3, Y4, Y4
-	VPBLENDVB    Y0, Y6, Y4, Y4
-	VPOR         Y5, Y8, Y5
-	VPBLENDVB    Y4, Y2, Y5, Y4
-	VMOVDQU      Y4, (SP)
-
-whole:
-	XORQ  DI, DI
-	MOVQ  SI, R8
-	TESTQ CX, CX
-	JNZ   both
-
-oneLoop:
-	VMOVDQU      (DX)(DI*1), Y4
-	VMOVDQU      (BX)(DI*1), Y5
-	VPAND        Y4, Y0, Y6
+	VMOVDQU      Y4, 32(DI)
+	VMOVDQU      -32(BX)(SI*1), Y4
+	VPAND        Y4, Y0, Y5
+	VMOVDQU      Y5, 64(DI)
 	VPSLLW       $0x08, Y4, Y4
-	VPAND        Y5, Y0, Y8
-	VPSLLW       $0x08, Y5, Y5
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y10
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y10, Y9, Y8
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y8, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y4, X7
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X7, Y8
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y9
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y9, Y8, Y5
-	VCVTPS2PH    $0x00, Y4, X7
+	VMOVDQU      Y4, 96(DI)
+	VCVTPH2PS    (DI), Y4
+	VCVTPH2PS    16(DI), Y5
+	VCVTPH2PS    64(DI), Y7
+	VCVTPH2PS    80(DI), Y8
+	VADDPS       Y7, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VCVTPS2PH    $0x00, Y4, X6
 	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPSRLW       $0x08, Y6, Y5
-	VPAND        words0001<>+0(SB), Y5, Y5
-	VPAND        words7fff<>+0(SB), Y6, Y8
-	VPADDW       words007f<>+0(SB), Y8, Y8
-	VPADDW       Y5, Y8, Y5
-	VPMINSW      words7bff<>+0(SB), Y5, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y4, Y9
-	VPADDW       words007f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y9, Y8
-	VPMINSW      words7bff<>+0(SB), Y8, Y8
-	VPSRLW       $0x08, Y8, Y8
-	VPBLENDVB    Y0, Y5, Y8, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPBLENDVB    Y0, Y6, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPAND        words7fff<>+0(SB), Y6, Y6
-	VPCMPGTW     Y3, Y6, Y6
-	VPAND        words7fff<>+0(SB), Y4, Y4
-	VPCMPGTW     Y3, Y4, Y4
-	VPBLENDVB    Y0, Y6, Y4, Y4
-	VPOR         Y5, Y8, Y5
-	VPBLENDVB    Y4, Y2, Y5, Y4
-	VMOVDQU      Y4, (AX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          oneLoop
-	TESTQ        R8, R8
-	JZ           oneDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
-
-oneDone:
-	VZEROUPPER
-	RET
-
-both:
-twoLoop:
-	VMOVDQU      (DX)(DI*1), Y4
-	VMOVDQU      (BX)(DI*1), Y5
-	VPAND        Y4, Y0, Y6
-	VPSLLW       $0x08, Y4, Y4
-	VPAND        Y5, Y0, Y8
-	VPSLLW       $0x08, Y5, Y5
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y10
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y10, Y9, Y8
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y8, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y4, X7
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X7, Y8
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y9
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y9, Y8, Y5
-	VCVTPS2PH    $0x00, Y4, X7
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPSRLW       $0x08, Y6, Y5
-	VPAND        words0001<>+0(SB), Y5, Y5
-	VPAND        words7fff<>+0(SB), Y6, Y8
-	VPADDW       words007f<>+0(SB), Y8, Y8
-	VPADDW       Y5, Y8, Y5
-	VPMINSW      words7bff<>+0(SB), Y5, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y4, Y9
-	VPADDW       words007f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y9, Y8
-	VPMINSW      words7bff<>+0(SB), Y8, Y8
-	VPSRLW       $0x08, Y8, Y8
-	VPBLENDVB    Y0, Y5, Y8, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPBLENDVB    Y0, Y6, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPAND        words7fff<>+0(SB), Y6, Y6
-	VPCMPGTW     Y3, Y6, Y6
-	VPAND        words7fff<>+0(SB), Y4, Y4
-	VPCMPGTW     Y3, Y4, Y4
-	VPBLENDVB    Y0, Y6, Y4, Y4
-	VPOR         Y5, Y8, Y5
-	VPBLENDVB    Y4, Y2, Y5, Y4
-	VMOVDQU      Y4, (AX)(DI*1)
-	VMOVDQU      Y4, (CX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          twoLoop
-	TESTQ        R8, R8
-	JZ           twoDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
-	VMOVDQU      Y0, -32(CX)(SI*1)
-
-twoDone:
-	VZEROUPPER
-	RET
-
-small:
-	XORQ    DI, DI
-	TESTQ   $+16, SI
-	JZ      smallIn16
-	VMOVDQU (DX)(DI*1), X4
-	VMOVDQU X4, 32(SP)(DI*1)
-	VMOVDQU (BX)(DI*1), X4
-	VMOVDQU X4, 64(SP)(DI*1)
-	ADDQ    $+16, DI
-
-smallIn16:
-	TESTQ $+8, SI
-	JZ    smallIn8
-	MOVQ  (DX)(DI*1), R8
-	MOVQ  R8, 32(SP)(DI*1)
-	MOVQ  (BX)(DI*1), R8
-	MOVQ  R8, 64(SP)(DI*1)
-	ADDQ  $+8, DI
-
-smallIn8:
-	TESTQ $+4, SI
-	JZ    smallIn4
-	MOVL  (DX)(DI*1), R8
-	MOVL  R8, 32(SP)(DI*1)
-	MOVL  (BX)(DI*1), R8
-	MOVL  R8, 64(SP)(DI*1)
-	ADDQ  $+4, DI
-
-smallIn4:
-	TESTQ $+2, SI
-	JZ    smallIn2
-	MOVW  (DX)(DI*1), R8
-	MOVW  R8, 32(SP)(DI*1)
-	MOVW  (BX)(DI*1), R8
-	MOVW  R8, 64(SP)(DI*1)
-	ADDQ  $+2, DI
-
-smallIn2:
-	TESTQ $+1, SI
-	JZ    smallIn1
-	MOVB  (DX)(DI*1), R8
-	MOVB  R8, 32(SP)(DI*1)
-	MOVB  (BX)(DI*1), R8
-	MOVB  R8, 64(SP)(DI*1)
-	ADDQ  $+1, DI
-
-smallIn1:
-	VMOVDQU      32(SP), Y4
-	VMOVDQU      64(SP), Y5
-	VPAND        Y4, Y0, Y6
-	VPSLLW       $0x08, Y4, Y4
-	VPAND        Y5, Y0, Y8
-	VPSLLW       $0x08, Y5, Y5
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y10
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y10, Y9, Y8
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y8, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y4, X7
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X7, Y8
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y9
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y9, Y8, Y5
-	VCVTPS2PH    $0x00, Y4, X7
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPSRLW       $0x08, Y6, Y5
-	VPAND        words0001<>+0(SB), Y5, Y5
-	VPAND        words7fff<>+0(SB), Y6, Y7
-	VPADDW       words007f<>+0(SB), Y7, Y7
-	VPADDW       Y5, Y7, Y5
-	VPMINSW      words7bff<>+0(SB), Y5, Y5
+	VINSERTI128  $0x01, X4, Y6, Y4
+	VCVTPH2PS    32(DI), Y5
+	VCVTPH2PS    48(DI), Y7
+	VCVTPH2PS    96(DI), Y8
+	VCVTPH2PS    112(DI), Y9
+	VADDPS       Y8, Y5, Y5
+	VADDPS       Y9, Y7, Y7
+	VCVTPS2PH    $0x00, Y5, X6
+	VCVTPS2PH    $0x00, Y7, X5
+	VINSERTI128  $0x01, X5, Y6, Y5
+	VMOVDQU      -32(DX)(SI*1), Y7
+	VMOVDQU      -32(BX)(SI*1), Y7
 	VPSRLW       $0x08, Y4, Y7
 	VPAND        words0001<>+0(SB), Y7, Y7
 	VPAND        words7fff<>+0(SB), Y4, Y8
 	VPADDW       words007f<>+0(SB), Y8, Y8
 	VPADDW       Y7, Y8, Y7
 	VPMINSW      words7bff<>+0(SB), Y7, Y7
-	VPSRLW       $0x08, Y7, Y7
-	VPBLENDVB    Y0, Y5, Y7, Y5
-	VPSRLW       $0x08, Y4, Y7
-	VPBLENDVB    Y0, Y6, Y7, Y7
-	VPAND        Y1, Y7, Y1
-	VPAND        words7fff<>+0(SB), Y6, Y6
-	VPCMPGTW     Y3, Y6, Y6
+	VPSRLW       $0x08, Y5, Y8
+	VPAND        words0001<>+0(SB), Y8, Y8
+	VPAND        words7fff<>+0(SB), Y5, Y9
+	VPADDW       words007f<>+0(SB), Y9, Y9
+	VPADDW       Y8, Y9, Y8
+	VPMINSW      words7bff<>+0(SB), Y8, Y8
+	VPSRLW       $0x08, Y8, Y8
+	VPBLENDVB    Y0, Y7, Y8, Y7
+	VPSRLW       $0x08, Y5, Y8
+	VPBLENDVB    Y0, Y4, Y8, Y8
+	VPAND        Y1, Y8, Y8
 	VPAND        words7fff<>+0(SB), Y4, Y4
-	VPCMPGTW     Y3, Y4, Y3
-	VPBLENDVB    Y0, Y6, Y3, Y0
-	VPOR         Y5, Y1, Y1
-	VPBLENDVB    Y0, Y2, Y1, Y0
-	VMOVDQU      Y0, 32(SP)
-	TESTQ        CX, CX
-	CMOVQEQ      AX, CX
-	XORQ         DX, DX
-	TESTQ        $+16, SI
-	JZ           smallOut16
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (AX)(DX*1)
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (CX)(DX*1)
-	ADDQ         $+16, DX
+	VPCMPGTW     Y3, Y4, Y4
+	VPAND        words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW     Y3, Y5, Y5
+	VPBLENDVB    Y0, Y4, Y5, Y4
+	VPOR         Y7, Y8, Y5
+	VPBLENDVB    Y4, Y2, Y5, Y4
+	VMOVDQU      Y4, 288(SP)
+
+whole:
+	XORQ  R8, R8
+	MOVQ  SI, R9
+	TESTQ CX, CX
+	JNZ   both
+	CMPQ  R9, $+64
+	JB    oneSingle
+
+oneUnrolled:
+	VMOVDQU     (DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VMOVDQU     32(DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 128(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 160(DI)
+	VMOVDQU     32(BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 192(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 224(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VADDPS      Y7, Y4, Y4
+	VADDPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VADDPS      Y8, Y5, Y5
+	VADDPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VCVTPH2PS   128(DI), Y7
+	VCVTPH2PS   144(DI), Y8
+	VCVTPH2PS   192(DI), Y9
+	VCVTPH2PS   208(DI), Y10
+	VADDPS      Y9, Y7, Y7
+	VADDPS      Y10, Y8, Y8
+	VCVTPS2PH   $0x00, Y7, X6
+	VCVTPS2PH   $0x00, Y8, X7
+	VINSERTI128 $0x01, X7, Y6, Y7
+	VCVTPH2PS   160(DI), Y8
+	VCVTPH2PS   176(DI), Y9
+	VCVTPH2PS   224(DI), Y10
+	VCVTPH2PS   240(DI), Y11
+	VADDPS      Y10, Y8, Y8
+	VADDPS      Y11, Y9, Y9
+	VCVTPS2PH   $0x00, Y8, X6
+	VCVTPS2PH   $0x00, Y9, X8
+	VINSERTI128 $0x01, X8, Y6, Y8
+	VMOVDQU     (DX)(R8*1), Y9
+	VMOVDQU     (BX)(R8*1), Y9
+	VPSRLW      $0x08, Y4, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y4, Y10
+	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words7bff<>+0(SB), Y9, Y9
+	VPSRLW      $0x08, Y5, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y5, Y11
+	VPADDW      words007f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words7bff<>+0(SB), Y10, Y10
+	VPSRLW      $0x08, Y10, Y10
+	VPBLENDVB   Y0, Y9, Y10, Y9
+	VPSRLW      $0x08, Y5, Y10
+	VPBLENDVB   Y0, Y4, Y10, Y10
+	VPAND       Y1, Y10, Y10
+	VPAND       words7fff<>+0(SB), Y4, Y4
+	VPCMPGTW    Y3, Y4, Y4
+	VPAND       words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW    Y3, Y5, Y5
+	VPBLENDVB   Y0, Y4, Y5, Y4
+	VPOR        Y9, Y10, Y5
+	VPBLENDVB   Y4, Y2, Y5, Y4
+	VMOVDQU     32(DX)(R8*1), Y5
+	VMOVDQU     32(BX)(R8*1), Y5
+	VPSRLW      $0x08, Y7, Y5
+	VPAND       words0001<>+0(SB), Y5, Y5
+	VPAND       words7fff<>+0(SB), Y7, Y9
+	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      Y5, Y9, Y5
+	VPMINSW     words7bff<>+0(SB), Y5, Y5
+	VPSRLW      $0x08, Y8, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y8, Y10
+	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words7bff<>+0(SB), Y9, Y9
+	VPSRLW      $0x08, Y9, Y9
+	VPBLENDVB   Y0, Y5, Y9, Y5
+	VPSRLW      $0x08, Y8, Y9
+	VPBLENDVB   Y0, Y7, Y9, Y9
+	VPAND       Y1, Y9, Y9
+	VPAND       words7fff<>+0(SB), Y7, Y7
+	VPCMPGTW    Y3, Y7, Y7
+	VPAND       words7fff<>+0(SB), Y8, Y8
+	VPCMPGTW    Y3, Y8, Y8
+	VPBLENDVB   Y0, Y7, Y8, Y7
+	VPOR        Y5, Y9, Y5
+	VPBLENDVB   Y7, Y2, Y5, Y5
+	VMOVDQU     Y4, (AX)(R8*1)
+	VMOVDQU     Y5, 32(AX)(R8*1)
+	ADDQ        $+64, R8
+	SUBQ        $+64, R9
+	CMPQ        R9, $+64
+	JAE         oneUnrolled
+
+oneSingle:
+	CMPQ R9, $+32
+	JB   oneTail
+
+oneLoop:
+	VMOVDQU     (DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VADDPS      Y7, Y4, Y4
+	VADDPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VADDPS      Y8, Y5, Y5
+	VADDPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VMOVDQU     (DX)(R8*1), Y7
+	VMOVDQU     (BX)(R8*1), Y7
+	VPSRLW      $0x08, Y4, Y7
+	VPAND       words0001<>+0(SB), Y7, Y7
+	VPAND       words7fff<>+0(SB), Y4, Y8
+	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y8, Y7
+	VPMINSW     words7bff<>+0(SB), Y7, Y7
+	VPSRLW      $0x08, Y5, Y8
+	VPAND       words0001<>+0(SB), Y8, Y8
+	VPAND       words7fff<>+0(SB), Y5, Y9
+	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      Y8, Y9, Y8
+	VPMINSW     words7bff<>+0(SB), Y8, Y8
+	VPSRLW      $0x08, Y8, Y8
+	VPBLENDVB   Y0, Y7, Y8, Y7
+	VPSRLW      $0x08, Y5, Y8
+	VPBLENDVB   Y0, Y4, Y8, Y8
+	VPAND       Y1, Y8, Y8
+	VPAND       words7fff<>+0(SB), Y4, Y4
+	VPCMPGTW    Y3, Y4, Y4
+	VPAND       words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW    Y3, Y5, Y5
+	VPBLENDVB   Y0, Y4, Y5, Y4
+	VPOR        Y7, Y8, Y5
+	VPBLENDVB   Y4, Y2, Y5, Y4
+	VMOVDQU     Y4, (AX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         oneLoop
+
+oneTail:
+	TESTQ   R9, R9
+	JZ      oneDone
+	VMOVDQU 288(SP), Y0
+	VMOVDQU Y0, -32(AX)(SI*1)
+
+oneDone:
+	VZEROUPPER
+	RET
+
+both:
+	CMPQ R9, $+64
+	JB   twoSingle
+
+twoUnrolled:
+	VMOVDQU     (DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VMOVDQU     32(DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 128(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 160(DI)
+	VMOVDQU     32(BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 192(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 224(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VADDPS      Y7, Y4, Y4
+	VADDPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VADDPS      Y8, Y5, Y5
+	VADDPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VCVTPH2PS   128(DI), Y7
+	VCVTPH2PS   144(DI), Y8
+	VCVTPH2PS   192(DI), Y9
+	VCVTPH2PS   208(DI), Y10
+	VADDPS      Y9, Y7, Y7
+	VADDPS      Y10, Y8, Y8
+	VCVTPS2PH   $0x00, Y7, X6
+	VCVTPS2PH   $0x00, Y8, X7
+	VINSERTI128 $0x01, X7, Y6, Y7
+	VCVTPH2PS   160(DI), Y8
+	VCVTPH2PS   176(DI), Y9
+	VCVTPH2PS   224(DI), Y10
+	VCVTPH2PS   240(DI), Y11
+	VADDPS      Y10, Y8, Y8
+	VADDPS      Y11, Y9, Y9
+	VCVTPS2PH   $0x00, Y8, X6
+	VCVTPS2PH   $0x00, Y9, X8
+	VINSERTI128 $0x01, X8, Y6, Y8
+	VMOVDQU     (DX)(R8*1), Y9
+	VMOVDQU     (BX)(R8*1), Y9
+	VPSRLW      $0x08, Y4, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y4, Y10
+	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words7bff<>+0(SB), Y9, Y9
+	VPSRLW      $0x08, Y5, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y5, Y11
+	VPADDW      words007f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words7bff<>+0(SB), Y10, Y10
+	VPSRLW      $0x08, Y10, Y10
+	VPBLENDVB   Y0, Y9, Y10, Y9
+	VPSRLW      $0x08, Y5, Y10
+	VPBLENDVB   Y0, Y4, Y10, Y10
+	VPAND       Y1, Y10, Y10
+	VPAND       words7fff<>+0(SB), Y4, Y4
+	VPCMPGTW    Y3, Y4, Y4
+	VPAND       words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW    Y3, Y5, Y5
+	VPBLENDVB   Y0, Y4, Y5, Y4
+	VPOR        Y9, Y10, Y5
+	VPBLENDVB   Y4, Y2, Y5, Y4
+	VMOVDQU     32(DX)(R8*1), Y5
+	VMOVDQU     32(BX)(R8*1), Y5
+	VPSRLW      $0x08, Y7, Y5
+	VPAND       words0001<>+0(SB), Y5, Y5
+	VPAND       words7fff<>+0(SB), Y7, Y9
+	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      Y5, Y9, Y5
+	VPMINSW     words7bff<>+0(SB), Y5, Y5
+	VPSRLW      $0x08, Y8, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y8, Y10
+	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words7bff<>+0(SB), Y9, Y9
+	VPSRLW      $0x08, Y9, Y9
+	VPBLENDVB   Y0, Y5, Y9, Y5
+	VPSRLW      $0x08, Y8, Y9
+	VPBLENDVB   Y0, Y7, Y9, Y9
+	VPAND       Y1, Y9, Y9
+	VPAND       words7fff<>+0(SB), Y7, Y7
+	VPCMPGTW    Y3, Y7, Y7
+	VPAND       words7fff<>+0(SB), Y8, Y8
+	VPCMPGTW    Y3, Y8, Y8
+	VPBLENDVB   Y0, Y7, Y8, Y7
+	VPOR        Y5, Y9, Y5
+	VPBLENDVB   Y7, Y2, Y5, Y5
+	VMOVDQU     Y4, (AX)(R8*1)
+	VMOVDQU     Y5, 32(AX)(R8*1)
+	VMOVDQU     Y4, (CX)(R8*1)
+	VMOVDQU     Y5, 32(CX)(R8*1)
+	ADDQ        $+64, R8
+	SUBQ        $+64, R9
+	CMPQ        R9, $+64
+	JAE         twoUnrolled
+
+twoSingle:
+	CMPQ R9, $+32
+	JB   twoTail
+
+twoLoop:
+	VMOVDQU     (DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VADDPS      Y7, Y4, Y4
+	VADDPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VADDPS      Y8, Y5, Y5
+	VADDPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VMOVDQU     (DX)(R8*1), Y7
+	VMOVDQU     (BX)(R8*1), Y7
+	VPSRLW      $0x08, Y4, Y7
+	VPAND       words0001<>+0(SB), Y7, Y7
+	VPAND       words7fff<>+0(SB), Y4, Y8
+	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y8, Y7
+	VPMINSW     words7bff<>+0(SB), Y7, Y7
+	VPSRLW      $0x08, Y5, Y8
+	VPAND       words0001<>+0(SB), Y8, Y8
+	VPAND       words7fff<>+0(SB), Y5, Y9
+	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      Y8, Y9, Y8
+	VPMINSW     words7bff<>+0(SB), Y8, Y8
+	VPSRLW      $0x08, Y8, Y8
+	VPBLENDVB   Y0, Y7, Y8, Y7
+	VPSRLW      $0x08, Y5, Y8
+	VPBLENDVB   Y0, Y4, Y8, Y8
+	VPAND       Y1, Y8, Y8
+	VPAND       words7fff<>+0(SB), Y4, Y4
+	VPCMPGTW    Y3, Y4, Y4
+	VPAND       words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW    Y3, Y5, Y5
+	VPBLENDVB   Y0, Y4, Y5, Y4
+	VPOR        Y7, Y8, Y5
+	VPBLENDVB   Y4, Y2, Y5, Y4
+	VMOVDQU     Y4, (AX)(R8*1)
+	VMOVDQU     Y4, (CX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         twoLoop
+
+twoTail:
+	TESTQ   R9, R9
+	JZ      twoDone
+	VMOVDQU 288(SP), Y0
+	VMOVDQU Y0, -32(AX)(SI*1)
+	VMOVDQU Y0, -32(CX)(SI*1)
+
+twoDone:
+	VZEROUPPER
+	RET
+
+small:
+	XORQ    R8, R8
+	TESTQ   $+16, SI
+	JZ      smallIn16
+	VMOVDQU (DX)(R8*1), X4
+	VMOVDQU X4, 320(SP)(R8*1)
+	VMOVDQU (BX)(R8*1), X4
+	VMOVDQU X4, 352(SP)(R8*1)
+	ADDQ    $+16, R8
+
+smallIn16:
+	TESTQ $+8, SI
+	JZ    smallIn8
+	MOVQ  (DX)(R8*1), R9
+	MOVQ  R9, 320(SP)(R8*1)
+	MOVQ  (BX)(R8*1), R9
+	MOVQ  R9, 352(SP)(R8*1)
+	ADDQ  $+8, R8
+
+smallIn8:
+	TESTQ $+4, SI
+	JZ    smallIn4
+	MOVL  (DX)(R8*1), R9
+	MOVL  R9, 320(SP)(R8*1)
+	MOVL  (BX)(R8*1), R9
+	MOVL  R9, 352(SP)(R8*1)
+	ADDQ  $+4, R8
+
+smallIn4:
+	TESTQ $+2, SI
+	JZ    smallIn2
+	MOVW  (DX)(R8*1), R9
+	MOVW  R9, 320(SP)(R8*1)
+	MOVW  (BX)(R8*1), R9
+	MOVW  R9, 352(SP)(R8*1)
+	ADDQ  $+2, R8
+
+smallIn2:
+	TESTQ $+1, SI
+	JZ    smallIn1
+	MOVB  (DX)(R8*1), R9
+	MOVB  R9, 320(SP)(R8*1)
+	MOVB  (BX)(R8*1), R9
+	MOVB  R9, 352(SP)(R8*1)
+	ADDQ  $+1, R8
+
+smallIn1:
+	VMOVDQU     320(SP), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     352(SP), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VADDPS      Y7, Y4, Y4
+	VADDPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VADDPS      Y8, Y5, Y5
+	VADDPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VMOVDQU     320(SP), Y6
+	VMOVDQU     352(SP), Y6
+	VPSRLW      $0x08, Y4, Y6
+	VPAND       words0001<>+0(SB), Y6, Y6
+	VPAND       words7fff<>+0(SB), Y4, Y7
+	VPADDW      words007f<>+0(SB), Y7, Y7
+	VPADDW      Y6, Y7, Y6
+	VPMINSW     words7bff<>+0(SB), Y6, Y6
+	VPSRLW      $0x08, Y5, Y7
+	VPAND       words0001<>+0(SB), Y7, Y7
+	VPAND       words7fff<>+0(SB), Y5, Y8
+	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y8, Y7
+	VPMINSW     words7bff<>+0(SB), Y7, Y7
+	VPSRLW      $0x08, Y7, Y7
+	VPBLENDVB   Y0, Y6, Y7, Y6
+	VPSRLW      $0x08, Y5, Y7
+	VPBLENDVB   Y0, Y4, Y7, Y7
+	VPAND       Y1, Y7, Y1
+	VPAND       words7fff<>+0(SB), Y4, Y4
+	VPCMPGTW    Y3, Y4, Y4
+	VPAND       words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW    Y3, Y5, Y3
+	VPBLENDVB   Y0, Y4, Y3, Y0
+	VPOR        Y6, Y1, Y1
+	VPBLENDVB   Y0, Y2, Y1, Y0
+	VMOVDQU     Y0, 320(SP)
+	TESTQ       CX, CX
+	CMOVQEQ     AX, CX
+	XORQ        DX, DX
+	TESTQ       $+16, SI
+	JZ          smallOut16
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (AX)(DX*1)
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (CX)(DX*1)
+	ADDQ        $+16, DX
 
 smallOut16:
 	TESTQ $+8, SI
 	JZ    smallOut8
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (AX)(DX*1)
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (CX)(DX*1)
 	ADDQ  $+8, DX
 
 smallOut8:
 	TESTQ $+4, SI
 	JZ    smallOut4
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (AX)(DX*1)
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (CX)(DX*1)
 	ADDQ  $+4, DX
 
 smallOut4:
 	TESTQ $+2, SI
 	JZ    smallOut2
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (AX)(DX*1)
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (CX)(DX*1)
 	ADDQ  $+2, DX
 
 smallOut2:
 	TESTQ $+1, SI
 	JZ    smallOut1
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (AX)(DX*1)
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (CX)(DX*1)
 	ADDQ  $+1, DX
 
@@ -3454,16 +3968,12 @@ TEXT ·avx2ProdFloat16(SB), NOSPLIT, $96-40
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
-	VMOVDQU      -32(DX)(SI*1), Y3
-	VMOVDQU      -32(BX)(SI*1), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VMULPS       Y4, Y3, Y3
-	VMULPS       Y6, Y5, Y4
+	VCVTPH2PS    -32(DX)(SI*1), Y3
+	VCVTPH2PS    -16(DX)(SI*1), Y4
+	VCVTPH2PS    -32(BX)(SI*1), Y5
+	VCVTPH2PS    -16(BX)(SI*1), Y6
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y6, Y4, Y4
 	VCVTPS2PH    $0x00, Y3, X7
 	VCVTPS2PH    $0x00, Y4, X3
 	VINSERTI128  $0x01, X3, Y7, Y3
@@ -3481,71 +3991,59 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU      (DX)(DI*1), Y3
-	VMOVDQU      (BX)(DI*1), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VMULPS       Y4, Y3, Y3
-	VMULPS       Y6, Y5, Y4
-	VCVTPS2PH    $0x00, Y3, X7
-	VCVTPS2PH    $0x00, Y4, X3
-	VINSERTI128  $0x01, X3, Y7, Y3
-	VPAND        Y3, Y0, Y4
-	VPCMPGTW     Y1, Y4, Y4
-	VPBLENDVB    Y4, Y2, Y3, Y3
-	VMOVDQU      32(DX)(DI*1), Y4
-	VMOVDQU      32(BX)(DI*1), Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y8
-	VMULPS       Y5, Y4, Y4
-	VMULPS       Y8, Y6, Y5
-	VCVTPS2PH    $0x00, Y4, X7
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPAND        Y4, Y0, Y5
-	VPCMPGTW     Y1, Y5, Y5
-	VPBLENDVB    Y5, Y2, Y4, Y4
-	VMOVDQU      Y3, (AX)(DI*1)
-	VMOVDQU      Y4, 32(AX)(DI*1)
-	ADDQ         $+64, DI
-	SUBQ         $+64, R8
-	CMPQ         R8, $+64
-	JAE          oneUnrolled
+	VCVTPH2PS   (DX)(DI*1), Y3
+	VCVTPH2PS   16(DX)(DI*1), Y4
+	VCVTPH2PS   (BX)(DI*1), Y5
+	VCVTPH2PS   16(BX)(DI*1), Y6
+	VMULPS      Y5, Y3, Y3
+	VMULPS      Y6, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X7
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y7, Y3
+	VPAND       Y3, Y0, Y4
+	VPCMPGTW    Y1, Y4, Y4
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VCVTPH2PS   32(DX)(DI*1), Y4
+	VCVTPH2PS   48(DX)(DI*1), Y5
+	VCVTPH2PS   32(BX)(DI*1), Y6
+	VCVTPH2PS   48(BX)(DI*1), Y8
+	VMULPS      Y6, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X7
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y7, Y4
+	VPAND       Y4, Y0, Y5
+	VPCMPGTW    Y1, Y5, Y5
+	VPBLENDVB   Y5, Y2, Y4, Y4
+	VMOVDQU     Y3, (AX)(DI*1)
+	VMOVDQU     Y4, 32(AX)(DI*1)
+	ADDQ        $+64, DI
+	SUBQ        $+64, R8
+	CMPQ        R8, $+64
+	JAE         oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
 	JB   oneTail
 
 oneLoop:
-	VMOVDQU      (DX)(DI*1), Y3
-	VMOVDQU      (BX)(DI*1), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VMULPS       Y4, Y3, Y3
-	VMULPS       Y6, Y5, Y4
-	VCVTPS2PH    $0x00, Y3, X7
-	VCVTPS2PH    $0x00, Y4, X3
-	VINSERTI128  $0x01, X3, Y7, Y3
-	VPAND        Y3, Y0, Y4
-	VPCMPGTW     Y1, Y4, Y4
-	VPBLENDVB    Y4, Y2, Y3, Y3
-	VMOVDQU      Y3, (AX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          oneLoop
+	VCVTPH2PS   (DX)(DI*1), Y3
+	VCVTPH2PS   16(DX)(DI*1), Y4
+	VCVTPH2PS   (BX)(DI*1), Y5
+	VCVTPH2PS   16(BX)(DI*1), Y6
+	VMULPS      Y5, Y3, Y3
+	VMULPS      Y6, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X7
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y7, Y3
+	VPAND       Y3, Y0, Y4
+	VPCMPGTW    Y1, Y4, Y4
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VMOVDQU     Y3, (AX)(DI*1)
+	ADDQ        $+32, DI
+	SUBQ        $+32, R8
+	CMPQ        R8, $+32
+	JAE         oneLoop
 
 oneTail:
 	TESTQ   R8, R8
@@ -3562,74 +4060,62 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU      (DX)(DI*1), Y3
-	VMOVDQU      (BX)(DI*1), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VMULPS       Y4, Y3, Y3
-	VMULPS       Y6, Y5, Y4
-	VCVTPS2PH    $0x00, Y3, X7
-	VCVTPS2PH    $0x00, Y4, X3
-	VINSERTI128  $0x01, X3, Y7, Y3
-	VPAND        Y3, Y0, Y4
-	VPCMPGTW     Y1, Y4, Y4
-	VPBLENDVB    Y4, Y2, Y3, Y3
-	VMOVDQU      32(DX)(DI*1), Y4
-	VMOVDQU      32(BX)(DI*1), Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y8
-	VMULPS       Y5, Y4, Y4
-	VMULPS       Y8, Y6, Y5
-	VCVTPS2PH    $0x00, Y4, X7
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPAND        Y4, Y0, Y5
-	VPCMPGTW     Y1, Y5, Y5
-	VPBLENDVB    Y5, Y2, Y4, Y4
-	VMOVDQU      Y3, (AX)(DI*1)
-	VMOVDQU      Y4, 32(AX)(DI*1)
-	VMOVDQU      Y3, (CX)(DI*1)
-	VMOVDQU      Y4, 32(CX)(DI*1)
-	ADDQ         $+64, DI
-	SUBQ         $+64, R8
-	CMPQ         R8, $+64
-	JAE          twoUnrolled
+	VCVTPH2PS   (DX)(DI*1), Y3
+	VCVTPH2PS   16(DX)(DI*1), Y4
+	VCVTPH2PS   (BX)(DI*1), Y5
+	VCVTPH2PS   16(BX)(DI*1), Y6
+	VMULPS      Y5, Y3, Y3
+	VMULPS      Y6, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X7
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y7, Y3
+	VPAND       Y3, Y0, Y4
+	VPCMPGTW    Y1, Y4, Y4
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VCVTPH2PS   32(DX)(DI*1), Y4
+	VCVTPH2PS   48(DX)(DI*1), Y5
+	VCVTPH2PS   32(BX)(DI*1), Y6
+	VCVTPH2PS   48(BX)(DI*1), Y8
+	VMULPS      Y6, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X7
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y7, Y4
+	VPAND       Y4, Y0, Y5
+	VPCMPGTW    Y1, Y5, Y5
+	VPBLENDVB   Y5, Y2, Y4, Y4
+	VMOVDQU     Y3, (AX)(DI*1)
+	VMOVDQU     Y4, 32(AX)(DI*1)
+	VMOVDQU     Y3, (CX)(DI*1)
+	VMOVDQU     Y4, 32(CX)(DI*1)
+	ADDQ        $+64, DI
+	SUBQ        $+64, R8
+	CMPQ        R8, $+64
+	JAE         twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
 	JB   twoTail
 
 twoLoop:
-	VMOVDQU      (DX)(DI*1), Y3
-	VMOVDQU      (BX)(DI*1), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VMULPS       Y4, Y3, Y3
-	VMULPS       Y6, Y5, Y4
-	VCVTPS2PH    $0x00, Y3, X7
-	VCVTPS2PH    $0x00, Y4, X3
-	VINSERTI128  $0x01, X3, Y7, Y3
-	VPAND        Y3, Y0, Y4
-	VPCMPGTW     Y1, Y4, Y4
-	VPBLENDVB    Y4, Y2, Y3, Y3
-	VMOVDQU      Y3, (AX)(DI*1)
-	VMOVDQU      Y3, (CX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          twoLoop
+	VCVTPH2PS   (DX)(DI*1), Y3
+	VCVTPH2PS   16(DX)(DI*1), Y4
+	VCVTPH2PS   (BX)(DI*1), Y5
+	VCVTPH2PS   16(BX)(DI*1), Y6
+	VMULPS      Y5, Y3, Y3
+	VMULPS      Y6, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X7
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y7, Y3
+	VPAND       Y3, Y0, Y4
+	VPCMPGTW    Y1, Y4, Y4
+	VPBLENDVB   Y4, Y2, Y3, Y3
+	VMOVDQU     Y3, (AX)(DI*1)
+	VMOVDQU     Y3, (CX)(DI*1)
+	ADDQ        $+32, DI
+	SUBQ        $+32, R8
+	CMPQ        R8, $+32
+	JAE         twoLoop
 
 twoTail:
 	TESTQ   R8, R8
@@ -3689,33 +4175,29 @@ smallIn2:
 	ADDQ  $+1, DI
 
 smallIn1:
-	VMOVDQU      32(SP), Y3
-	VMOVDQU      64(SP), Y4
-	VEXTRACTI128 $0x01, Y3, X5
-	VCVTPH2PS    X3, Y3
-	VCVTPH2PS    X5, Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VMULPS       Y4, Y3, Y3
-	VMULPS       Y6, Y5, Y4
-	VCVTPS2PH    $0x00, Y3, X7
-	VCVTPS2PH    $0x00, Y4, X3
-	VINSERTI128  $0x01, X3, Y7, Y3
-	VPAND        Y3, Y0, Y0
-	VPCMPGTW     Y1, Y0, Y0
-	VPBLENDVB    Y0, Y2, Y3, Y0
-	VMOVDQU      Y0, 32(SP)
-	TESTQ        CX, CX
-	CMOVQEQ      AX, CX
-	XORQ         DX, DX
-	TESTQ        $+16, SI
-	JZ           smallOut16
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (AX)(DX*1)
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (CX)(DX*1)
-	ADDQ         $+16, DX
+	VCVTPH2PS   32(SP), Y3
+	VCVTPH2PS   48(SP), Y4
+	VCVTPH2PS   64(SP), Y5
+	VCVTPH2PS   80(SP), Y6
+	VMULPS      Y5, Y3, Y3
+	VMULPS      Y6, Y4, Y4
+	VCVTPS2PH   $0x00, Y3, X7
+	VCVTPS2PH   $0x00, Y4, X3
+	VINSERTI128 $0x01, X3, Y7, Y3
+	VPAND       Y3, Y0, Y0
+	VPCMPGTW    Y1, Y0, Y0
+	VPBLENDVB   Y0, Y2, Y3, Y0
+	VMOVDQU     Y0, 32(SP)
+	TESTQ       CX, CX
+	CMOVQEQ     AX, CX
+	XORQ        DX, DX
+	TESTQ       $+16, SI
+	JZ          smallOut16
+	VMOVDQU     32(SP)(DX*1), X0
+	VMOVDQU     X0, (AX)(DX*1)
+	VMOVDQU     32(SP)(DX*1), X0
+	VMOVDQU     X0, (CX)(DX*1)
+	ADDQ        $+16, DX
 
 smallOut16:
 	TESTQ $+8, SI
@@ -4604,7 +5086,7 @@ smallOut1:
 
 // func avx2ProdFloat8E4M3(out1 *byte, out2 *byte, a *byte, b *byte, n int)
 // Requires: AVX, AVX2, CMOV, F16C
-TEXT ·avx2ProdFloat8E4M3(SB), NOSPLIT, $96-40
+TEXT ·avx2ProdFloat8E4M3(SB), NOSPLIT, $384-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
 	MOVQ a+16(FP), DX
@@ -4615,400 +5097,701 @@ TEXT ·avx2ProdFloat8E4M3(SB), NOSPLIT, $96-40
 	MOVQ         $0x4380000043800000, DI
 	VMOVQ        DI, X0
 	VPBROADCASTQ X0, Y0
-	MOVQ         $0xff00ff00ff00ff00, DI
-	VMOVQ        DI, X1
+	LEAQ         31(SP), DI
+	ANDQ         $-32, DI
+	MOVQ         $0xff00ff00ff00ff00, R8
+	VMOVQ        R8, X1
 	VPBROADCASTQ X1, Y1
-	MOVQ         $0x8080808080808080, DI
-	VMOVQ        DI, X2
+	MOVQ         $0x8080808080808080, R8
+	VMOVQ        R8, X2
 	VPBROADCASTQ X2, Y2
-	MOVQ         $0x7f7f7f7f7f7f7f7f, DI
-	VMOVQ        DI, X3
+	MOVQ         $0x7f7f7f7f7f7f7f7f, R8
+	VMOVQ        R8, X3
 	VPBROADCASTQ X3, Y3
 	CMPQ         SI, $+32
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
 	VMOVDQU      -32(DX)(SI*1), Y4
-	VMOVDQU      -32(BX)(SI*1), Y5
-	VPSRAW       $0x01, Y4, Y6
-	VPAND        wordsbf80<>+0(SB), Y6, Y6
-	VPSLLW       $0x08, Y4, Y8
-	VPSRAW       $0x01, Y8, Y8
-	VPAND        wordsbf80<>+0(SB), Y8, Y8
-	VPSRAW       $0x01, Y5, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VPSLLW       $0x08, Y5, Y10
-	VPSRAW       $0x01, Y10, Y10
-	VPAND        wordsbf80<>+0(SB), Y10, Y10
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y11
-	VEXTRACTI128 $0x01, Y9, X7
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X7, Y12
-	VMULPS       Y9, Y6, Y6
-	VMULPS       Y0, Y6, Y6
-	VMULPS       Y12, Y11, Y9
-	VMULPS       Y0, Y9, Y9
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y9, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y10, X7
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X7, Y11
-	VMULPS       Y10, Y8, Y8
-	VMULPS       Y0, Y8, Y8
-	VMULPS       Y11, Y9, Y9
-	VMULPS       Y0, Y9, Y9
-	VCVTPS2PH    $0x00, Y8, X7
-	VCVTPS2PH    $0x00, Y9, X8
-	VINSERTI128  $0x01, X8, Y7, Y8
-	VPSRLW       $0x07, Y6, Y9
+	VPSRAW       $0x01, Y4, Y5
+	VPAND        wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU      Y5, (DI)
+	VPSLLW       $0x08, Y4, Y4
+	VPSRAW       $0x01, Y4, Y4
+	VPAND        wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU      Y4, 32(DI)
+	VMOVDQU      -32(BX)(SI*1), Y4
+	VPSRAW       $0x01, Y4, Y5
+	VPAND        wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU      Y5, 64(DI)
+	VPSLLW       $0x08, Y4, Y4
+	VPSRAW       $0x01, Y4, Y4
+	VPAND        wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU      Y4, 96(DI)
+	VCVTPH2PS    (DI), Y4
+	VCVTPH2PS    16(DI), Y5
+	VCVTPH2PS    64(DI), Y7
+	VCVTPH2PS    80(DI), Y8
+	VMULPS       Y7, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       Y8, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VCVTPS2PH    $0x00, Y4, X6
+	VCVTPS2PH    $0x00, Y5, X4
+	VINSERTI128  $0x01, X4, Y6, Y4
+	VCVTPH2PS    32(DI), Y5
+	VCVTPH2PS    48(DI), Y7
+	VCVTPH2PS    96(DI), Y8
+	VCVTPH2PS    112(DI), Y9
+	VMULPS       Y8, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y0, Y7, Y7
+	VCVTPS2PH    $0x00, Y5, X6
+	VCVTPS2PH    $0x00, Y7, X5
+	VINSERTI128  $0x01, X5, Y6, Y5
+	VMOVDQU      -32(DX)(SI*1), Y7
+	VMOVDQU      -32(BX)(SI*1), Y8
+	VPSRLW       $0x07, Y4, Y9
 	VPAND        words0001<>+0(SB), Y9, Y9
-	VPAND        words7fff<>+0(SB), Y6, Y10
+	VPAND        words7fff<>+0(SB), Y4, Y10
 	VPADDW       words003f<>+0(SB), Y10, Y10
 	VPADDW       Y9, Y10, Y9
 	VPMINSW      words3f7f<>+0(SB), Y9, Y9
-	VPSRLW       $0x07, Y8, Y10
+	VPSRLW       $0x07, Y5, Y10
 	VPAND        words0001<>+0(SB), Y10, Y10
-	VPAND        words7fff<>+0(SB), Y8, Y11
+	VPAND        words7fff<>+0(SB), Y5, Y11
 	VPADDW       words003f<>+0(SB), Y11, Y11
 	VPADDW       Y10, Y11, Y10
 	VPMINSW      words3f7f<>+0(SB), Y10, Y10
 	VPADDW       Y9, Y9, Y9
 	VPSRLW       $0x07, Y10, Y10
 	VPBLENDVB    Y1, Y9, Y10, Y9
-	VPSRLW       $0x08, Y8, Y8
-	VPBLENDVB    Y1, Y6, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPAND        Y4, Y3, Y4
-	VPAND        Y5, Y3, Y5
-	VPMAXUB      Y4, Y5, Y4
-	VPCMPEQB     Y3, Y4, Y4
-	VPOR         Y9, Y6, Y5
-	VPBLENDVB    Y4, Y3, Y5, Y4
-	VMOVDQU      Y4, (SP)
+	VPSRLW       $0x08, Y5, Y5
+	VPBLENDVB    Y1, Y4, Y5, Y4
+	VPAND        Y2, Y4, Y4
+	VPAND        Y7, Y3, Y5
+	VPAND        Y8, Y3, Y7
+	VPMAXUB      Y5, Y7, Y5
+	VPCMPEQB     Y3, Y5, Y5
+	VPOR         Y9, Y4, Y4
+	VPBLENDVB    Y5, Y3, Y4, Y4
+	VMOVDQU      Y4, 288(SP)
 
 whole:
-	XORQ  DI, DI
-	MOVQ  SI, R8
+	XORQ  R8, R8
+	MOVQ  SI, R9
 	TESTQ CX, CX
 	JNZ   both
+	CMPQ  R9, $+64
+	JB    oneSingle
+
+oneUnrolled:
+	VMOVDQU     (DX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VMOVDQU     32(DX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 128(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 160(DI)
+	VMOVDQU     32(BX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 192(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 224(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VMULPS      Y7, Y4, Y4
+	VMULPS      Y0, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y0, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y0, Y5, Y5
+	VMULPS      Y9, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VCVTPH2PS   128(DI), Y7
+	VCVTPH2PS   144(DI), Y8
+	VCVTPH2PS   192(DI), Y9
+	VCVTPH2PS   208(DI), Y10
+	VMULPS      Y9, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMULPS      Y10, Y8, Y8
+	VMULPS      Y0, Y8, Y8
+	VCVTPS2PH   $0x00, Y7, X6
+	VCVTPS2PH   $0x00, Y8, X7
+	VINSERTI128 $0x01, X7, Y6, Y7
+	VCVTPH2PS   160(DI), Y8
+	VCVTPH2PS   176(DI), Y9
+	VCVTPH2PS   224(DI), Y10
+	VCVTPH2PS   240(DI), Y11
+	VMULPS      Y10, Y8, Y8
+	VMULPS      Y0, Y8, Y8
+	VMULPS      Y11, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VCVTPS2PH   $0x00, Y8, X6
+	VCVTPS2PH   $0x00, Y9, X8
+	VINSERTI128 $0x01, X8, Y6, Y8
+	VMOVDQU     (DX)(R8*1), Y9
+	VMOVDQU     (BX)(R8*1), Y10
+	VPSRLW      $0x07, Y4, Y11
+	VPAND       words0001<>+0(SB), Y11, Y11
+	VPAND       words7fff<>+0(SB), Y4, Y12
+	VPADDW      words003f<>+0(SB), Y12, Y12
+	VPADDW      Y11, Y12, Y11
+	VPMINSW     words3f7f<>+0(SB), Y11, Y11
+	VPSRLW      $0x07, Y5, Y12
+	VPAND       words0001<>+0(SB), Y12, Y12
+	VPAND       words7fff<>+0(SB), Y5, Y13
+	VPADDW      words003f<>+0(SB), Y13, Y13
+	VPADDW      Y12, Y13, Y12
+	VPMINSW     words3f7f<>+0(SB), Y12, Y12
+	VPADDW      Y11, Y11, Y11
+	VPSRLW      $0x07, Y12, Y12
+	VPBLENDVB   Y1, Y11, Y12, Y11
+	VPSRLW      $0x08, Y5, Y5
+	VPBLENDVB   Y1, Y4, Y5, Y4
+	VPAND       Y2, Y4, Y4
+	VPAND       Y9, Y3, Y5
+	VPAND       Y10, Y3, Y9
+	VPMAXUB     Y5, Y9, Y5
+	VPCMPEQB    Y3, Y5, Y5
+	VPOR        Y11, Y4, Y4
+	VPBLENDVB   Y5, Y3, Y4, Y4
+	VMOVDQU     32(DX)(R8*1), Y5
+	VMOVDQU     32(BX)(R8*1), Y9
+	VPSRLW      $0x07, Y7, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y7, Y11
+	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words3f7f<>+0(SB), Y10, Y10
+	VPSRLW      $0x07, Y8, Y11
+	VPAND       words0001<>+0(SB), Y11, Y11
+	VPAND       words7fff<>+0(SB), Y8, Y12
+	VPADDW      words003f<>+0(SB), Y12, Y12
+	VPADDW      Y11, Y12, Y11
+	VPMINSW     words3f7f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y10, Y10
+	VPSRLW      $0x07, Y11, Y11
+	VPBLENDVB   Y1, Y10, Y11, Y10
+	VPSRLW      $0x08, Y8, Y8
+	VPBLENDVB   Y1, Y7, Y8, Y7
+	VPAND       Y2, Y7, Y7
+	VPAND       Y5, Y3, Y5
+	VPAND       Y9, Y3, Y8
+	VPMAXUB     Y5, Y8, Y5
+	VPCMPEQB    Y3, Y5, Y5
+	VPOR        Y10, Y7, Y7
+	VPBLENDVB   Y5, Y3, Y7, Y5
+	VMOVDQU     Y4, (AX)(R8*1)
+	VMOVDQU     Y5, 32(AX)(R8*1)
+	ADDQ        $+64, R8
+	SUBQ        $+64, R9
+	CMPQ        R9, $+64
+	JAE         oneUnrolled
+
+oneSingle:
+	CMPQ R9, $+32
+	JB   oneTail
 
 oneLoop:
-	VMOVDQU      (DX)(DI*1), Y4
-	VMOVDQU      (BX)(DI*1), Y5
-	VPSRAW       $0x01, Y4, Y6
-	VPAND        wordsbf80<>+0(SB), Y6, Y6
-	VPSLLW       $0x08, Y4, Y8
-	VPSRAW       $0x01, Y8, Y8
-	VPAND        wordsbf80<>+0(SB), Y8, Y8
-	VPSRAW       $0x01, Y5, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VPSLLW       $0x08, Y5, Y10
-	VPSRAW       $0x01, Y10, Y10
-	VPAND        wordsbf80<>+0(SB), Y10, Y10
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y11
-	VEXTRACTI128 $0x01, Y9, X7
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X7, Y12
-	VMULPS       Y9, Y6, Y6
-	VMULPS       Y0, Y6, Y6
-	VMULPS       Y12, Y11, Y9
-	VMULPS       Y0, Y9, Y9
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y9, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y10, X7
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X7, Y11
-	VMULPS       Y10, Y8, Y8
-	VMULPS       Y0, Y8, Y8
-	VMULPS       Y11, Y9, Y9
-	VMULPS       Y0, Y9, Y9
-	VCVTPS2PH    $0x00, Y8, X7
-	VCVTPS2PH    $0x00, Y9, X8
-	VINSERTI128  $0x01, X8, Y7, Y8
-	VPSRLW       $0x07, Y6, Y9
-	VPAND        words0001<>+0(SB), Y9, Y9
-	VPAND        words7fff<>+0(SB), Y6, Y10
-	VPADDW       words003f<>+0(SB), Y10, Y10
-	VPADDW       Y9, Y10, Y9
-	VPMINSW      words3f7f<>+0(SB), Y9, Y9
-	VPSRLW       $0x07, Y8, Y10
-	VPAND        words0001<>+0(SB), Y10, Y10
-	VPAND        words7fff<>+0(SB), Y8, Y11
-	VPADDW       words003f<>+0(SB), Y11, Y11
-	VPADDW       Y10, Y11, Y10
-	VPMINSW      words3f7f<>+0(SB), Y10, Y10
-	VPADDW       Y9, Y9, Y9
-	VPSRLW       $0x07, Y10, Y10
-	VPBLENDVB    Y1, Y9, Y10, Y9
-	VPSRLW       $0x08, Y8, Y8
-	VPBLENDVB    Y1, Y6, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPAND        Y4, Y3, Y4
-	VPAND        Y5, Y3, Y5
-	VPMAXUB      Y4, Y5, Y4
-	VPCMPEQB     Y3, Y4, Y4
-	VPOR         Y9, Y6, Y5
-	VPBLENDVB    Y4, Y3, Y5, Y4
-	VMOVDQU      Y4, (AX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          oneLoop
-	TESTQ        R8, R8
-	JZ           oneDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
+	VMOVDQU     (DX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VMULPS      Y7, Y4, Y4
+	VMULPS      Y0, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y0, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y0, Y5, Y5
+	VMULPS      Y9, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VMOVDQU     (DX)(R8*1), Y7
+	VMOVDQU     (BX)(R8*1), Y8
+	VPSRLW      $0x07, Y4, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y4, Y10
+	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words3f7f<>+0(SB), Y9, Y9
+	VPSRLW      $0x07, Y5, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y5, Y11
+	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words3f7f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y9, Y9
+	VPSRLW      $0x07, Y10, Y10
+	VPBLENDVB   Y1, Y9, Y10, Y9
+	VPSRLW      $0x08, Y5, Y5
+	VPBLENDVB   Y1, Y4, Y5, Y4
+	VPAND       Y2, Y4, Y4
+	VPAND       Y7, Y3, Y5
+	VPAND       Y8, Y3, Y7
+	VPMAXUB     Y5, Y7, Y5
+	VPCMPEQB    Y3, Y5, Y5
+	VPOR        Y9, Y4, Y4
+	VPBLENDVB   Y5, Y3, Y4, Y4
+	VMOVDQU     Y4, (AX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         oneLoop
+
+oneTail:
+	TESTQ   R9, R9
+	JZ      oneDone
+	VMOVDQU 288(SP), Y0
+	VMOVDQU Y0, -32(AX)(SI*1)
 
 oneDone:
 	VZEROUPPER
 	RET
 
 both:
+	CMPQ R9, $+64
+	JB   twoSingle
+
+twoUnrolled:
+	VMOVDQU     (DX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VMOVDQU     32(DX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 128(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 160(DI)
+	VMOVDQU     32(BX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 192(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 224(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VMULPS      Y7, Y4, Y4
+	VMULPS      Y0, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y0, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y0, Y5, Y5
+	VMULPS      Y9, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VCVTPH2PS   128(DI), Y7
+	VCVTPH2PS   144(DI), Y8
+	VCVTPH2PS   192(DI), Y9
+	VCVTPH2PS   208(DI), Y10
+	VMULPS      Y9, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMULPS      Y10, Y8, Y8
+	VMULPS      Y0, Y8, Y8
+	VCVTPS2PH   $0x00, Y7, X6
+	VCVTPS2PH   $0x00, Y8, X7
+	VINSERTI128 $0x01, X7, Y6, Y7
+	VCVTPH2PS   160(DI), Y8
+	VCVTPH2PS   176(DI), Y9
+	VCVTPH2PS   224(DI), Y10
+	VCVTPH2PS   240(DI), Y11
+	VMULPS      Y10, Y8, Y8
+	VMULPS      Y0, Y8, Y8
+	VMULPS      Y11, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VCVTPS2PH   $0x00, Y8, X6
+	VCVTPS2PH   $0x00, Y9, X8
+	VINSERTI128 $0x01, X8, Y6, Y8
+	VMOVDQU     (DX)(R8*1), Y9
+	VMOVDQU     (BX)(R8*1), Y10
+	VPSRLW      $0x07, Y4, Y11
+	VPAND       words0001<>+0(SB), Y11, Y11
+	VPAND       words7fff<>+0(SB), Y4, Y12
+	VPADDW      words003f<>+0(SB), Y12, Y12
+	VPADDW      Y11, Y12, Y11
+	VPMINSW     words3f7f<>+0(SB), Y11, Y11
+	VPSRLW      $0x07, Y5, Y12
+	VPAND       words0001<>+0(SB), Y12, Y12
+	VPAND       words7fff<>+0(SB), Y5, Y13
+	VPADDW      words003f<>+0(SB), Y13, Y13
+	VPADDW      Y12, Y13, Y12
+	VPMINSW     words3f7f<>+0(SB), Y12, Y12
+	VPADDW      Y11, Y11, Y11
+	VPSRLW      $0x07, Y12, Y12
+	VPBLENDVB   Y1, Y11, Y12, Y11
+	VPSRLW      $0x08, Y5, Y5
+	VPBLENDVB   Y1, Y4, Y5, Y4
+	VPAND       Y2, Y4, Y4
+	VPAND       Y9, Y3, Y5
+	VPAND       Y10, Y3, Y9
+	VPMAXUB     Y5, Y9, Y5
+	VPCMPEQB    Y3, Y5, Y5
+	VPOR        Y11, Y4, Y4
+	VPBLENDVB   Y5, Y3, Y4, Y4
+	VMOVDQU     32(DX)(R8*1), Y5
+	VMOVDQU     32(BX)(R8*1), Y9
+	VPSRLW      $0x07, Y7, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y7, Y11
+	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words3f7f<>+0(SB), Y10, Y10
+	VPSRLW      $0x07, Y8, Y11
+	VPAND       words0001<>+0(SB), Y11, Y11
+	VPAND       words7fff<>+0(SB), Y8, Y12
+	VPADDW      words003f<>+0(SB), Y12, Y12
+	VPADDW      Y11, Y12, Y11
+	VPMINSW     words3f7f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y10, Y10
+	VPSRLW      $0x07, Y11, Y11
+	VPBLENDVB   Y1, Y10, Y11, Y10
+	VPSRLW      $0x08, Y8, Y8
+	VPBLENDVB   Y1, Y7, Y8, Y7
+	VPAND       Y2, Y7, Y7
+	VPAND       Y5, Y3, Y5
+	VPAND       Y9, Y3, Y8
+	VPMAXUB     Y5, Y8, Y5
+	VPCMPEQB    Y3, Y5, Y5
+	VPOR        Y10, Y7, Y7
+	VPBLENDVB   Y5, Y3, Y7, Y5
+	VMOVDQU     Y4, (AX)(R8*1)
+	VMOVDQU     Y5, 32(AX)(R8*1)
+	VMOVDQU     Y4, (CX)(R8*1)
+	VMOVDQU     Y5, 32(CX)(R8*1)
+	ADDQ        $+64, R8
+	SUBQ        $+64, R9
+	CMPQ        R9, $+64
+	JAE         twoUnrolled
+
+twoSingle:
+	CMPQ R9, $+32
+	JB   twoTail
+
 twoLoop:
-	VMOVDQU      (DX)(DI*1), Y4
-	VMOVDQU      (BX)(DI*1), Y5
-	VPSRAW       $0x01, Y4, Y6
-	VPAND        wordsbf80<>+0(SB), Y6, Y6
-	VPSLLW       $0x08, Y4, Y8
-	VPSRAW       $0x01, Y8, Y8
-	VPAND        wordsbf80<>+0(SB), Y8, Y8
-	VPSRAW       $0x01, Y5, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VPSLLW       $0x08, Y5, Y10
-	VPSRAW       $0x01, Y10, Y10
-	VPAND        wordsbf80<>+0(SB), Y10, Y10
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y11
-	VEXTRACTI128 $0x01, Y9, X7
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X7, Y12
-	VMULPS       Y9, Y6, Y6
-	VMULPS       Y0, Y6, Y6
-	VMULPS       Y12, Y11, Y9
-	VMULPS       Y0, Y9, Y9
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y9, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y10, X7
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X7, Y11
-	VMULPS       Y10, Y8, Y8
-	VMULPS       Y0, Y8, Y8
-	VMULPS       Y11, Y9, Y9
-	VMULPS       Y0, Y9, Y9
-	VCVTPS2PH    $0x00, Y8, X7
-	VCVTPS2PH    $0x00, Y9, X8
-	VINSERTI128  $0x01, X8, Y7, Y8
-	VPSRLW       $0x07, Y6, Y9
-	VPAND        words0001<>+0(SB), Y9, Y9
-	VPAND        words7fff<>+0(SB), Y6, Y10
-	VPADDW       words003f<>+0(SB), Y10, Y10
-	VPADDW       Y9, Y10, Y9
-	VPMINSW      words3f7f<>+0(SB), Y9, Y9
-	VPSRLW       $0x07, Y8, Y10
-	VPAND        words0001<>+0(SB), Y10, Y10
-	VPAND        words7fff<>+0(SB), Y8, Y11
-	VPADDW       words003f<>+0(SB), Y11, Y11
-	VPADDW       Y10, Y11, Y10
-	VPMINSW      words3f7f<>+0(SB), Y10, Y10
-	VPADDW       Y9, Y9, Y9
-	VPSRLW       $0x07, Y10, Y10
-	VPBLENDVB    Y1, Y9, Y10, Y9
-	VPSRLW       $0x08, Y8, Y8
-	VPBLENDVB    Y1, Y6, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPAND        Y4, Y3, Y4
-	VPAND        Y5, Y3, Y5
-	VPMAXUB      Y4, Y5, Y4
-	VPCMPEQB     Y3, Y4, Y4
-	VPOR         Y9, Y6, Y5
-	VPBLENDVB    Y4, Y3, Y5, Y4
-	VMOVDQU      Y4, (AX)(DI*1)
-	VMOVDQU      Y4, (CX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          twoLoop
-	TESTQ        R8, R8
-	JZ           twoDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
-	VMOVDQU      Y0, -32(CX)(SI*1)
+	VMOVDQU     (DX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VMULPS      Y7, Y4, Y4
+	VMULPS      Y0, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y0, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y0, Y5, Y5
+	VMULPS      Y9, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VMOVDQU     (DX)(R8*1), Y7
+	VMOVDQU     (BX)(R8*1), Y8
+	VPSRLW      $0x07, Y4, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y4, Y10
+	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words3f7f<>+0(SB), Y9, Y9
+	VPSRLW      $0x07, Y5, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y5, Y11
+	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words3f7f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y9, Y9
+	VPSRLW      $0x07, Y10, Y10
+	VPBLENDVB   Y1, Y9, Y10, Y9
+	VPSRLW      $0x08, Y5, Y5
+	VPBLENDVB   Y1, Y4, Y5, Y4
+	VPAND       Y2, Y4, Y4
+	VPAND       Y7, Y3, Y5
+	VPAND       Y8, Y3, Y7
+	VPMAXUB     Y5, Y7, Y5
+	VPCMPEQB    Y3, Y5, Y5
+	VPOR        Y9, Y4, Y4
+	VPBLENDVB   Y5, Y3, Y4, Y4
+	VMOVDQU     Y4, (AX)(R8*1)
+	VMOVDQU     Y4, (CX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         twoLoop
+
+twoTail:
+	TESTQ   R9, R9
+	JZ      twoDone
+	VMOVDQU 288(SP), Y0
+	VMOVDQU Y0, -32(AX)(SI*1)
+	VMOVDQU Y0, -32(CX)(SI*1)
 
 twoDone:
 	VZEROUPPER
 	RET
 
 small:
-	XORQ    DI, DI
+	XORQ    R8, R8
 	TESTQ   $+16, SI
 	JZ      smallIn16
-	VMOVDQU (DX)(DI*1), X4
-	VMOVDQU X4, 32(SP)(DI*1)
-	VMOVDQU (BX)(DI*1), X4
-	VMOVDQU X4, 64(SP)(DI*1)
-	ADDQ    $+16, DI
+	VMOVDQU (DX)(R8*1), X4
+	VMOVDQU X4, 320(SP)(R8*1)
+	VMOVDQU (BX)(R8*1), X4
+	VMOVDQU X4, 352(SP)(R8*1)
+	ADDQ    $+16, R8
 
 smallIn16:
 	TESTQ $+8, SI
 	JZ    smallIn8
-	MOVQ  (DX)(DI*1), R8
-	MOVQ  R8, 32(SP)(DI*1)
-	MOVQ  (BX)(DI*1), R8
-	MOVQ  R8, 64(SP)(DI*1)
-	ADDQ  $+8, DI
+	MOVQ  (DX)(R8*1), R9
+	MOVQ  R9, 320(SP)(R8*1)
+	MOVQ  (BX)(R8*1), R9
+	MOVQ  R9, 352(SP)(R8*1)
+	ADDQ  $+8, R8
 
 smallIn8:
 	TESTQ $+4, SI
 	JZ    smallIn4
-	MOVL  (DX)(DI*1), R8
-	MOVL  R8, 32(SP)(DI*1)
-	MOVL  (BX)(DI*1), R8
-	MOVL  R8, 64(SP)(DI*1)
-	ADDQ  $+4, DI
+	MOVL  (DX)(R8*1), R9
+	MOVL  R9, 320(SP)(R8*1)
+	MOVL  (BX)(R8*1), R9
+	MOVL  R9, 352(SP)(R8*1)
+	ADDQ  $+4, R8
 
 smallIn4:
 	TESTQ $+2, SI
 	JZ    smallIn2
-	MOVW  (DX)(DI*1), R8
-	MOVW  R8, 32(SP)(DI*1)
-	MOVW  (BX)(DI*1), R8
-	MOVW  R8, 64(SP)(DI*1)
-	ADDQ  $+2, DI
+	MOVW  (DX)(R8*1), R9
+	MOVW  R9, 320(SP)(R8*1)
+	MOVW  (BX)(R8*1), R9
+	MOVW  R9, 352(SP)(R8*1)
+	ADDQ  $+2, R8
 
 smallIn2:
 	TESTQ $+1, SI
 	JZ    smallIn1
-	MOVB  (DX)(DI*1), R8
-	MOVB  R8, 32(SP)(DI*1)
-	MOVB  (BX)(DI*1), R8
-	MOVB  R8, 64(SP)(DI*1)
-	ADDQ  $+1, DI
+	MOVB  (DX)(R8*1), R9
+	MOVB  R9, 320(SP)(R8*1)
+	MOVB  (BX)(R8*1), R9
+	MOVB  R9, 352(SP)(R8*1)
+	ADDQ  $+1, R8
 
 smallIn1:
-	VMOVDQU      32(SP), Y4
-	VMOVDQU      64(SP), Y5
-	VPSRAW       $0x01, Y4, Y6
-	VPAND        wordsbf80<>+0(SB), Y6, Y6
-	VPSLLW       $0x08, Y4, Y8
-	VPSRAW       $0x01, Y8, Y8
-	VPAND        wordsbf80<>+0(SB), Y8, Y8
-	VPSRAW       $0x01, Y5, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VPSLLW       $0x08, Y5, Y10
-	VPSRAW       $0x01, Y10, Y10
-	VPAND        wordsbf80<>+0(SB), Y10, Y10
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y11
-	VEXTRACTI128 $0x01, Y9, X7
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X7, Y12
-	VMULPS       Y9, Y6, Y6
-	VMULPS       Y0, Y6, Y6
-	VMULPS       Y12, Y11, Y9
-	VMULPS       Y0, Y9, Y9
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y9, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y10, X7
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X7, Y11
-	VMULPS       Y10, Y8, Y8
-	VMULPS       Y0, Y8, Y8
-	VMULPS       Y11, Y9, Y9
-	VMULPS       Y0, Y9, Y0
-	VCVTPS2PH    $0x00, Y8, X7
-	VCVTPS2PH    $0x00, Y0, X0
-	VINSERTI128  $0x01, X0, Y7, Y0
-	VPSRLW       $0x07, Y6, Y7
-	VPAND        words0001<>+0(SB), Y7, Y7
-	VPAND        words7fff<>+0(SB), Y6, Y8
-	VPADDW       words003f<>+0(SB), Y8, Y8
-	VPADDW       Y7, Y8, Y7
-	VPMINSW      words3f7f<>+0(SB), Y7, Y7
-	VPSRLW       $0x07, Y0, Y8
-	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y0, Y9
-	VPADDW       words003f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y9, Y8
-	VPMINSW      words3f7f<>+0(SB), Y8, Y8
-	VPADDW       Y7, Y7, Y7
-	VPSRLW       $0x07, Y8, Y8
-	VPBLENDVB    Y1, Y7, Y8, Y7
-	VPSRLW       $0x08, Y0, Y0
-	VPBLENDVB    Y1, Y6, Y0, Y0
-	VPAND        Y2, Y0, Y0
-	VPAND        Y4, Y3, Y1
-	VPAND        Y5, Y3, Y2
-	VPMAXUB      Y1, Y2, Y1
-	VPCMPEQB     Y3, Y1, Y1
-	VPOR         Y7, Y0, Y0
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	VMOVDQU      Y0, 32(SP)
-	TESTQ        CX, CX
-	CMOVQEQ      AX, CX
-	XORQ         DX, DX
-	TESTQ        $+16, SI
-	JZ           smallOut16
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (AX)(DX*1)
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (CX)(DX*1)
-	ADDQ         $+16, DX
+	VMOVDQU     320(SP), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     352(SP), Y4
+	VPSRAW      $0x01, Y4, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VPSRAW      $0x01, Y4, Y4
+	VPAND       wordsbf80<>+0(SB), Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VMULPS      Y7, Y4, Y4
+	VMULPS      Y0, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y0, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y0, Y5, Y5
+	VMULPS      Y9, Y7, Y7
+	VMULPS      Y0, Y7, Y0
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y0, X0
+	VINSERTI128 $0x01, X0, Y6, Y0
+	VMOVDQU     320(SP), Y5
+	VMOVDQU     352(SP), Y6
+	VPSRLW      $0x07, Y4, Y7
+	VPAND       words0001<>+0(SB), Y7, Y7
+	VPAND       words7fff<>+0(SB), Y4, Y8
+	VPADDW      words003f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y8, Y7
+	VPMINSW     words3f7f<>+0(SB), Y7, Y7
+	VPSRLW      $0x07, Y0, Y8
+	VPAND       words0001<>+0(SB), Y8, Y8
+	VPAND       words7fff<>+0(SB), Y0, Y9
+	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      Y8, Y9, Y8
+	VPMINSW     words3f7f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y7, Y7
+	VPSRLW      $0x07, Y8, Y8
+	VPBLENDVB   Y1, Y7, Y8, Y7
+	VPSRLW      $0x08, Y0, Y0
+	VPBLENDVB   Y1, Y4, Y0, Y0
+	VPAND       Y2, Y0, Y0
+	VPAND       Y5, Y3, Y1
+	VPAND       Y6, Y3, Y2
+	VPMAXUB     Y1, Y2, Y1
+	VPCMPEQB    Y3, Y1, Y1
+	VPOR        Y7, Y0, Y0
+	VPBLENDVB   Y1, Y3, Y0, Y0
+	VMOVDQU     Y0, 320(SP)
+	TESTQ       CX, CX
+	CMOVQEQ     AX, CX
+	XORQ        DX, DX
+	TESTQ       $+16, SI
+	JZ          smallOut16
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (AX)(DX*1)
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (CX)(DX*1)
+	ADDQ        $+16, DX
 
 smallOut16:
 	TESTQ $+8, SI
 	JZ    smallOut8
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (AX)(DX*1)
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (CX)(DX*1)
 	ADDQ  $+8, DX
 
 smallOut8:
 	TESTQ $+4, SI
 	JZ    smallOut4
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (AX)(DX*1)
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (CX)(DX*1)
 	ADDQ  $+4, DX
 
 smallOut4:
 	TESTQ $+2, SI
 	JZ    smallOut2
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (AX)(DX*1)
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (CX)(DX*1)
 	ADDQ  $+2, DX
 
 smallOut2:
 	TESTQ $+1, SI
 	JZ    smallOut1
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (AX)(DX*1)
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (CX)(DX*1)
 	ADDQ  $+1, DX
 
@@ -5018,7 +5801,7 @@ smallOut1:
 
 // func avx2ProdFloat8E5M2(out1 *byte, out2 *byte, a *byte, b *byte, n int)
 // Requires: AVX, AVX2, CMOV, F16C
-TEXT ·avx2ProdFloat8E5M2(SB), NOSPLIT, $96-40
+TEXT ·avx2ProdFloat8E5M2(SB), NOSPLIT, $384-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
 	MOVQ a+16(FP), DX
@@ -5026,363 +5809,624 @@ TEXT ·avx2ProdFloat8E5M2(SB), NOSPLIT, $96-40
 	MOVQ n+32(FP), SI
 
 	// n counts bytes from here on.
-	MOVQ         $0xff00ff00ff00ff00, DI
-	VMOVQ        DI, X0
+	LEAQ         31(SP), DI
+	ANDQ         $-32, DI
+	MOVQ         $0xff00ff00ff00ff00, R8
+	VMOVQ        R8, X0
 	VPBROADCASTQ X0, Y0
-	MOVQ         $0x8080808080808080, DI
-	VMOVQ        DI, X1
+	MOVQ         $0x8080808080808080, R8
+	VMOVQ        R8, X1
 	VPBROADCASTQ X1, Y1
-	MOVQ         $0x7f7f7f7f7f7f7f7f, DI
-	VMOVQ        DI, X2
+	MOVQ         $0x7f7f7f7f7f7f7f7f, R8
+	VMOVQ        R8, X2
 	VPBROADCASTQ X2, Y2
-	MOVQ         $0x7c007c007c007c00, DI
-	VMOVQ        DI, X3
+	MOVQ         $0x7c007c007c007c00, R8
+	VMOVQ        R8, X3
 	VPBROADCASTQ X3, Y3
 	CMPQ         SI, $+32
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
 	VMOVDQU      -32(DX)(SI*1), Y4
-	VMOVDQU      -32(BX)(SI*1), Y5
-	VPAND        Y4, Y0, Y6
+	VPAND        Y4, Y0, Y5
+	VMOVDQU      Y5, (DI)
 	VPSLLW       $0x08, Y4, Y4
-	VPAND        Y5, Y0, Y8
-	VPSLLW       $0x08, Y5, Y5
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y10
-	VMULPS       Y8, Y6, Y6
-	VMULPS       Y10, Y9, Y8
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y8, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y4, X7
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X7, Y8
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y9
-	VMULPS       Y5, Y4, Y4
-	VMULPS       Y9, Y8, Y5
-	VCVTPS2PH    $0x00, Y4, X7
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPSRLW       $0x08, Y6, Y5
-	VPAND        words0001<>+0(SB), Y5, Y5
-	VPAND        words7fff<>+0(SB), Y6, Y8
-	VPADDW       words007f<>+0(SB), Y8, Y8
-	VPADDW       Y5, Y8, Y5
-	VPMINSW      words7bff<>+0(SB), Y5, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y4, Y9
-	VPADDW       words007f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y9, Y8
-	VPMINSW      words7bff<>+0(SB), Y8, Y8
-	VPSRLW       $0x08, Y8, Y8
-	VPBLENDVB    Y0, Y5, Y8, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPBLENDVB    Y0, Y6, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPAND        words7fff<>+0(SB), Y6, Y6
-	VPCMPGTW     Y3, Y6, Y6
-	VPAND        words7fff<>+0(SB), Y4, Y4
-	VPCMPGTW     Y3, Y4, Y4
-	VPBLENDVB    Y0, Y6, Y4, Y4
-	VPOR         Y5, Y8, Y5
-	VPBLENDVB    Y4, Y2, Y5, Y4
-	VMOVDQU      Y4, (SP)
-
-whole:
-	XORQ  DI, DI
-	MOVQ  SI, R8
-	TESTQ CX, CX
-	JNZ   both
-
-oneLoop:
-	VMOVDQU      (DX)(DI*1), Y4
-	VMOVDQU      (BX)(DI*1), Y5
-	VPAND        Y4, Y0, Y6
+	VMOVDQU      Y4, 32(DI)
+	VMOVDQU      -32(BX)(SI*1), Y4
+	VPAND        Y4, Y0, Y5
+	VMOVDQU      Y5, 64(DI)
 	VPSLLW       $0x08, Y4, Y4
-	VPAND        Y5, Y0, Y8
-	VPSLLW       $0x08, Y5, Y5
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y10
-	VMULPS       Y8, Y6, Y6
-	VMULPS       Y10, Y9, Y8
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y8, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y4, X7
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X7, Y8
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y9
-	VMULPS       Y5, Y4, Y4
-	VMULPS       Y9, Y8, Y5
-	VCVTPS2PH    $0x00, Y4, X7
+	VMOVDQU      Y4, 96(DI)
+	VCVTPH2PS    (DI), Y4
+	VCVTPH2PS    16(DI), Y5
+	VCVTPH2PS    64(DI), Y7
+	VCVTPH2PS    80(DI), Y8
+	VMULPS       Y7, Y4, Y4
+	VMULPS       Y8, Y5, Y5
+	VCVTPS2PH    $0x00, Y4, X6
 	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPSRLW       $0x08, Y6, Y5
-	VPAND        words0001<>+0(SB), Y5, Y5
-	VPAND        words7fff<>+0(SB), Y6, Y8
-	VPADDW       words007f<>+0(SB), Y8, Y8
-	VPADDW       Y5, Y8, Y5
-	VPMINSW      words7bff<>+0(SB), Y5, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y4, Y9
-	VPADDW       words007f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y9, Y8
-	VPMINSW      words7bff<>+0(SB), Y8, Y8
-	VPSRLW       $0x08, Y8, Y8
-	VPBLENDVB    Y0, Y5, Y8, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPBLENDVB    Y0, Y6, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPAND        words7fff<>+0(SB), Y6, Y6
-	VPCMPGTW     Y3, Y6, Y6
-	VPAND        words7fff<>+0(SB), Y4, Y4
-	VPCMPGTW     Y3, Y4, Y4
-	VPBLENDVB    Y0, Y6, Y4, Y4
-	VPOR         Y5, Y8, Y5
-	VPBLENDVB    Y4, Y2, Y5, Y4
-	VMOVDQU      Y4, (AX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          oneLoop
-	TESTQ        R8, R8
-	JZ           oneDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
-
-oneDone:
-	VZEROUPPER
-	RET
-
-both:
-twoLoop:
-	VMOVDQU      (DX)(DI*1), Y4
-	VMOVDQU      (BX)(DI*1), Y5
-	VPAND        Y4, Y0, Y6
-	VPSLLW       $0x08, Y4, Y4
-	VPAND        Y5, Y0, Y8
-	VPSLLW       $0x08, Y5, Y5
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y10
-	VMULPS       Y8, Y6, Y6
-	VMULPS       Y10, Y9, Y8
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y8, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y4, X7
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X7, Y8
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y9
-	VMULPS       Y5, Y4, Y4
-	VMULPS       Y9, Y8, Y5
-	VCVTPS2PH    $0x00, Y4, X7
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPSRLW       $0x08, Y6, Y5
-	VPAND        words0001<>+0(SB), Y5, Y5
-	VPAND        words7fff<>+0(SB), Y6, Y8
-	VPADDW       words007f<>+0(SB), Y8, Y8
-	VPADDW       Y5, Y8, Y5
-	VPMINSW      words7bff<>+0(SB), Y5, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y4, Y9
-	VPADDW       words007f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y9, Y8
-	VPMINSW      words7bff<>+0(SB), Y8, Y8
-	VPSRLW       $0x08, Y8, Y8
-	VPBLENDVB    Y0, Y5, Y8, Y5
-	VPSRLW       $0x08, Y4, Y8
-	VPBLENDVB    Y0, Y6, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPAND        words7fff<>+0(SB), Y6, Y6
-	VPCMPGTW     Y3, Y6, Y6
-	VPAND        words7fff<>+0(SB), Y4, Y4
-	VPCMPGTW     Y3, Y4, Y4
-	VPBLENDVB    Y0, Y6, Y4, Y4
-	VPOR         Y5, Y8, Y5
-	VPBLENDVB    Y4, Y2, Y5, Y4
-	VMOVDQU      Y4, (AX)(DI*1)
-	VMOVDQU      Y4, (CX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          twoLoop
-	TESTQ        R8, R8
-	JZ           twoDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
-	VMOVDQU      Y0, -32(CX)(SI*1)
-
-twoDone:
-	VZEROUPPER
-	RET
-
-small:
-	XORQ    DI, DI
-	TESTQ   $+16, SI
-	JZ      smallIn16
-	VMOVDQU (DX)(DI*1), X4
-	VMOVDQU X4, 32(SP)(DI*1)
-	VMOVDQU (BX)(DI*1), X4
-	VMOVDQU X4, 64(SP)(DI*1)
-	ADDQ    $+16, DI
-
-smallIn16:
-	TESTQ $+8, SI
-	JZ    smallIn8
-	MOVQ  (DX)(DI*1), R8
-	MOVQ  R8, 32(SP)(DI*1)
-	MOVQ  (BX)(DI*1), R8
-	MOVQ  R8, 64(SP)(DI*1)
-	ADDQ  $+8, DI
-
-smallIn8:
-	TESTQ $+4, SI
-	JZ    smallIn4
-	MOVL  (DX)(DI*1), R8
-	MOVL  R8, 32(SP)(DI*1)
-	MOVL  (BX)(DI*1), R8
-	MOVL  R8, 64(SP)(DI*1)
-	ADDQ  $+4, DI
-
-smallIn4:
-	TESTQ $+2, SI
-	JZ    smallIn2
-	MOVW  (DX)(DI*1), R8
-	MOVW  R8, 32(SP)(DI*1)
-	MOVW  (BX)(DI*1), R8
-	MOVW  R8, 64(SP)(DI*1)
-	ADDQ  $+2, DI
-
-smallIn2:
-	TESTQ $+1, SI
-	JZ    smallIn1
-	MOVB  (DX)(DI*1), R8
-	MOVB  R8, 32(SP)(DI*1)
-	MOVB  (BX)(DI*1), R8
-	MOVB  R8, 64(SP)(DI*1)
-	ADDQ  $+1, DI
-
-smallIn1:
-	VMOVDQU      32(SP), Y4
-	VMOVDQU      64(SP), Y5
-	VPAND        Y4, Y0, Y6
-	VPSLLW       $0x08, Y4, Y4
-	VPAND        Y5, Y0, Y8
-	VPSLLW       $0x08, Y5, Y5
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X7, Y9
-	VEXTRACTI128 $0x01, Y8, X7
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X7, Y10
-	VMULPS       Y8, Y6, Y6
-	VMULPS       Y10, Y9, Y8
-	VCVTPS2PH    $0x00, Y6, X7
-	VCVTPS2PH    $0x00, Y8, X6
-	VINSERTI128  $0x01, X6, Y7, Y6
-	VEXTRACTI128 $0x01, Y4, X7
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X7, Y8
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y9
-	VMULPS       Y5, Y4, Y4
-	VMULPS       Y9, Y8, Y5
-	VCVTPS2PH    $0x00, Y4, X7
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y7, Y4
-	VPSRLW       $0x08, Y6, Y5
-	VPAND        words0001<>+0(SB), Y5, Y5
-	VPAND        words7fff<>+0(SB), Y6, Y7
-	VPADDW       words007f<>+0(SB), Y7, Y7
-	VPADDW       Y5, Y7, Y5
-	VPMINSW      words7bff<>+0(SB), Y5, Y5
+	VINSERTI128  $0x01, X4, Y6, Y4
+	VCVTPH2PS    32(DI), Y5
+	VCVTPH2PS    48(DI), Y7
+	VCVTPH2PS    96(DI), Y8
+	VCVTPH2PS    112(DI), Y9
+	VMULPS       Y8, Y5, Y5
+	VMULPS       Y9, Y7, Y7
+	VCVTPS2PH    $0x00, Y5, X6
+	VCVTPS2PH    $0x00, Y7, X5
+	VINSERTI128  $0x01, X5, Y6, Y5
+	VMOVDQU      -32(DX)(SI*1), Y7
+	VMOVDQU      -32(BX)(SI*1), Y7
 	VPSRLW       $0x08, Y4, Y7
 	VPAND        words0001<>+0(SB), Y7, Y7
 	VPAND        words7fff<>+0(SB), Y4, Y8
 	VPADDW       words007f<>+0(SB), Y8, Y8
 	VPADDW       Y7, Y8, Y7
 	VPMINSW      words7bff<>+0(SB), Y7, Y7
-	VPSRLW       $0x08, Y7, Y7
-	VPBLENDVB    Y0, Y5, Y7, Y5
-	VPSRLW       $0x08, Y4, Y7
-	VPBLENDVB    Y0, Y6, Y7, Y7
-	VPAND        Y1, Y7, Y1
-	VPAND        words7fff<>+0(SB), Y6, Y6
-	VPCMPGTW     Y3, Y6, Y6
+	VPSRLW       $0x08, Y5, Y8
+	VPAND        words0001<>+0(SB), Y8, Y8
+	VPAND        words7fff<>+0(SB), Y5, Y9
+	VPADDW       words007f<>+0(SB), Y9, Y9
+	VPADDW       Y8, Y9, Y8
+	VPMINSW      words7bff<>+0(SB), Y8, Y8
+	VPSRLW       $0x08, Y8, Y8
+	VPBLENDVB    Y0, Y7, Y8, Y7
+	VPSRLW       $0x08, Y5, Y8
+	VPBLENDVB    Y0, Y4, Y8, Y8
+	VPAND        Y1, Y8, Y8
 	VPAND        words7fff<>+0(SB), Y4, Y4
-	VPCMPGTW     Y3, Y4, Y3
-	VPBLENDVB    Y0, Y6, Y3, Y0
-	VPOR         Y5, Y1, Y1
-	VPBLENDVB    Y0, Y2, Y1, Y0
-	VMOVDQU      Y0, 32(SP)
-	TESTQ        CX, CX
-	CMOVQEQ      AX, CX
-	XORQ         DX, DX
-	TESTQ        $+16, SI
-	JZ           smallOut16
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (AX)(DX*1)
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (CX)(DX*1)
-	ADDQ         $+16, DX
+	VPCMPGTW     Y3, Y4, Y4
+	VPAND        words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW     Y3, Y5, Y5
+	VPBLENDVB    Y0, Y4, Y5, Y4
+	VPOR         Y7, Y8, Y5
+	VPBLENDVB    Y4, Y2, Y5, Y4
+	VMOVDQU      Y4, 288(SP)
+
+whole:
+	XORQ  R8, R8
+	MOVQ  SI, R9
+	TESTQ CX, CX
+	JNZ   both
+	CMPQ  R9, $+64
+	JB    oneSingle
+
+oneUnrolled:
+	VMOVDQU     (DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VMOVDQU     32(DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 128(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 160(DI)
+	VMOVDQU     32(BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 192(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 224(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VMULPS      Y7, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VCVTPH2PS   128(DI), Y7
+	VCVTPH2PS   144(DI), Y8
+	VCVTPH2PS   192(DI), Y9
+	VCVTPH2PS   208(DI), Y10
+	VMULPS      Y9, Y7, Y7
+	VMULPS      Y10, Y8, Y8
+	VCVTPS2PH   $0x00, Y7, X6
+	VCVTPS2PH   $0x00, Y8, X7
+	VINSERTI128 $0x01, X7, Y6, Y7
+	VCVTPH2PS   160(DI), Y8
+	VCVTPH2PS   176(DI), Y9
+	VCVTPH2PS   224(DI), Y10
+	VCVTPH2PS   240(DI), Y11
+	VMULPS      Y10, Y8, Y8
+	VMULPS      Y11, Y9, Y9
+	VCVTPS2PH   $0x00, Y8, X6
+	VCVTPS2PH   $0x00, Y9, X8
+	VINSERTI128 $0x01, X8, Y6, Y8
+	VMOVDQU     (DX)(R8*1), Y9
+	VMOVDQU     (BX)(R8*1), Y9
+	VPSRLW      $0x08, Y4, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y4, Y10
+	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words7bff<>+0(SB), Y9, Y9
+	VPSRLW      $0x08, Y5, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y5, Y11
+	VPADDW      words007f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words7bff<>+0(SB), Y10, Y10
+	VPSRLW      $0x08, Y10, Y10
+	VPBLENDVB   Y0, Y9, Y10, Y9
+	VPSRLW      $0x08, Y5, Y10
+	VPBLENDVB   Y0, Y4, Y10, Y10
+	VPAND       Y1, Y10, Y10
+	VPAND       words7fff<>+0(SB), Y4, Y4
+	VPCMPGTW    Y3, Y4, Y4
+	VPAND       words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW    Y3, Y5, Y5
+	VPBLENDVB   Y0, Y4, Y5, Y4
+	VPOR        Y9, Y10, Y5
+	VPBLENDVB   Y4, Y2, Y5, Y4
+	VMOVDQU     32(DX)(R8*1), Y5
+	VMOVDQU     32(BX)(R8*1), Y5
+	VPSRLW      $0x08, Y7, Y5
+	VPAND       words0001<>+0(SB), Y5, Y5
+	VPAND       words7fff<>+0(SB), Y7, Y9
+	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      Y5, Y9, Y5
+	VPMINSW     words7bff<>+0(SB), Y5, Y5
+	VPSRLW      $0x08, Y8, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y8, Y10
+	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words7bff<>+0(SB), Y9, Y9
+	VPSRLW      $0x08, Y9, Y9
+	VPBLENDVB   Y0, Y5, Y9, Y5
+	VPSRLW      $0x08, Y8, Y9
+	VPBLENDVB   Y0, Y7, Y9, Y9
+	VPAND       Y1, Y9, Y9
+	VPAND       words7fff<>+0(SB), Y7, Y7
+	VPCMPGTW    Y3, Y7, Y7
+	VPAND       words7fff<>+0(SB), Y8, Y8
+	VPCMPGTW    Y3, Y8, Y8
+	VPBLENDVB   Y0, Y7, Y8, Y7
+	VPOR        Y5, Y9, Y5
+	VPBLENDVB   Y7, Y2, Y5, Y5
+	VMOVDQU     Y4, (AX)(R8*1)
+	VMOVDQU     Y5, 32(AX)(R8*1)
+	ADDQ        $+64, R8
+	SUBQ        $+64, R9
+	CMPQ        R9, $+64
+	JAE         oneUnrolled
+
+oneSingle:
+	CMPQ R9, $+32
+	JB   oneTail
+
+oneLoop:
+	VMOVDQU     (DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VMULPS      Y7, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VMOVDQU     (DX)(R8*1), Y7
+	VMOVDQU     (BX)(R8*1), Y7
+	VPSRLW      $0x08, Y4, Y7
+	VPAND       words0001<>+0(SB), Y7, Y7
+	VPAND       words7fff<>+0(SB), Y4, Y8
+	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y8, Y7
+	VPMINSW     words7bff<>+0(SB), Y7, Y7
+	VPSRLW      $0x08, Y5, Y8
+	VPAND       words0001<>+0(SB), Y8, Y8
+	VPAND       words7fff<>+0(SB), Y5, Y9
+	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      Y8, Y9, Y8
+	VPMINSW     words7bff<>+0(SB), Y8, Y8
+	VPSRLW      $0x08, Y8, Y8
+	VPBLENDVB   Y0, Y7, Y8, Y7
+	VPSRLW      $0x08, Y5, Y8
+	VPBLENDVB   Y0, Y4, Y8, Y8
+	VPAND       Y1, Y8, Y8
+	VPAND       words7fff<>+0(SB), Y4, Y4
+	VPCMPGTW    Y3, Y4, Y4
+	VPAND       words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW    Y3, Y5, Y5
+	VPBLENDVB   Y0, Y4, Y5, Y4
+	VPOR        Y7, Y8, Y5
+	VPBLENDVB   Y4, Y2, Y5, Y4
+	VMOVDQU     Y4, (AX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         oneLoop
+
+oneTail:
+	TESTQ   R9, R9
+	JZ      oneDone
+	VMOVDQU 288(SP), Y0
+	VMOVDQU Y0, -32(AX)(SI*1)
+
+oneDone:
+	VZEROUPPER
+	RET
+
+both:
+	CMPQ R9, $+64
+	JB   twoSingle
+
+twoUnrolled:
+	VMOVDQU     (DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VMOVDQU     32(DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 128(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 160(DI)
+	VMOVDQU     32(BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 192(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 224(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VMULPS      Y7, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VCVTPH2PS   128(DI), Y7
+	VCVTPH2PS   144(DI), Y8
+	VCVTPH2PS   192(DI), Y9
+	VCVTPH2PS   208(DI), Y10
+	VMULPS      Y9, Y7, Y7
+	VMULPS      Y10, Y8, Y8
+	VCVTPS2PH   $0x00, Y7, X6
+	VCVTPS2PH   $0x00, Y8, X7
+	VINSERTI128 $0x01, X7, Y6, Y7
+	VCVTPH2PS   160(DI), Y8
+	VCVTPH2PS   176(DI), Y9
+	VCVTPH2PS   224(DI), Y10
+	VCVTPH2PS   240(DI), Y11
+	VMULPS      Y10, Y8, Y8
+	VMULPS      Y11, Y9, Y9
+	VCVTPS2PH   $0x00, Y8, X6
+	VCVTPS2PH   $0x00, Y9, X8
+	VINSERTI128 $0x01, X8, Y6, Y8
+	VMOVDQU     (DX)(R8*1), Y9
+	VMOVDQU     (BX)(R8*1), Y9
+	VPSRLW      $0x08, Y4, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y4, Y10
+	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words7bff<>+0(SB), Y9, Y9
+	VPSRLW      $0x08, Y5, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y5, Y11
+	VPADDW      words007f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words7bff<>+0(SB), Y10, Y10
+	VPSRLW      $0x08, Y10, Y10
+	VPBLENDVB   Y0, Y9, Y10, Y9
+	VPSRLW      $0x08, Y5, Y10
+	VPBLENDVB   Y0, Y4, Y10, Y10
+	VPAND       Y1, Y10, Y10
+	VPAND       words7fff<>+0(SB), Y4, Y4
+	VPCMPGTW    Y3, Y4, Y4
+	VPAND       words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW    Y3, Y5, Y5
+	VPBLENDVB   Y0, Y4, Y5, Y4
+	VPOR        Y9, Y10, Y5
+	VPBLENDVB   Y4, Y2, Y5, Y4
+	VMOVDQU     32(DX)(R8*1), Y5
+	VMOVDQU     32(BX)(R8*1), Y5
+	VPSRLW      $0x08, Y7, Y5
+	VPAND       words0001<>+0(SB), Y5, Y5
+	VPAND       words7fff<>+0(SB), Y7, Y9
+	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      Y5, Y9, Y5
+	VPMINSW     words7bff<>+0(SB), Y5, Y5
+	VPSRLW      $0x08, Y8, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y8, Y10
+	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words7bff<>+0(SB), Y9, Y9
+	VPSRLW      $0x08, Y9, Y9
+	VPBLENDVB   Y0, Y5, Y9, Y5
+	VPSRLW      $0x08, Y8, Y9
+	VPBLENDVB   Y0, Y7, Y9, Y9
+	VPAND       Y1, Y9, Y9
+	VPAND       words7fff<>+0(SB), Y7, Y7
+	VPCMPGTW    Y3, Y7, Y7
+	VPAND       words7fff<>+0(SB), Y8, Y8
+	VPCMPGTW    Y3, Y8, Y8
+	VPBLENDVB   Y0, Y7, Y8, Y7
+	VPOR        Y5, Y9, Y5
+	VPBLENDVB   Y7, Y2, Y5, Y5
+	VMOVDQU     Y4, (AX)(R8*1)
+	VMOVDQU     Y5, 32(AX)(R8*1)
+	VMOVDQU     Y4, (CX)(R8*1)
+	VMOVDQU     Y5, 32(CX)(R8*1)
+	ADDQ        $+64, R8
+	SUBQ        $+64, R9
+	CMPQ        R9, $+64
+	JAE         twoUnrolled
+
+twoSingle:
+	CMPQ R9, $+32
+	JB   twoTail
+
+twoLoop:
+	VMOVDQU     (DX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VMULPS      Y7, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VMOVDQU     (DX)(R8*1), Y7
+	VMOVDQU     (BX)(R8*1), Y7
+	VPSRLW      $0x08, Y4, Y7
+	VPAND       words0001<>+0(SB), Y7, Y7
+	VPAND       words7fff<>+0(SB), Y4, Y8
+	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y8, Y7
+	VPMINSW     words7bff<>+0(SB), Y7, Y7
+	VPSRLW      $0x08, Y5, Y8
+	VPAND       words0001<>+0(SB), Y8, Y8
+	VPAND       words7fff<>+0(SB), Y5, Y9
+	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      Y8, Y9, Y8
+	VPMINSW     words7bff<>+0(SB), Y8, Y8
+	VPSRLW      $0x08, Y8, Y8
+	VPBLENDVB   Y0, Y7, Y8, Y7
+	VPSRLW      $0x08, Y5, Y8
+	VPBLENDVB   Y0, Y4, Y8, Y8
+	VPAND       Y1, Y8, Y8
+	VPAND       words7fff<>+0(SB), Y4, Y4
+	VPCMPGTW    Y3, Y4, Y4
+	VPAND       words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW    Y3, Y5, Y5
+	VPBLENDVB   Y0, Y4, Y5, Y4
+	VPOR        Y7, Y8, Y5
+	VPBLENDVB   Y4, Y2, Y5, Y4
+	VMOVDQU     Y4, (AX)(R8*1)
+	VMOVDQU     Y4, (CX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         twoLoop
+
+twoTail:
+	TESTQ   R9, R9
+	JZ      twoDone
+	VMOVDQU 288(SP), Y0
+	VMOVDQU Y0, -32(AX)(SI*1)
+	VMOVDQU Y0, -32(CX)(SI*1)
+
+twoDone:
+	VZEROUPPER
+	RET
+
+small:
+	XORQ    R8, R8
+	TESTQ   $+16, SI
+	JZ      smallIn16
+	VMOVDQU (DX)(R8*1), X4
+	VMOVDQU X4, 320(SP)(R8*1)
+	VMOVDQU (BX)(R8*1), X4
+	VMOVDQU X4, 352(SP)(R8*1)
+	ADDQ    $+16, R8
+
+smallIn16:
+	TESTQ $+8, SI
+	JZ    smallIn8
+	MOVQ  (DX)(R8*1), R9
+	MOVQ  R9, 320(SP)(R8*1)
+	MOVQ  (BX)(R8*1), R9
+	MOVQ  R9, 352(SP)(R8*1)
+	ADDQ  $+8, R8
+
+smallIn8:
+	TESTQ $+4, SI
+	JZ    smallIn4
+	MOVL  (DX)(R8*1), R9
+	MOVL  R9, 320(SP)(R8*1)
+	MOVL  (BX)(R8*1), R9
+	MOVL  R9, 352(SP)(R8*1)
+	ADDQ  $+4, R8
+
+smallIn4:
+	TESTQ $+2, SI
+	JZ    smallIn2
+	MOVW  (DX)(R8*1), R9
+	MOVW  R9, 320(SP)(R8*1)
+	MOVW  (BX)(R8*1), R9
+	MOVW  R9, 352(SP)(R8*1)
+	ADDQ  $+2, R8
+
+smallIn2:
+	TESTQ $+1, SI
+	JZ    smallIn1
+	MOVB  (DX)(R8*1), R9
+	MOVB  R9, 320(SP)(R8*1)
+	MOVB  (BX)(R8*1), R9
+	MOVB  R9, 352(SP)(R8*1)
+	ADDQ  $+1, R8
+
+smallIn1:
+	VMOVDQU     320(SP), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, (DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 32(DI)
+	VMOVDQU     352(SP), Y4
+	VPAND       Y4, Y0, Y5
+	VMOVDQU     Y5, 64(DI)
+	VPSLLW      $0x08, Y4, Y4
+	VMOVDQU     Y4, 96(DI)
+	VCVTPH2PS   (DI), Y4
+	VCVTPH2PS   16(DI), Y5
+	VCVTPH2PS   64(DI), Y7
+	VCVTPH2PS   80(DI), Y8
+	VMULPS      Y7, Y4, Y4
+	VMULPS      Y8, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X6
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y6, Y4
+	VCVTPH2PS   32(DI), Y5
+	VCVTPH2PS   48(DI), Y7
+	VCVTPH2PS   96(DI), Y8
+	VCVTPH2PS   112(DI), Y9
+	VMULPS      Y8, Y5, Y5
+	VMULPS      Y9, Y7, Y7
+	VCVTPS2PH   $0x00, Y5, X6
+	VCVTPS2PH   $0x00, Y7, X5
+	VINSERTI128 $0x01, X5, Y6, Y5
+	VMOVDQU     320(SP), Y6
+	VMOVDQU     352(SP), Y6
+	VPSRLW      $0x08, Y4, Y6
+	VPAND       words0001<>+0(SB), Y6, Y6
+	VPAND       words7fff<>+0(SB), Y4, Y7
+	VPADDW      words007f<>+0(SB), Y7, Y7
+	VPADDW      Y6, Y7, Y6
+	VPMINSW     words7bff<>+0(SB), Y6, Y6
+	VPSRLW      $0x08, Y5, Y7
+	VPAND       words0001<>+0(SB), Y7, Y7
+	VPAND       words7fff<>+0(SB), Y5, Y8
+	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y8, Y7
+	VPMINSW     words7bff<>+0(SB), Y7, Y7
+	VPSRLW      $0x08, Y7, Y7
+	VPBLENDVB   Y0, Y6, Y7, Y6
+	VPSRLW      $0x08, Y5, Y7
+	VPBLENDVB   Y0, Y4, Y7, Y7
+	VPAND       Y1, Y7, Y1
+	VPAND       words7fff<>+0(SB), Y4, Y4
+	VPCMPGTW    Y3, Y4, Y4
+	VPAND       words7fff<>+0(SB), Y5, Y5
+	VPCMPGTW    Y3, Y5, Y3
+	VPBLENDVB   Y0, Y4, Y3, Y0
+	VPOR        Y6, Y1, Y1
+	VPBLENDVB   Y0, Y2, Y1, Y0
+	VMOVDQU     Y0, 320(SP)
+	TESTQ       CX, CX
+	CMOVQEQ     AX, CX
+	XORQ        DX, DX
+	TESTQ       $+16, SI
+	JZ          smallOut16
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (AX)(DX*1)
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (CX)(DX*1)
+	ADDQ        $+16, DX
 
 smallOut16:
 	TESTQ $+8, SI
 	JZ    smallOut8
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (AX)(DX*1)
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (CX)(DX*1)
 	ADDQ  $+8, DX
 
 smallOut8:
 	TESTQ $+4, SI
 	JZ    smallOut4
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (AX)(DX*1)
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (CX)(DX*1)
 	ADDQ  $+4, DX
 
 smallOut4:
 	TESTQ $+2, SI
 	JZ    smallOut2
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (AX)(DX*1)
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (CX)(DX*1)
 	ADDQ  $+2, DX
 
 smallOut2:
 	TESTQ $+1, SI
 	JZ    smallOut1
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (AX)(DX*1)
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (CX)(DX*1)
 	ADDQ  $+1, DX
 
@@ -12085,17 +13129,13 @@ TEXT ·avx2AvgFloat16(SB), NOSPLIT, $96-44
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
-	VMOVDQU      -32(DX)(SI*1), Y4
-	VMOVDQU      -32(BX)(SI*1), Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y7
-	VADDPS       Y5, Y4, Y4
+	VCVTPH2PS    -32(DX)(SI*1), Y4
+	VCVTPH2PS    -16(DX)(SI*1), Y5
+	VCVTPH2PS    -32(BX)(SI*1), Y6
+	VCVTPH2PS    -16(BX)(SI*1), Y7
+	VADDPS       Y6, Y4, Y4
 	VDIVPS       Y0, Y4, Y4
-	VADDPS       Y7, Y6, Y5
+	VADDPS       Y7, Y5, Y5
 	VDIVPS       Y0, Y5, Y5
 	VCVTPS2PH    $0x00, Y4, X8
 	VCVTPS2PH    $0x00, Y5, X4
@@ -12112,33 +13152,29 @@ whole:
 	JNZ   both
 
 oneLoop:
-	VMOVDQU      (DX)(DI*1), Y4
-	VMOVDQU      (BX)(DI*1), Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y7
-	VADDPS       Y5, Y4, Y4
-	VDIVPS       Y0, Y4, Y4
-	VADDPS       Y7, Y6, Y5
-	VDIVPS       Y0, Y5, Y5
-	VCVTPS2PH    $0x00, Y4, X8
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y8, Y4
-	VPAND        Y4, Y1, Y5
-	VPCMPGTW     Y2, Y5, Y5
-	VPBLENDVB    Y5, Y3, Y4, Y4
-	VMOVDQU      Y4, (AX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          oneLoop
-	TESTQ        R8, R8
-	JZ           oneDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
+	VCVTPH2PS   (DX)(DI*1), Y4
+	VCVTPH2PS   16(DX)(DI*1), Y5
+	VCVTPH2PS   (BX)(DI*1), Y6
+	VCVTPH2PS   16(BX)(DI*1), Y7
+	VADDPS      Y6, Y4, Y4
+	VDIVPS      Y0, Y4, Y4
+	VADDPS      Y7, Y5, Y5
+	VDIVPS      Y0, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X8
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y8, Y4
+	VPAND       Y4, Y1, Y5
+	VPCMPGTW    Y2, Y5, Y5
+	VPBLENDVB   Y5, Y3, Y4, Y4
+	VMOVDQU     Y4, (AX)(DI*1)
+	ADDQ        $+32, DI
+	SUBQ        $+32, R8
+	CMPQ        R8, $+32
+	JAE         oneLoop
+	TESTQ       R8, R8
+	JZ          oneDone
+	VMOVDQU     (SP), Y0
+	VMOVDQU     Y0, -32(AX)(SI*1)
 
 oneDone:
 	VZEROUPPER
@@ -12146,35 +13182,31 @@ oneDone:
 
 both:
 twoLoop:
-	VMOVDQU      (DX)(DI*1), Y4
-	VMOVDQU      (BX)(DI*1), Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y7
-	VADDPS       Y5, Y4, Y4
-	VDIVPS       Y0, Y4, Y4
-	VADDPS       Y7, Y6, Y5
-	VDIVPS       Y0, Y5, Y5
-	VCVTPS2PH    $0x00, Y4, X8
-	VCVTPS2PH    $0x00, Y5, X4
-	VINSERTI128  $0x01, X4, Y8, Y4
-	VPAND        Y4, Y1, Y5
-	VPCMPGTW     Y2, Y5, Y5
-	VPBLENDVB    Y5, Y3, Y4, Y4
-	VMOVDQU      Y4, (AX)(DI*1)
-	VMOVDQU      Y4, (CX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          twoLoop
-	TESTQ        R8, R8
-	JZ           twoDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
-	VMOVDQU      Y0, -32(CX)(SI*1)
+	VCVTPH2PS   (DX)(DI*1), Y4
+	VCVTPH2PS   16(DX)(DI*1), Y5
+	VCVTPH2PS   (BX)(DI*1), Y6
+	VCVTPH2PS   16(BX)(DI*1), Y7
+	VADDPS      Y6, Y4, Y4
+	VDIVPS      Y0, Y4, Y4
+	VADDPS      Y7, Y5, Y5
+	VDIVPS      Y0, Y5, Y5
+	VCVTPS2PH   $0x00, Y4, X8
+	VCVTPS2PH   $0x00, Y5, X4
+	VINSERTI128 $0x01, X4, Y8, Y4
+	VPAND       Y4, Y1, Y5
+	VPCMPGTW    Y2, Y5, Y5
+	VPBLENDVB   Y5, Y3, Y4, Y4
+	VMOVDQU     Y4, (AX)(DI*1)
+	VMOVDQU     Y4, (CX)(DI*1)
+	ADDQ        $+32, DI
+	SUBQ        $+32, R8
+	CMPQ        R8, $+32
+	JAE         twoLoop
+	TESTQ       R8, R8
+	JZ          twoDone
+	VMOVDQU     (SP), Y0
+	VMOVDQU     Y0, -32(AX)(SI*1)
+	VMOVDQU     Y0, -32(CX)(SI*1)
 
 twoDone:
 	VZEROUPPER
@@ -12227,35 +13259,31 @@ smallIn2:
 	ADDQ  $+1, DI
 
 smallIn1:
-	VMOVDQU      32(SP), Y4
-	VMOVDQU      64(SP), Y5
-	VEXTRACTI128 $0x01, Y4, X6
-	VCVTPH2PS    X4, Y4
-	VCVTPH2PS    X6, Y6
-	VEXTRACTI128 $0x01, Y5, X7
-	VCVTPH2PS    X5, Y5
-	VCVTPH2PS    X7, Y7
-	VADDPS       Y5, Y4, Y4
-	VDIVPS       Y0, Y4, Y4
-	VADDPS       Y7, Y6, Y5
-	VDIVPS       Y0, Y5, Y0
-	VCVTPS2PH    $0x00, Y4, X8
-	VCVTPS2PH    $0x00, Y0, X0
-	VINSERTI128  $0x01, X0, Y8, Y0
-	VPAND        Y0, Y1, Y1
-	VPCMPGTW     Y2, Y1, Y1
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	VMOVDQU      Y0, 32(SP)
-	TESTQ        CX, CX
-	CMOVQEQ      AX, CX
-	XORQ         DX, DX
-	TESTQ        $+16, SI
-	JZ           smallOut16
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (AX)(DX*1)
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (CX)(DX*1)
-	ADDQ         $+16, DX
+	VCVTPH2PS   32(SP), Y4
+	VCVTPH2PS   48(SP), Y5
+	VCVTPH2PS   64(SP), Y6
+	VCVTPH2PS   80(SP), Y7
+	VADDPS      Y6, Y4, Y4
+	VDIVPS      Y0, Y4, Y4
+	VADDPS      Y7, Y5, Y5
+	VDIVPS      Y0, Y5, Y0
+	VCVTPS2PH   $0x00, Y4, X8
+	VCVTPS2PH   $0x00, Y0, X0
+	VINSERTI128 $0x01, X0, Y8, Y0
+	VPAND       Y0, Y1, Y1
+	VPCMPGTW    Y2, Y1, Y1
+	VPBLENDVB   Y1, Y3, Y0, Y0
+	VMOVDQU     Y0, 32(SP)
+	TESTQ       CX, CX
+	CMOVQEQ     AX, CX
+	XORQ        DX, DX
+	TESTQ       $+16, SI
+	JZ          smallOut16
+	VMOVDQU     32(SP)(DX*1), X0
+	VMOVDQU     X0, (AX)(DX*1)
+	VMOVDQU     32(SP)(DX*1), X0
+	VMOVDQU     X0, (CX)(DX*1)
+	ADDQ        $+16, DX
 
 smallOut16:
 	TESTQ $+8, SI
@@ -13012,7 +14040,7 @@ smallOut1:
 
 // func avx2AvgFloat8E4M3(out1 *byte, out2 *byte, a *byte, b *byte, n int, divisor float32)
 // Requires: AVX, AVX2, CMOV, F16C
-TEXT ·avx2AvgFloat8E4M3(SB), NOSPLIT, $96-44
+TEXT ·avx2AvgFloat8E4M3(SB), NOSPLIT, $384-44
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
 	MOVQ a+16(FP), DX
@@ -13021,208 +14049,214 @@ TEXT ·avx2AvgFloat8E4M3(SB), NOSPLIT, $96-44
 
 	// n counts bytes from here on.
 	VBROADCASTSS divisor+40(FP), Y0
-	MOVQ         $0xff00ff00ff00ff00, DI
-	VMOVQ        DI, X1
+	LEAQ         31(SP), DI
+	ANDQ         $-32, DI
+	MOVQ         $0xff00ff00ff00ff00, R8
+	VMOVQ        R8, X1
 	VPBROADCASTQ X1, Y1
-	MOVQ         $0x8080808080808080, DI
-	VMOVQ        DI, X2
+	MOVQ         $0x8080808080808080, R8
+	VMOVQ        R8, X2
 	VPBROADCASTQ X2, Y2
-	MOVQ         $0x7f7f7f7f7f7f7f7f, DI
-	VMOVQ        DI, X3
+	MOVQ         $0x7f7f7f7f7f7f7f7f, R8
+	VMOVQ        R8, X3
 	VPBROADCASTQ X3, Y3
-	MOVQ         $0x3380000033800000, DI
-	VMOVQ        DI, X4
+	MOVQ         $0x3380000033800000, R8
+	VMOVQ        R8, X4
 	VPBROADCASTQ X4, Y4
 	CMPQ         SI, $+32
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
 	VMOVDQU      -32(DX)(SI*1), Y5
-	VMOVDQU      -32(BX)(SI*1), Y6
-	VPSRAW       $0x01, Y5, Y7
-	VPAND        wordsbf80<>+0(SB), Y7, Y7
-	VPSLLW       $0x08, Y5, Y9
-	VPSRAW       $0x01, Y9, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VPSRAW       $0x01, Y6, Y10
-	VPAND        wordsbf80<>+0(SB), Y10, Y10
-	VPSLLW       $0x08, Y6, Y11
-	VPSRAW       $0x01, Y11, Y11
-	VPAND        wordsbf80<>+0(SB), Y11, Y11
-	VEXTRACTI128 $0x01, Y7, X8
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X8, Y12
-	VEXTRACTI128 $0x01, Y10, X8
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X8, Y13
-	VADDPS       Y10, Y7, Y7
-	VDIVPS       Y0, Y7, Y7
-	VADDPS       Y13, Y12, Y10
-	VDIVPS       Y0, Y10, Y10
-	VCVTPS2PH    $0x03, Y7, X8
-	VCVTPS2PH    $0x03, Y10, X12
-	VINSERTI128  $0x01, X12, Y8, Y12
-	VEXTRACTI128 $0x01, Y12, X8
-	VCVTPH2PS    X12, Y13
-	VCVTPH2PS    X8, Y14
-	VCMPPS       $0x04, Y13, Y7, Y7
-	VPAND        Y4, Y7, Y7
-	VCMPPS       $0x04, Y14, Y10, Y10
-	VPAND        Y4, Y10, Y10
-	VCVTPS2PH    $0x00, Y7, X8
-	VCVTPS2PH    $0x00, Y10, X7
-	VINSERTI128  $0x01, X7, Y8, Y7
-	VPOR         Y12, Y7, Y7
-	VEXTRACTI128 $0x01, Y9, X8
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X8, Y10
-	VEXTRACTI128 $0x01, Y11, X8
-	VCVTPH2PS    X11, Y11
-	VCVTPH2PS    X8, Y12
-	VADDPS       Y11, Y9, Y9
-	VDIVPS       Y0, Y9, Y9
-	VADDPS       Y12, Y10, Y10
-	VDIVPS       Y0, Y10, Y10
-	VCVTPS2PH    $0x03, Y9, X8
-	VCVTPS2PH    $0x03, Y10, X11
-	VINSERTI128  $0x01, X11, Y8, Y11
-	VEXTRACTI128 $0x01, Y11, X8
-	VCVTPH2PS    X11, Y12
-	VCVTPH2PS    X8, Y13
-	VCMPPS       $0x04, Y12, Y9, Y9
-	VPAND        Y4, Y9, Y9
-	VCMPPS       $0x04, Y13, Y10, Y10
-	VPAND        Y4, Y10, Y10
-	VCVTPS2PH    $0x00, Y9, X8
-	VCVTPS2PH    $0x00, Y10, X9
-	VINSERTI128  $0x01, X9, Y8, Y9
-	VPOR         Y11, Y9, Y9
-	VPSRLW       $0x07, Y7, Y10
+	VPSRAW       $0x01, Y5, Y6
+	VPAND        wordsbf80<>+0(SB), Y6, Y6
+	VMOVDQU      Y6, (DI)
+	VPSLLW       $0x08, Y5, Y5
+	VPSRAW       $0x01, Y5, Y5
+	VPAND        wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU      Y5, 32(DI)
+	VMOVDQU      -32(BX)(SI*1), Y5
+	VPSRAW       $0x01, Y5, Y6
+	VPAND        wordsbf80<>+0(SB), Y6, Y6
+	VMOVDQU      Y6, 64(DI)
+	VPSLLW       $0x08, Y5, Y5
+	VPSRAW       $0x01, Y5, Y5
+	VPAND        wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU      Y5, 96(DI)
+	VCVTPH2PS    (DI), Y5
+	VCVTPH2PS    16(DI), Y6
+	VCVTPH2PS    64(DI), Y8
+	VCVTPH2PS    80(DI), Y9
+	VADDPS       Y8, Y5, Y5
+	VDIVPS       Y0, Y5, Y5
+	VADDPS       Y9, Y6, Y6
+	VDIVPS       Y0, Y6, Y6
+	VCVTPS2PH    $0x03, Y5, X7
+	VCVTPS2PH    $0x03, Y6, X8
+	VINSERTI128  $0x01, X8, Y7, Y8
+	VMOVDQU      Y8, 128(DI)
+	VCVTPH2PS    128(DI), Y9
+	VCVTPH2PS    144(DI), Y10
+	VCMPPS       $0x04, Y9, Y5, Y5
+	VPAND        Y4, Y5, Y5
+	VCMPPS       $0x04, Y10, Y6, Y6
+	VPAND        Y4, Y6, Y6
+	VCVTPS2PH    $0x00, Y5, X7
+	VCVTPS2PH    $0x00, Y6, X5
+	VINSERTI128  $0x01, X5, Y7, Y5
+	VPOR         Y8, Y5, Y5
+	VCVTPH2PS    32(DI), Y6
+	VCVTPH2PS    48(DI), Y8
+	VCVTPH2PS    96(DI), Y9
+	VCVTPH2PS    112(DI), Y10
+	VADDPS       Y9, Y6, Y6
+	VDIVPS       Y0, Y6, Y6
+	VADDPS       Y10, Y8, Y8
+	VDIVPS       Y0, Y8, Y8
+	VCVTPS2PH    $0x03, Y6, X7
+	VCVTPS2PH    $0x03, Y8, X9
+	VINSERTI128  $0x01, X9, Y7, Y9
+	VMOVDQU      Y9, 160(DI)
+	VCVTPH2PS    160(DI), Y10
+	VCVTPH2PS    176(DI), Y11
+	VCMPPS       $0x04, Y10, Y6, Y6
+	VPAND        Y4, Y6, Y6
+	VCMPPS       $0x04, Y11, Y8, Y8
+	VPAND        Y4, Y8, Y8
+	VCVTPS2PH    $0x00, Y6, X7
+	VCVTPS2PH    $0x00, Y8, X6
+	VINSERTI128  $0x01, X6, Y7, Y6
+	VPOR         Y9, Y6, Y6
+	VMOVDQU      -32(DX)(SI*1), Y8
+	VMOVDQU      -32(BX)(SI*1), Y9
+	VPSRLW       $0x07, Y5, Y10
 	VPAND        words0001<>+0(SB), Y10, Y10
-	VPAND        words7fff<>+0(SB), Y7, Y11
+	VPAND        words7fff<>+0(SB), Y5, Y11
 	VPADDW       words003f<>+0(SB), Y11, Y11
 	VPADDW       Y10, Y11, Y10
 	VPMINSW      words3f7f<>+0(SB), Y10, Y10
-	VPSRLW       $0x07, Y9, Y11
+	VPSRLW       $0x07, Y6, Y11
 	VPAND        words0001<>+0(SB), Y11, Y11
-	VPAND        words7fff<>+0(SB), Y9, Y12
+	VPAND        words7fff<>+0(SB), Y6, Y12
 	VPADDW       words003f<>+0(SB), Y12, Y12
 	VPADDW       Y11, Y12, Y11
 	VPMINSW      words3f7f<>+0(SB), Y11, Y11
 	VPADDW       Y10, Y10, Y10
 	VPSRLW       $0x07, Y11, Y11
 	VPBLENDVB    Y1, Y10, Y11, Y10
-	VPSRLW       $0x08, Y9, Y9
-	VPBLENDVB    Y1, Y7, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPAND        Y5, Y3, Y5
-	VPAND        Y6, Y3, Y6
-	VPMAXUB      Y5, Y6, Y5
-	VPCMPEQB     Y3, Y5, Y5
-	VPOR         Y10, Y7, Y6
-	VPBLENDVB    Y5, Y3, Y6, Y5
-	VMOVDQU      Y5, (SP)
+	VPSRLW       $0x08, Y6, Y6
+	VPBLENDVB    Y1, Y5, Y6, Y5
+	VPAND        Y2, Y5, Y5
+	VPAND        Y8, Y3, Y6
+	VPAND        Y9, Y3, Y8
+	VPMAXUB      Y6, Y8, Y6
+	VPCMPEQB     Y3, Y6, Y6
+	VPOR         Y10, Y5, Y5
+	VPBLENDVB    Y6, Y3, Y5, Y5
+	VMOVDQU      Y5, 288(SP)
 
 whole:
-	XORQ  DI, DI
-	MOVQ  SI, R8
+	XORQ  R8, R8
+	MOVQ  SI, R9
 	TESTQ CX, CX
 	JNZ   both
 
 oneLoop:
-	VMOVDQU      (DX)(DI*1), Y5
-	VMOVDQU      (BX)(DI*1), Y6
-	VPSRAW       $0x01, Y5, Y7
-	VPAND        wordsbf80<>+0(SB), Y7, Y7
-	VPSLLW       $0x08, Y5, Y9
-	VPSRAW       $0x01, Y9, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VPSRAW       $0x01, Y6, Y10
-	VPAND        wordsbf80<>+0(SB), Y10, Y10
-	VPSLLW       $0x08, Y6, Y11
-	VPSRAW       $0x01, Y11, Y11
-	VPAND        wordsbf80<>+0(SB), Y11, Y11
-	VEXTRACTI128 $0x01, Y7, X8
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X8, Y12
-	VEXTRACTI128 $0x01, Y10, X8
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X8, Y13
-	VADDPS       Y10, Y7, Y7
-	VDIVPS       Y0, Y7, Y7
-	VADDPS       Y13, Y12, Y10
-	VDIVPS       Y0, Y10, Y10
-	VCVTPS2PH    $0x03, Y7, X8
-	VCVTPS2PH    $0x03, Y10, X12
-	VINSERTI128  $0x01, X12, Y8, Y12
-	VEXTRACTI128 $0x01, Y12, X8
-	VCVTPH2PS    X12, Y13
-	VCVTPH2PS    X8, Y14
-	VCMPPS       $0x04, Y13, Y7, Y7
-	VPAND        Y4, Y7, Y7
-	VCMPPS       $0x04, Y14, Y10, Y10
-	VPAND        Y4, Y10, Y10
-	VCVTPS2PH    $0x00, Y7, X8
-	VCVTPS2PH    $0x00, Y10, X7
-	VINSERTI128  $0x01, X7, Y8, Y7
-	VPOR         Y12, Y7, Y7
-	VEXTRACTI128 $0x01, Y9, X8
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X8, Y10
-	VEXTRACTI128 $0x01, Y11, X8
-	VCVTPH2PS    X11, Y11
-	VCVTPH2PS    X8, Y12
-	VADDPS       Y11, Y9, Y9
-	VDIVPS       Y0, Y9, Y9
-	VADDPS       Y12, Y10, Y10
-	VDIVPS       Y0, Y10, Y10
-	VCVTPS2PH    $0x03, Y9, X8
-	VCVTPS2PH    $0x03, Y10, X11
-	VINSERTI128  $0x01, X11, Y8, Y11
-	VEXTRACTI128 $0x01, Y11, X8
-	VCVTPH2PS    X11, Y12
-	VCVTPH2PS    X8, Y13
-	VCMPPS       $0x04, Y12, Y9, Y9
-	VPAND        Y4, Y9, Y9
-	VCMPPS       $0x04, Y13, Y10, Y10
-	VPAND        Y4, Y10, Y10
-	VCVTPS2PH    $0x00, Y9, X8
-	VCVTPS2PH    $0x00, Y10, X9
-	VINSERTI128  $0x01, X9, Y8, Y9
-	VPOR         Y11, Y9, Y9
-	VPSRLW       $0x07, Y7, Y10
-	VPAND        words0001<>+0(SB), Y10, Y10
-	VPAND        words7fff<>+0(SB), Y7, Y11
-	VPADDW       words003f<>+0(SB), Y11, Y11
-	VPADDW       Y10, Y11, Y10
-	VPMINSW      words3f7f<>+0(SB), Y10, Y10
-	VPSRLW       $0x07, Y9, Y11
-	VPAND        words0001<>+0(SB), Y11, Y11
-	VPAND        words7fff<>+0(SB), Y9, Y12
-	VPADDW       words003f<>+0(SB), Y12, Y12
-	VPADDW       Y11, Y12, Y11
-	VPMINSW      words3f7f<>+0(SB), Y11, Y11
-	VPADDW       Y10, Y10, Y10
-	VPSRLW       $0x07, Y11, Y11
-	VPBLENDVB    Y1, Y10, Y11, Y10
-	VPSRLW       $0x08, Y9, Y9
-	VPBLENDVB    Y1, Y7, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPAND        Y5, Y3, Y5
-	VPAND        Y6, Y3, Y6
-	VPMAXUB      Y5, Y6, Y5
-	VPCMPEQB     Y3, Y5, Y5
-	VPOR         Y10, Y7, Y6
-	VPBLENDVB    Y5, Y3, Y6, Y5
-	VMOVDQU      Y5, (AX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          oneLoop
-	TESTQ        R8, R8
-	JZ           oneDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
+	VMOVDQU     (DX)(R8*1), Y5
+	VPSRAW      $0x01, Y5, Y6
+	VPAND       wordsbf80<>+0(SB), Y6, Y6
+	VMOVDQU     Y6, (DI)
+	VPSLLW      $0x08, Y5, Y5
+	VPSRAW      $0x01, Y5, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y5
+	VPSRAW      $0x01, Y5, Y6
+	VPAND       wordsbf80<>+0(SB), Y6, Y6
+	VMOVDQU     Y6, 64(DI)
+	VPSLLW      $0x08, Y5, Y5
+	VPSRAW      $0x01, Y5, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 96(DI)
+	VCVTPH2PS   (DI), Y5
+	VCVTPH2PS   16(DI), Y6
+	VCVTPH2PS   64(DI), Y8
+	VCVTPH2PS   80(DI), Y9
+	VADDPS      Y8, Y5, Y5
+	VDIVPS      Y0, Y5, Y5
+	VADDPS      Y9, Y6, Y6
+	VDIVPS      Y0, Y6, Y6
+	VCVTPS2PH   $0x03, Y5, X7
+	VCVTPS2PH   $0x03, Y6, X8
+	VINSERTI128 $0x01, X8, Y7, Y8
+	VMOVDQU     Y8, 128(DI)
+	VCVTPH2PS   128(DI), Y9
+	VCVTPH2PS   144(DI), Y10
+	VCMPPS      $0x04, Y9, Y5, Y5
+	VPAND       Y4, Y5, Y5
+	VCMPPS      $0x04, Y10, Y6, Y6
+	VPAND       Y4, Y6, Y6
+	VCVTPS2PH   $0x00, Y5, X7
+	VCVTPS2PH   $0x00, Y6, X5
+	VINSERTI128 $0x01, X5, Y7, Y5
+	VPOR        Y8, Y5, Y5
+	VCVTPH2PS   32(DI), Y6
+	VCVTPH2PS   48(DI), Y8
+	VCVTPH2PS   96(DI), Y9
+	VCVTPH2PS   112(DI), Y10
+	VADDPS      Y9, Y6, Y6
+	VDIVPS      Y0, Y6, Y6
+	VADDPS      Y10, Y8, Y8
+	VDIVPS      Y0, Y8, Y8
+	VCVTPS2PH   $0x03, Y6, X7
+	VCVTPS2PH   $0x03, Y8, X9
+	VINSERTI128 $0x01, X9, Y7, Y9
+	VMOVDQU     Y9, 160(DI)
+	VCVTPH2PS   160(DI), Y10
+	VCVTPH2PS   176(DI), Y11
+	VCMPPS      $0x04, Y10, Y6, Y6
+	VPAND       Y4, Y6, Y6
+	VCMPPS      $0x04, Y11, Y8, Y8
+	VPAND       Y4, Y8, Y8
+	VCVTPS2PH   $0x00, Y6, X7
+	VCVTPS2PH   $0x00, Y8, X6
+	VINSERTI128 $0x01, X6, Y7, Y6
+	VPOR        Y9, Y6, Y6
+	VMOVDQU     (DX)(R8*1), Y8
+	VMOVDQU     (BX)(R8*1), Y9
+	VPSRLW      $0x07, Y5, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y5, Y11
+	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words3f7f<>+0(SB), Y10, Y10
+	VPSRLW      $0x07, Y6, Y11
+	VPAND       words0001<>+0(SB), Y11, Y11
+	VPAND       words7fff<>+0(SB), Y6, Y12
+	VPADDW      words003f<>+0(SB), Y12, Y12
+	VPADDW      Y11, Y12, Y11
+	VPMINSW     words3f7f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y10, Y10
+	VPSRLW      $0x07, Y11, Y11
+	VPBLENDVB   Y1, Y10, Y11, Y10
+	VPSRLW      $0x08, Y6, Y6
+	VPBLENDVB   Y1, Y5, Y6, Y5
+	VPAND       Y2, Y5, Y5
+	VPAND       Y8, Y3, Y6
+	VPAND       Y9, Y3, Y8
+	VPMAXUB     Y6, Y8, Y6
+	VPCMPEQB    Y3, Y6, Y6
+	VPOR        Y10, Y5, Y5
+	VPBLENDVB   Y6, Y3, Y5, Y5
+	VMOVDQU     Y5, (AX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         oneLoop
+	TESTQ       R9, R9
+	JZ          oneDone
+	VMOVDQU     288(SP), Y0
+	VMOVDQU     Y0, -32(AX)(SI*1)
 
 oneDone:
 	VZEROUPPER
@@ -13230,282 +14264,286 @@ oneDone:
 
 both:
 twoLoop:
-	VMOVDQU      (DX)(DI*1), Y5
-	VMOVDQU      (BX)(DI*1), Y6
-	VPSRAW       $0x01, Y5, Y7
-	VPAND        wordsbf80<>+0(SB), Y7, Y7
-	VPSLLW       $0x08, Y5, Y9
-	VPSRAW       $0x01, Y9, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VPSRAW       $0x01, Y6, Y10
-	VPAND        wordsbf80<>+0(SB), Y10, Y10
-	VPSLLW       $0x08, Y6, Y11
-	VPSRAW       $0x01, Y11, Y11
-	VPAND        wordsbf80<>+0(SB), Y11, Y11
-	VEXTRACTI128 $0x01, Y7, X8
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X8, Y12
-	VEXTRACTI128 $0x01, Y10, X8
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X8, Y13
-	VADDPS       Y10, Y7, Y7
-	VDIVPS       Y0, Y7, Y7
-	VADDPS       Y13, Y12, Y10
-	VDIVPS       Y0, Y10, Y10
-	VCVTPS2PH    $0x03, Y7, X8
-	VCVTPS2PH    $0x03, Y10, X12
-	VINSERTI128  $0x01, X12, Y8, Y12
-	VEXTRACTI128 $0x01, Y12, X8
-	VCVTPH2PS    X12, Y13
-	VCVTPH2PS    X8, Y14
-	VCMPPS       $0x04, Y13, Y7, Y7
-	VPAND        Y4, Y7, Y7
-	VCMPPS       $0x04, Y14, Y10, Y10
-	VPAND        Y4, Y10, Y10
-	VCVTPS2PH    $0x00, Y7, X8
-	VCVTPS2PH    $0x00, Y10, X7
-	VINSERTI128  $0x01, X7, Y8, Y7
-	VPOR         Y12, Y7, Y7
-	VEXTRACTI128 $0x01, Y9, X8
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X8, Y10
-	VEXTRACTI128 $0x01, Y11, X8
-	VCVTPH2PS    X11, Y11
-	VCVTPH2PS    X8, Y12
-	VADDPS       Y11, Y9, Y9
-	VDIVPS       Y0, Y9, Y9
-	VADDPS       Y12, Y10, Y10
-	VDIVPS       Y0, Y10, Y10
-	VCVTPS2PH    $0x03, Y9, X8
-	VCVTPS2PH    $0x03, Y10, X11
-	VINSERTI128  $0x01, X11, Y8, Y11
-	VEXTRACTI128 $0x01, Y11, X8
-	VCVTPH2PS    X11, Y12
-	VCVTPH2PS    X8, Y13
-	VCMPPS       $0x04, Y12, Y9, Y9
-	VPAND        Y4, Y9, Y9
-	VCMPPS       $0x04, Y13, Y10, Y10
-	VPAND        Y4, Y10, Y10
-	VCVTPS2PH    $0x00, Y9, X8
-	VCVTPS2PH    $0x00, Y10, X9
-	VINSERTI128  $0x01, X9, Y8, Y9
-	VPOR         Y11, Y9, Y9
-	VPSRLW       $0x07, Y7, Y10
-	VPAND        words0001<>+0(SB), Y10, Y10
-	VPAND        words7fff<>+0(SB), Y7, Y11
-	VPADDW       words003f<>+0(SB), Y11, Y11
-	VPADDW       Y10, Y11, Y10
-	VPMINSW      words3f7f<>+0(SB), Y10, Y10
-	VPSRLW       $0x07, Y9, Y11
-	VPAND        words0001<>+0(SB), Y11, Y11
-	VPAND        words7fff<>+0(SB), Y9, Y12
-	VPADDW       words003f<>+0(SB), Y12, Y12
-	VPADDW       Y11, Y12, Y11
-	VPMINSW      words3f7f<>+0(SB), Y11, Y11
-	VPADDW       Y10, Y10, Y10
-	VPSRLW       $0x07, Y11, Y11
-	VPBLENDVB    Y1, Y10, Y11, Y10
-	VPSRLW       $0x08, Y9, Y9
-	VPBLENDVB    Y1, Y7, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPAND        Y5, Y3, Y5
-	VPAND        Y6, Y3, Y6
-	VPMAXUB      Y5, Y6, Y5
-	VPCMPEQB     Y3, Y5, Y5
-	VPOR         Y10, Y7, Y6
-	VPBLENDVB    Y5, Y3, Y6, Y5
-	VMOVDQU      Y5, (AX)(DI*1)
-	VMOVDQU      Y5, (CX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          twoLoop
-	TESTQ        R8, R8
-	JZ           twoDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
-	VMOVDQU      Y0, -32(CX)(SI*1)
+	VMOVDQU     (DX)(R8*1), Y5
+	VPSRAW      $0x01, Y5, Y6
+	VPAND       wordsbf80<>+0(SB), Y6, Y6
+	VMOVDQU     Y6, (DI)
+	VPSLLW      $0x08, Y5, Y5
+	VPSRAW      $0x01, Y5, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y5
+	VPSRAW      $0x01, Y5, Y6
+	VPAND       wordsbf80<>+0(SB), Y6, Y6
+	VMOVDQU     Y6, 64(DI)
+	VPSLLW      $0x08, Y5, Y5
+	VPSRAW      $0x01, Y5, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 96(DI)
+	VCVTPH2PS   (DI), Y5
+	VCVTPH2PS   16(DI), Y6
+	VCVTPH2PS   64(DI), Y8
+	VCVTPH2PS   80(DI), Y9
+	VADDPS      Y8, Y5, Y5
+	VDIVPS      Y0, Y5, Y5
+	VADDPS      Y9, Y6, Y6
+	VDIVPS      Y0, Y6, Y6
+	VCVTPS2PH   $0x03, Y5, X7
+	VCVTPS2PH   $0x03, Y6, X8
+	VINSERTI128 $0x01, X8, Y7, Y8
+	VMOVDQU     Y8, 128(DI)
+	VCVTPH2PS   128(DI), Y9
+	VCVTPH2PS   144(DI), Y10
+	VCMPPS      $0x04, Y9, Y5, Y5
+	VPAND       Y4, Y5, Y5
+	VCMPPS      $0x04, Y10, Y6, Y6
+	VPAND       Y4, Y6, Y6
+	VCVTPS2PH   $0x00, Y5, X7
+	VCVTPS2PH   $0x00, Y6, X5
+	VINSERTI128 $0x01, X5, Y7, Y5
+	VPOR        Y8, Y5, Y5
+	VCVTPH2PS   32(DI), Y6
+	VCVTPH2PS   48(DI), Y8
+	VCVTPH2PS   96(DI), Y9
+	VCVTPH2PS   112(DI), Y10
+	VADDPS      Y9, Y6, Y6
+	VDIVPS      Y0, Y6, Y6
+	VADDPS      Y10, Y8, Y8
+	VDIVPS      Y0, Y8, Y8
+	VCVTPS2PH   $0x03, Y6, X7
+	VCVTPS2PH   $0x03, Y8, X9
+	VINSERTI128 $0x01, X9, Y7, Y9
+	VMOVDQU     Y9, 160(DI)
+	VCVTPH2PS   160(DI), Y10
+	VCVTPH2PS   176(DI), Y11
+	VCMPPS      $0x04, Y10, Y6, Y6
+	VPAND       Y4, Y6, Y6
+	VCMPPS      $0x04, Y11, Y8, Y8
+	VPAND       Y4, Y8, Y8
+	VCVTPS2PH   $0x00, Y6, X7
+	VCVTPS2PH   $0x00, Y8, X6
+	VINSERTI128 $0x01, X6, Y7, Y6
+	VPOR        Y9, Y6, Y6
+	VMOVDQU     (DX)(R8*1), Y8
+	VMOVDQU     (BX)(R8*1), Y9
+	VPSRLW      $0x07, Y5, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y5, Y11
+	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words3f7f<>+0(SB), Y10, Y10
+	VPSRLW      $0x07, Y6, Y11
+	VPAND       words0001<>+0(SB), Y11, Y11
+	VPAND       words7fff<>+0(SB), Y6, Y12
+	VPADDW      words003f<>+0(SB), Y12, Y12
+	VPADDW      Y11, Y12, Y11
+	VPMINSW     words3f7f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y10, Y10
+	VPSRLW      $0x07, Y11, Y11
+	VPBLENDVB   Y1, Y10, Y11, Y10
+	VPSRLW      $0x08, Y6, Y6
+	VPBLENDVB   Y1, Y5, Y6, Y5
+	VPAND       Y2, Y5, Y5
+	VPAND       Y8, Y3, Y6
+	VPAND       Y9, Y3, Y8
+	VPMAXUB     Y6, Y8, Y6
+	VPCMPEQB    Y3, Y6, Y6
+	VPOR        Y10, Y5, Y5
+	VPBLENDVB   Y6, Y3, Y5, Y5
+	VMOVDQU     Y5, (AX)(R8*1)
+	VMOVDQU     Y5, (CX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         twoLoop
+	TESTQ       R9, R9
+	JZ          twoDone
+	VMOVDQU     288(SP), Y0
+	VMOVDQU     Y0, -32(AX)(SI*1)
+	VMOVDQU     Y0, -32(CX)(SI*1)
 
 twoDone:
 	VZEROUPPER
 	RET
 
 small:
-	XORQ    DI, DI
+	XORQ    R8, R8
 	TESTQ   $+16, SI
 	JZ      smallIn16
-	VMOVDQU (DX)(DI*1), X5
-	VMOVDQU X5, 32(SP)(DI*1)
-	VMOVDQU (BX)(DI*1), X5
-	VMOVDQU X5, 64(SP)(DI*1)
-	ADDQ    $+16, DI
+	VMOVDQU (DX)(R8*1), X5
+	VMOVDQU X5, 320(SP)(R8*1)
+	VMOVDQU (BX)(R8*1), X5
+	VMOVDQU X5, 352(SP)(R8*1)
+	ADDQ    $+16, R8
 
 smallIn16:
 	TESTQ $+8, SI
 	JZ    smallIn8
-	MOVQ  (DX)(DI*1), R8
-	MOVQ  R8, 32(SP)(DI*1)
-	MOVQ  (BX)(DI*1), R8
-	MOVQ  R8, 64(SP)(DI*1)
-	ADDQ  $+8, DI
+	MOVQ  (DX)(R8*1), R9
+	MOVQ  R9, 320(SP)(R8*1)
+	MOVQ  (BX)(R8*1), R9
+	MOVQ  R9, 352(SP)(R8*1)
+	ADDQ  $+8, R8
 
 smallIn8:
 	TESTQ $+4, SI
 	JZ    smallIn4
-	MOVL  (DX)(DI*1), R8
-	MOVL  R8, 32(SP)(DI*1)
-	MOVL  (BX)(DI*1), R8
-	MOVL  R8, 64(SP)(DI*1)
-	ADDQ  $+4, DI
+	MOVL  (DX)(R8*1), R9
+	MOVL  R9, 320(SP)(R8*1)
+	MOVL  (BX)(R8*1), R9
+	MOVL  R9, 352(SP)(R8*1)
+	ADDQ  $+4, R8
 
 smallIn4:
 	TESTQ $+2, SI
 	JZ    smallIn2
-	MOVW  (DX)(DI*1), R8
-	MOVW  R8, 32(SP)(DI*1)
-	MOVW  (BX)(DI*1), R8
-	MOVW  R8, 64(SP)(DI*1)
-	ADDQ  $+2, DI
+	MOVW  (DX)(R8*1), R9
+	MOVW  R9, 320(SP)(R8*1)
+	MOVW  (BX)(R8*1), R9
+	MOVW  R9, 352(SP)(R8*1)
+	ADDQ  $+2, R8
 
 smallIn2:
 	TESTQ $+1, SI
 	JZ    smallIn1
-	MOVB  (DX)(DI*1), R8
-	MOVB  R8, 32(SP)(DI*1)
-	MOVB  (BX)(DI*1), R8
-	MOVB  R8, 64(SP)(DI*1)
-	ADDQ  $+1, DI
+	MOVB  (DX)(R8*1), R9
+	MOVB  R9, 320(SP)(R8*1)
+	MOVB  (BX)(R8*1), R9
+	MOVB  R9, 352(SP)(R8*1)
+	ADDQ  $+1, R8
 
 smallIn1:
-	VMOVDQU      32(SP), Y5
-	VMOVDQU      64(SP), Y6
-	VPSRAW       $0x01, Y5, Y7
-	VPAND        wordsbf80<>+0(SB), Y7, Y7
-	VPSLLW       $0x08, Y5, Y9
-	VPSRAW       $0x01, Y9, Y9
-	VPAND        wordsbf80<>+0(SB), Y9, Y9
-	VPSRAW       $0x01, Y6, Y10
-	VPAND        wordsbf80<>+0(SB), Y10, Y10
-	VPSLLW       $0x08, Y6, Y11
-	VPSRAW       $0x01, Y11, Y11
-	VPAND        wordsbf80<>+0(SB), Y11, Y11
-	VEXTRACTI128 $0x01, Y7, X8
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X8, Y12
-	VEXTRACTI128 $0x01, Y10, X8
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X8, Y13
-	VADDPS       Y10, Y7, Y7
-	VDIVPS       Y0, Y7, Y7
-	VADDPS       Y13, Y12, Y10
-	VDIVPS       Y0, Y10, Y10
-	VCVTPS2PH    $0x03, Y7, X8
-	VCVTPS2PH    $0x03, Y10, X12
-	VINSERTI128  $0x01, X12, Y8, Y12
-	VEXTRACTI128 $0x01, Y12, X8
-	VCVTPH2PS    X12, Y13
-	VCVTPH2PS    X8, Y14
-	VCMPPS       $0x04, Y13, Y7, Y7
-	VPAND        Y4, Y7, Y7
-	VCMPPS       $0x04, Y14, Y10, Y10
-	VPAND        Y4, Y10, Y10
-	VCVTPS2PH    $0x00, Y7, X8
-	VCVTPS2PH    $0x00, Y10, X7
-	VINSERTI128  $0x01, X7, Y8, Y7
-	VPOR         Y12, Y7, Y7
-	VEXTRACTI128 $0x01, Y9, X8
-	VCVTPH2PS    X9, Y9
-	VCVTPH2PS    X8, Y10
-	VEXTRACTI128 $0x01, Y11, X8
-	VCVTPH2PS    X11, Y11
-	VCVTPH2PS    X8, Y12
-	VADDPS       Y11, Y9, Y9
-	VDIVPS       Y0, Y9, Y9
-	VADDPS       Y12, Y10, Y10
-	VDIVPS       Y0, Y10, Y0
-	VCVTPS2PH    $0x03, Y9, X8
-	VCVTPS2PH    $0x03, Y0, X10
-	VINSERTI128  $0x01, X10, Y8, Y10
-	VEXTRACTI128 $0x01, Y10, X8
-	VCVTPH2PS    X10, Y11
-	VCVTPH2PS    X8, Y12
-	VCMPPS       $0x04, Y11, Y9, Y9
-	VPAND        Y4, Y9, Y9
-	VCMPPS       $0x04, Y12, Y0, Y0
-	VPAND        Y4, Y0, Y0
-	VCVTPS2PH    $0x00, Y9, X8
-	VCVTPS2PH    $0x00, Y0, X0
-	VINSERTI128  $0x01, X0, Y8, Y0
-	VPOR         Y10, Y0, Y0
-	VPSRLW       $0x07, Y7, Y4
-	VPAND        words0001<>+0(SB), Y4, Y4
-	VPAND        words7fff<>+0(SB), Y7, Y8
-	VPADDW       words003f<>+0(SB), Y8, Y8
-	VPADDW       Y4, Y8, Y4
-	VPMINSW      words3f7f<>+0(SB), Y4, Y4
-	VPSRLW       $0x07, Y0, Y8
-	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y0, Y9
-	VPADDW       words003f<>+0(SB), Y9, Y9
-	VPADDW       Y8, Y9, Y8
-	VPMINSW      words3f7f<>+0(SB), Y8, Y8
-	VPADDW       Y4, Y4, Y4
-	VPSRLW       $0x07, Y8, Y8
-	VPBLENDVB    Y1, Y4, Y8, Y4
-	VPSRLW       $0x08, Y0, Y0
-	VPBLENDVB    Y1, Y7, Y0, Y0
-	VPAND        Y2, Y0, Y0
-	VPAND        Y5, Y3, Y1
-	VPAND        Y6, Y3, Y2
-	VPMAXUB      Y1, Y2, Y1
-	VPCMPEQB     Y3, Y1, Y1
-	VPOR         Y4, Y0, Y0
-	VPBLENDVB    Y1, Y3, Y0, Y0
-	VMOVDQU      Y0, 32(SP)
-	TESTQ        CX, CX
-	CMOVQEQ      AX, CX
-	XORQ         DX, DX
-	TESTQ        $+16, SI
-	JZ           smallOut16
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (AX)(DX*1)
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (CX)(DX*1)
-	ADDQ         $+16, DX
+	VMOVDQU     320(SP), Y5
+	VPSRAW      $0x01, Y5, Y6
+	VPAND       wordsbf80<>+0(SB), Y6, Y6
+	VMOVDQU     Y6, (DI)
+	VPSLLW      $0x08, Y5, Y5
+	VPSRAW      $0x01, Y5, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 32(DI)
+	VMOVDQU     352(SP), Y5
+	VPSRAW      $0x01, Y5, Y6
+	VPAND       wordsbf80<>+0(SB), Y6, Y6
+	VMOVDQU     Y6, 64(DI)
+	VPSLLW      $0x08, Y5, Y5
+	VPSRAW      $0x01, Y5, Y5
+	VPAND       wordsbf80<>+0(SB), Y5, Y5
+	VMOVDQU     Y5, 96(DI)
+	VCVTPH2PS   (DI), Y5
+	VCVTPH2PS   16(DI), Y6
+	VCVTPH2PS   64(DI), Y8
+	VCVTPH2PS   80(DI), Y9
+	VADDPS      Y8, Y5, Y5
+	VDIVPS      Y0, Y5, Y5
+	VADDPS      Y9, Y6, Y6
+	VDIVPS      Y0, Y6, Y6
+	VCVTPS2PH   $0x03, Y5, X7
+	VCVTPS2PH   $0x03, Y6, X8
+	VINSERTI128 $0x01, X8, Y7, Y8
+	VMOVDQU     Y8, 128(DI)
+	VCVTPH2PS   128(DI), Y9
+	VCVTPH2PS   144(DI), Y10
+	VCMPPS      $0x04, Y9, Y5, Y5
+	VPAND       Y4, Y5, Y5
+	VCMPPS      $0x04, Y10, Y6, Y6
+	VPAND       Y4, Y6, Y6
+	VCVTPS2PH   $0x00, Y5, X7
+	VCVTPS2PH   $0x00, Y6, X5
+	VINSERTI128 $0x01, X5, Y7, Y5
+	VPOR        Y8, Y5, Y5
+	VCVTPH2PS   32(DI), Y6
+	VCVTPH2PS   48(DI), Y8
+	VCVTPH2PS   96(DI), Y9
+	VCVTPH2PS   112(DI), Y10
+	VADDPS      Y9, Y6, Y6
+	VDIVPS      Y0, Y6, Y6
+	VADDPS      Y10, Y8, Y8
+	VDIVPS      Y0, Y8, Y0
+	VCVTPS2PH   $0x03, Y6, X7
+	VCVTPS2PH   $0x03, Y0, X8
+	VINSERTI128 $0x01, X8, Y7, Y8
+	VMOVDQU     Y8, 160(DI)
+	VCVTPH2PS   160(DI), Y9
+	VCVTPH2PS   176(DI), Y10
+	VCMPPS      $0x04, Y9, Y6, Y6
+	VPAND       Y4, Y6, Y6
+	VCMPPS      $0x04, Y10, Y0, Y0
+	VPAND       Y4, Y0, Y0
+	VCVTPS2PH   $0x00, Y6, X7
+	VCVTPS2PH   $0x00, Y0, X0
+	VINSERTI128 $0x01, X0, Y7, Y0
+	VPOR        Y8, Y0, Y0
+	VMOVDQU     320(SP), Y4
+	VMOVDQU     352(SP), Y6
+	VPSRLW      $0x07, Y5, Y7
+	VPAND       words0001<>+0(SB), Y7, Y7
+	VPAND       words7fff<>+0(SB), Y5, Y8
+	VPADDW      words003f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y8, Y7
+	VPMINSW     words3f7f<>+0(SB), Y7, Y7
+	VPSRLW      $0x07, Y0, Y8
+	VPAND       words0001<>+0(SB), Y8, Y8
+	VPAND       words7fff<>+0(SB), Y0, Y9
+	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      Y8, Y9, Y8
+	VPMINSW     words3f7f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y7, Y7
+	VPSRLW      $0x07, Y8, Y8
+	VPBLENDVB   Y1, Y7, Y8, Y7
+	VPSRLW      $0x08, Y0, Y0
+	VPBLENDVB   Y1, Y5, Y0, Y0
+	VPAND       Y2, Y0, Y0
+	VPAND       Y4, Y3, Y1
+	VPAND       Y6, Y3, Y2
+	VPMAXUB     Y1, Y2, Y1
+	VPCMPEQB    Y3, Y1, Y1
+	VPOR        Y7, Y0, Y0
+	VPBLENDVB   Y1, Y3, Y0, Y0
+	VMOVDQU     Y0, 320(SP)
+	TESTQ       CX, CX
+	CMOVQEQ     AX, CX
+	XORQ        DX, DX
+	TESTQ       $+16, SI
+	JZ          smallOut16
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (AX)(DX*1)
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (CX)(DX*1)
+	ADDQ        $+16, DX
 
 smallOut16:
 	TESTQ $+8, SI
 	JZ    smallOut8
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (AX)(DX*1)
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (CX)(DX*1)
 	ADDQ  $+8, DX
 
 smallOut8:
 	TESTQ $+4, SI
 	JZ    smallOut4
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (AX)(DX*1)
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (CX)(DX*1)
 	ADDQ  $+4, DX
 
 smallOut4:
 	TESTQ $+2, SI
 	JZ    smallOut2
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (AX)(DX*1)
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (CX)(DX*1)
 	ADDQ  $+2, DX
 
 smallOut2:
 	TESTQ $+1, SI
 	JZ    smallOut1
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (AX)(DX*1)
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (CX)(DX*1)
 	ADDQ  $+1, DX
 
@@ -13515,7 +14553,7 @@ smallOut1:
 
 // func avx2AvgFloat8E5M2(out1 *byte, out2 *byte, a *byte, b *byte, n int, divisor float32)
 // Requires: AVX, AVX2, CMOV, F16C
-TEXT ·avx2AvgFloat8E5M2(SB), NOSPLIT, $96-44
+TEXT ·avx2AvgFloat8E5M2(SB), NOSPLIT, $384-44
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
 	MOVQ a+16(FP), DX
@@ -13524,199 +14562,205 @@ TEXT ·avx2AvgFloat8E5M2(SB), NOSPLIT, $96-44
 
 	// n counts bytes from here on.
 	VBROADCASTSS divisor+40(FP), Y0
-	MOVQ         $0xff00ff00ff00ff00, DI
-	VMOVQ        DI, X1
+	LEAQ         31(SP), DI
+	ANDQ         $-32, DI
+	MOVQ         $0xff00ff00ff00ff00, R8
+	VMOVQ        R8, X1
 	VPBROADCASTQ X1, Y1
-	MOVQ         $0x8080808080808080, DI
-	VMOVQ        DI, X2
+	MOVQ         $0x8080808080808080, R8
+	VMOVQ        R8, X2
 	VPBROADCASTQ X2, Y2
-	MOVQ         $0x7f7f7f7f7f7f7f7f, DI
-	VMOVQ        DI, X3
+	MOVQ         $0x7f7f7f7f7f7f7f7f, R8
+	VMOVQ        R8, X3
 	VPBROADCASTQ X3, Y3
-	MOVQ         $0x3380000033800000, DI
-	VMOVQ        DI, X4
+	MOVQ         $0x3380000033800000, R8
+	VMOVQ        R8, X4
 	VPBROADCASTQ X4, Y4
-	MOVQ         $0x7c007c007c007c00, DI
-	VMOVQ        DI, X5
+	MOVQ         $0x7c007c007c007c00, R8
+	VMOVQ        R8, X5
 	VPBROADCASTQ X5, Y5
 	CMPQ         SI, $+32
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
 	VMOVDQU      -32(DX)(SI*1), Y6
-	VMOVDQU      -32(BX)(SI*1), Y7
-	VPAND        Y6, Y1, Y8
+	VPAND        Y6, Y1, Y7
+	VMOVDQU      Y7, (DI)
 	VPSLLW       $0x08, Y6, Y6
-	VPAND        Y7, Y1, Y10
-	VPSLLW       $0x08, Y7, Y7
-	VEXTRACTI128 $0x01, Y8, X9
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X9, Y11
-	VEXTRACTI128 $0x01, Y10, X9
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X9, Y12
-	VADDPS       Y10, Y8, Y8
-	VDIVPS       Y0, Y8, Y8
-	VADDPS       Y12, Y11, Y10
-	VDIVPS       Y0, Y10, Y10
-	VCVTPS2PH    $0x03, Y8, X9
-	VCVTPS2PH    $0x03, Y10, X11
-	VINSERTI128  $0x01, X11, Y9, Y11
-	VEXTRACTI128 $0x01, Y11, X9
-	VCVTPH2PS    X11, Y12
-	VCVTPH2PS    X9, Y13
-	VCMPPS       $0x04, Y12, Y8, Y8
-	VPAND        Y4, Y8, Y8
-	VCMPPS       $0x04, Y13, Y10, Y10
-	VPAND        Y4, Y10, Y10
-	VCVTPS2PH    $0x00, Y8, X9
-	VCVTPS2PH    $0x00, Y10, X8
-	VINSERTI128  $0x01, X8, Y9, Y8
-	VPOR         Y11, Y8, Y8
-	VEXTRACTI128 $0x01, Y6, X9
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X9, Y10
-	VEXTRACTI128 $0x01, Y7, X9
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X9, Y11
-	VADDPS       Y7, Y6, Y6
+	VMOVDQU      Y6, 32(DI)
+	VMOVDQU      -32(BX)(SI*1), Y6
+	VPAND        Y6, Y1, Y7
+	VMOVDQU      Y7, 64(DI)
+	VPSLLW       $0x08, Y6, Y6
+	VMOVDQU      Y6, 96(DI)
+	VCVTPH2PS    (DI), Y6
+	VCVTPH2PS    16(DI), Y7
+	VCVTPH2PS    64(DI), Y9
+	VCVTPH2PS    80(DI), Y10
+	VADDPS       Y9, Y6, Y6
 	VDIVPS       Y0, Y6, Y6
-	VADDPS       Y11, Y10, Y7
+	VADDPS       Y10, Y7, Y7
 	VDIVPS       Y0, Y7, Y7
-	VCVTPS2PH    $0x03, Y6, X9
-	VCVTPS2PH    $0x03, Y7, X10
-	VINSERTI128  $0x01, X10, Y9, Y10
-	VEXTRACTI128 $0x01, Y10, X9
-	VCVTPH2PS    X10, Y11
-	VCVTPH2PS    X9, Y12
-	VCMPPS       $0x04, Y11, Y6, Y6
+	VCVTPS2PH    $0x03, Y6, X8
+	VCVTPS2PH    $0x03, Y7, X9
+	VINSERTI128  $0x01, X9, Y8, Y9
+	VMOVDQU      Y9, 128(DI)
+	VCVTPH2PS    128(DI), Y10
+	VCVTPH2PS    144(DI), Y11
+	VCMPPS       $0x04, Y10, Y6, Y6
 	VPAND        Y4, Y6, Y6
-	VCMPPS       $0x04, Y12, Y7, Y7
+	VCMPPS       $0x04, Y11, Y7, Y7
 	VPAND        Y4, Y7, Y7
-	VCVTPS2PH    $0x00, Y6, X9
+	VCVTPS2PH    $0x00, Y6, X8
 	VCVTPS2PH    $0x00, Y7, X6
-	VINSERTI128  $0x01, X6, Y9, Y6
-	VPOR         Y10, Y6, Y6
-	VPSRLW       $0x08, Y8, Y7
-	VPAND        words0001<>+0(SB), Y7, Y7
-	VPAND        words7fff<>+0(SB), Y8, Y10
+	VINSERTI128  $0x01, X6, Y8, Y6
+	VPOR         Y9, Y6, Y6
+	VCVTPH2PS    32(DI), Y7
+	VCVTPH2PS    48(DI), Y9
+	VCVTPH2PS    96(DI), Y10
+	VCVTPH2PS    112(DI), Y11
+	VADDPS       Y10, Y7, Y7
+	VDIVPS       Y0, Y7, Y7
+	VADDPS       Y11, Y9, Y9
+	VDIVPS       Y0, Y9, Y9
+	VCVTPS2PH    $0x03, Y7, X8
+	VCVTPS2PH    $0x03, Y9, X10
+	VINSERTI128  $0x01, X10, Y8, Y10
+	VMOVDQU      Y10, 160(DI)
+	VCVTPH2PS    160(DI), Y11
+	VCVTPH2PS    176(DI), Y12
+	VCMPPS       $0x04, Y11, Y7, Y7
+	VPAND        Y4, Y7, Y7
+	VCMPPS       $0x04, Y12, Y9, Y9
+	VPAND        Y4, Y9, Y9
+	VCVTPS2PH    $0x00, Y7, X8
+	VCVTPS2PH    $0x00, Y9, X7
+	VINSERTI128  $0x01, X7, Y8, Y7
+	VPOR         Y10, Y7, Y7
+	VMOVDQU      -32(DX)(SI*1), Y9
+	VMOVDQU      -32(BX)(SI*1), Y9
+	VPSRLW       $0x08, Y6, Y9
+	VPAND        words0001<>+0(SB), Y9, Y9
+	VPAND        words7fff<>+0(SB), Y6, Y10
 	VPADDW       words007f<>+0(SB), Y10, Y10
-	VPADDW       Y7, Y10, Y7
-	VPMINSW      words7bff<>+0(SB), Y7, Y7
-	VPSRLW       $0x08, Y6, Y10
+	VPADDW       Y9, Y10, Y9
+	VPMINSW      words7bff<>+0(SB), Y9, Y9
+	VPSRLW       $0x08, Y7, Y10
 	VPAND        words0001<>+0(SB), Y10, Y10
-	VPAND        words7fff<>+0(SB), Y6, Y11
+	VPAND        words7fff<>+0(SB), Y7, Y11
 	VPADDW       words007f<>+0(SB), Y11, Y11
 	VPADDW       Y10, Y11, Y10
 	VPMINSW      words7bff<>+0(SB), Y10, Y10
 	VPSRLW       $0x08, Y10, Y10
-	VPBLENDVB    Y1, Y7, Y10, Y7
-	VPSRLW       $0x08, Y6, Y10
-	VPBLENDVB    Y1, Y8, Y10, Y10
+	VPBLENDVB    Y1, Y9, Y10, Y9
+	VPSRLW       $0x08, Y7, Y10
+	VPBLENDVB    Y1, Y6, Y10, Y10
 	VPAND        Y2, Y10, Y10
-	VPAND        words7fff<>+0(SB), Y8, Y8
-	VPCMPGTW     Y5, Y8, Y8
 	VPAND        words7fff<>+0(SB), Y6, Y6
 	VPCMPGTW     Y5, Y6, Y6
-	VPBLENDVB    Y1, Y8, Y6, Y6
-	VPOR         Y7, Y10, Y7
+	VPAND        words7fff<>+0(SB), Y7, Y7
+	VPCMPGTW     Y5, Y7, Y7
+	VPBLENDVB    Y1, Y6, Y7, Y6
+	VPOR         Y9, Y10, Y7
 	VPBLENDVB    Y6, Y3, Y7, Y6
-	VMOVDQU      Y6, (SP)
+	VMOVDQU      Y6, 288(SP)
 
 whole:
-	XORQ  DI, DI
-	MOVQ  SI, R8
+	XORQ  R8, R8
+	MOVQ  SI, R9
 	TESTQ CX, CX
 	JNZ   both
 
 oneLoop:
-	VMOVDQU      (DX)(DI*1), Y6
-	VMOVDQU      (BX)(DI*1), Y7
-	VPAND        Y6, Y1, Y8
-	VPSLLW       $0x08, Y6, Y6
-	VPAND        Y7, Y1, Y10
-	VPSLLW       $0x08, Y7, Y7
-	VEXTRACTI128 $0x01, Y8, X9
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X9, Y11
-	VEXTRACTI128 $0x01, Y10, X9
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X9, Y12
-	VADDPS       Y10, Y8, Y8
-	VDIVPS       Y0, Y8, Y8
-	VADDPS       Y12, Y11, Y10
-	VDIVPS       Y0, Y10, Y10
-	VCVTPS2PH    $0x03, Y8, X9
-	VCVTPS2PH    $0x03, Y10, X11
-	VINSERTI128  $0x01, X11, Y9, Y11
-	VEXTRACTI128 $0x01, Y11, X9
-	VCVTPH2PS    X11, Y12
-	VCVTPH2PS    X9, Y13
-	VCMPPS       $0x04, Y12, Y8, Y8
-	VPAND        Y4, Y8, Y8
-	VCMPPS       $0x04, Y13, Y10, Y10
-	VPAND        Y4, Y10, Y10
-	VCVTPS2PH    $0x00, Y8, X9
-	VCVTPS2PH    $0x00, Y10, X8
-	VINSERTI128  $0x01, X8, Y9, Y8
-	VPOR         Y11, Y8, Y8
-	VEXTRACTI128 $0x01, Y6, X9
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X9, Y10
-	VEXTRACTI128 $0x01, Y7, X9
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X9, Y11
-	VADDPS       Y7, Y6, Y6
-	VDIVPS       Y0, Y6, Y6
-	VADDPS       Y11, Y10, Y7
-	VDIVPS       Y0, Y7, Y7
-	VCVTPS2PH    $0x03, Y6, X9
-	VCVTPS2PH    $0x03, Y7, X10
-	VINSERTI128  $0x01, X10, Y9, Y10
-	VEXTRACTI128 $0x01, Y10, X9
-	VCVTPH2PS    X10, Y11
-	VCVTPH2PS    X9, Y12
-	VCMPPS       $0x04, Y11, Y6, Y6
-	VPAND        Y4, Y6, Y6
-	VCMPPS       $0x04, Y12, Y7, Y7
-	VPAND        Y4, Y7, Y7
-	VCVTPS2PH    $0x00, Y6, X9
-	VCVTPS2PH    $0x00, Y7, X6
-	VINSERTI128  $0x01, X6, Y9, Y6
-	VPOR         Y10, Y6, Y6
-	VPSRLW       $0x08, Y8, Y7
-	VPAND        words0001<>+0(SB), Y7, Y7
-	VPAND        words7fff<>+0(SB), Y8, Y10
-	VPADDW       words007f<>+0(SB), Y10, Y10
-	VPADDW       Y7, Y10, Y7
-	VPMINSW      words7bff<>+0(SB), Y7, Y7
-	VPSRLW       $0x08, Y6, Y10
-	VPAND        words0001<>+0(SB), Y10, Y10
-	VPAND        words7fff<>+0(SB), Y6, Y11
-	VPADDW       words007f<>+0(SB), Y11, Y11
-	VPADDW       Y10, Y11, Y10
-	VPMINSW      words7bff<>+0(SB), Y10, Y10
-	VPSRLW       $0x08, Y10, Y10
-	VPBLENDVB    Y1, Y7, Y10, Y7
-	VPSRLW       $0x08, Y6, Y10
-	VPBLENDVB    Y1, Y8, Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPAND        words7fff<>+0(SB), Y8, Y8
-	VPCMPGTW     Y5, Y8, Y8
-	VPAND        words7fff<>+0(SB), Y6, Y6
-	VPCMPGTW     Y5, Y6, Y6
-	VPBLENDVB    Y1, Y8, Y6, Y6
-	VPOR         Y7, Y10, Y7
-	VPBLENDVB    Y6, Y3, Y7, Y6
-	VMOVDQU      Y6, (AX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          oneLoop
-	TESTQ        R8, R8
-	JZ           oneDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
+	VMOVDQU     (DX)(R8*1), Y6
+	VPAND       Y6, Y1, Y7
+	VMOVDQU     Y7, (DI)
+	VPSLLW      $0x08, Y6, Y6
+	VMOVDQU     Y6, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y6
+	VPAND       Y6, Y1, Y7
+	VMOVDQU     Y7, 64(DI)
+	VPSLLW      $0x08, Y6, Y6
+	VMOVDQU     Y6, 96(DI)
+	VCVTPH2PS   (DI), Y6
+	VCVTPH2PS   16(DI), Y7
+	VCVTPH2PS   64(DI), Y9
+	VCVTPH2PS   80(DI), Y10
+	VADDPS      Y9, Y6, Y6
+	VDIVPS      Y0, Y6, Y6
+	VADDPS      Y10, Y7, Y7
+	VDIVPS      Y0, Y7, Y7
+	VCVTPS2PH   $0x03, Y6, X8
+	VCVTPS2PH   $0x03, Y7, X9
+	VINSERTI128 $0x01, X9, Y8, Y9
+	VMOVDQU     Y9, 128(DI)
+	VCVTPH2PS   128(DI), Y10
+	VCVTPH2PS   144(DI), Y11
+	VCMPPS      $0x04, Y10, Y6, Y6
+	VPAND       Y4, Y6, Y6
+	VCMPPS      $0x04, Y11, Y7, Y7
+	VPAND       Y4, Y7, Y7
+	VCVTPS2PH   $0x00, Y6, X8
+	VCVTPS2PH   $0x00, Y7, X6
+	VINSERTI128 $0x01, X6, Y8, Y6
+	VPOR        Y9, Y6, Y6
+	VCVTPH2PS   32(DI), Y7
+	VCVTPH2PS   48(DI), Y9
+	VCVTPH2PS   96(DI), Y10
+	VCVTPH2PS   112(DI), Y11
+	VADDPS      Y10, Y7, Y7
+	VDIVPS      Y0, Y7, Y7
+	VADDPS      Y11, Y9, Y9
+	VDIVPS      Y0, Y9, Y9
+	VCVTPS2PH   $0x03, Y7, X8
+	VCVTPS2PH   $0x03, Y9, X10
+	VINSERTI128 $0x01, X10, Y8, Y10
+	VMOVDQU     Y10, 160(DI)
+	VCVTPH2PS   160(DI), Y11
+	VCVTPH2PS   176(DI), Y12
+	VCMPPS      $0x04, Y11, Y7, Y7
+	VPAND       Y4, Y7, Y7
+	VCMPPS      $0x04, Y12, Y9, Y9
+	VPAND       Y4, Y9, Y9
+	VCVTPS2PH   $0x00, Y7, X8
+	VCVTPS2PH   $0x00, Y9, X7
+	VINSERTI128 $0x01, X7, Y8, Y7
+	VPOR        Y10, Y7, Y7
+	VMOVDQU     (DX)(R8*1), Y9
+	VMOVDQU     (BX)(R8*1), Y9
+	VPSRLW      $0x08, Y6, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y6, Y10
+	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words7bff<>+0(SB), Y9, Y9
+	VPSRLW      $0x08, Y7, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y7, Y11
+	VPADDW      words007f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words7bff<>+0(SB), Y10, Y10
+	VPSRLW      $0x08, Y10, Y10
+	VPBLENDVB   Y1, Y9, Y10, Y9
+	VPSRLW      $0x08, Y7, Y10
+	VPBLENDVB   Y1, Y6, Y10, Y10
+	VPAND       Y2, Y10, Y10
+	VPAND       words7fff<>+0(SB), Y6, Y6
+	VPCMPGTW    Y5, Y6, Y6
+	VPAND       words7fff<>+0(SB), Y7, Y7
+	VPCMPGTW    Y5, Y7, Y7
+	VPBLENDVB   Y1, Y6, Y7, Y6
+	VPOR        Y9, Y10, Y7
+	VPBLENDVB   Y6, Y3, Y7, Y6
+	VMOVDQU     Y6, (AX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         oneLoop
+	TESTQ       R9, R9
+	JZ          oneDone
+	VMOVDQU     288(SP), Y0
+	VMOVDQU     Y0, -32(AX)(SI*1)
 
 oneDone:
 	VZEROUPPER
@@ -13724,270 +14768,274 @@ oneDone:
 
 both:
 twoLoop:
-	VMOVDQU      (DX)(DI*1), Y6
-	VMOVDQU      (BX)(DI*1), Y7
-	VPAND        Y6, Y1, Y8
-	VPSLLW       $0x08, Y6, Y6
-	VPAND        Y7, Y1, Y10
-	VPSLLW       $0x08, Y7, Y7
-	VEXTRACTI128 $0x01, Y8, X9
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X9, Y11
-	VEXTRACTI128 $0x01, Y10, X9
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X9, Y12
-	VADDPS       Y10, Y8, Y8
-	VDIVPS       Y0, Y8, Y8
-	VADDPS       Y12, Y11, Y10
-	VDIVPS       Y0, Y10, Y10
-	VCVTPS2PH    $0x03, Y8, X9
-	VCVTPS2PH    $0x03, Y10, X11
-	VINSERTI128  $0x01, X11, Y9, Y11
-	VEXTRACTI128 $0x01, Y11, X9
-	VCVTPH2PS    X11, Y12
-	VCVTPH2PS    X9, Y13
-	VCMPPS       $0x04, Y12, Y8, Y8
-	VPAND        Y4, Y8, Y8
-	VCMPPS       $0x04, Y13, Y10, Y10
-	VPAND        Y4, Y10, Y10
-	VCVTPS2PH    $0x00, Y8, X9
-	VCVTPS2PH    $0x00, Y10, X8
-	VINSERTI128  $0x01, X8, Y9, Y8
-	VPOR         Y11, Y8, Y8
-	VEXTRACTI128 $0x01, Y6, X9
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X9, Y10
-	VEXTRACTI128 $0x01, Y7, X9
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X9, Y11
-	VADDPS       Y7, Y6, Y6
-	VDIVPS       Y0, Y6, Y6
-	VADDPS       Y11, Y10, Y7
-	VDIVPS       Y0, Y7, Y7
-	VCVTPS2PH    $0x03, Y6, X9
-	VCVTPS2PH    $0x03, Y7, X10
-	VINSERTI128  $0x01, X10, Y9, Y10
-	VEXTRACTI128 $0x01, Y10, X9
-	VCVTPH2PS    X10, Y11
-	VCVTPH2PS    X9, Y12
-	VCMPPS       $0x04, Y11, Y6, Y6
-	VPAND        Y4, Y6, Y6
-	VCMPPS       $0x04, Y12, Y7, Y7
-	VPAND        Y4, Y7, Y7
-	VCVTPS2PH    $0x00, Y6, X9
-	VCVTPS2PH    $0x00, Y7, X6
-	VINSERTI128  $0x01, X6, Y9, Y6
-	VPOR         Y10, Y6, Y6
-	VPSRLW       $0x08, Y8, Y7
-	VPAND        words0001<>+0(SB), Y7, Y7
-	VPAND        words7fff<>+0(SB), Y8, Y10
-	VPADDW       words007f<>+0(SB), Y10, Y10
-	VPADDW       Y7, Y10, Y7
-	VPMINSW      words7bff<>+0(SB), Y7, Y7
-	VPSRLW       $0x08, Y6, Y10
-	VPAND        words0001<>+0(SB), Y10, Y10
-	VPAND        words7fff<>+0(SB), Y6, Y11
-	VPADDW       words007f<>+0(SB), Y11, Y11
-	VPADDW       Y10, Y11, Y10
-	VPMINSW      words7bff<>+0(SB), Y10, Y10
-	VPSRLW       $0x08, Y10, Y10
-	VPBLENDVB    Y1, Y7, Y10, Y7
-	VPSRLW       $0x08, Y6, Y10
-	VPBLENDVB    Y1, Y8, Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPAND        words7fff<>+0(SB), Y8, Y8
-	VPCMPGTW     Y5, Y8, Y8
-	VPAND        words7fff<>+0(SB), Y6, Y6
-	VPCMPGTW     Y5, Y6, Y6
-	VPBLENDVB    Y1, Y8, Y6, Y6
-	VPOR         Y7, Y10, Y7
-	VPBLENDVB    Y6, Y3, Y7, Y6
-	VMOVDQU      Y6, (AX)(DI*1)
-	VMOVDQU      Y6, (CX)(DI*1)
-	ADDQ         $+32, DI
-	SUBQ         $+32, R8
-	CMPQ         R8, $+32
-	JAE          twoLoop
-	TESTQ        R8, R8
-	JZ           twoDone
-	VMOVDQU      (SP), Y0
-	VMOVDQU      Y0, -32(AX)(SI*1)
-	VMOVDQU      Y0, -32(CX)(SI*1)
+	VMOVDQU     (DX)(R8*1), Y6
+	VPAND       Y6, Y1, Y7
+	VMOVDQU     Y7, (DI)
+	VPSLLW      $0x08, Y6, Y6
+	VMOVDQU     Y6, 32(DI)
+	VMOVDQU     (BX)(R8*1), Y6
+	VPAND       Y6, Y1, Y7
+	VMOVDQU     Y7, 64(DI)
+	VPSLLW      $0x08, Y6, Y6
+	VMOVDQU     Y6, 96(DI)
+	VCVTPH2PS   (DI), Y6
+	VCVTPH2PS   16(DI), Y7
+	VCVTPH2PS   64(DI), Y9
+	VCVTPH2PS   80(DI), Y10
+	VADDPS      Y9, Y6, Y6
+	VDIVPS      Y0, Y6, Y6
+	VADDPS      Y10, Y7, Y7
+	VDIVPS      Y0, Y7, Y7
+	VCVTPS2PH   $0x03, Y6, X8
+	VCVTPS2PH   $0x03, Y7, X9
+	VINSERTI128 $0x01, X9, Y8, Y9
+	VMOVDQU     Y9, 128(DI)
+	VCVTPH2PS   128(DI), Y10
+	VCVTPH2PS   144(DI), Y11
+	VCMPPS      $0x04, Y10, Y6, Y6
+	VPAND       Y4, Y6, Y6
+	VCMPPS      $0x04, Y11, Y7, Y7
+	VPAND       Y4, Y7, Y7
+	VCVTPS2PH   $0x00, Y6, X8
+	VCVTPS2PH   $0x00, Y7, X6
+	VINSERTI128 $0x01, X6, Y8, Y6
+	VPOR        Y9, Y6, Y6
+	VCVTPH2PS   32(DI), Y7
+	VCVTPH2PS   48(DI), Y9
+	VCVTPH2PS   96(DI), Y10
+	VCVTPH2PS   112(DI), Y11
+	VADDPS      Y10, Y7, Y7
+	VDIVPS      Y0, Y7, Y7
+	VADDPS      Y11, Y9, Y9
+	VDIVPS      Y0, Y9, Y9
+	VCVTPS2PH   $0x03, Y7, X8
+	VCVTPS2PH   $0x03, Y9, X10
+	VINSERTI128 $0x01, X10, Y8, Y10
+	VMOVDQU     Y10, 160(DI)
+	VCVTPH2PS   160(DI), Y11
+	VCVTPH2PS   176(DI), Y12
+	VCMPPS      $0x04, Y11, Y7, Y7
+	VPAND       Y4, Y7, Y7
+	VCMPPS      $0x04, Y12, Y9, Y9
+	VPAND       Y4, Y9, Y9
+	VCVTPS2PH   $0x00, Y7, X8
+	VCVTPS2PH   $0x00, Y9, X7
+	VINSERTI128 $0x01, X7, Y8, Y7
+	VPOR        Y10, Y7, Y7
+	VMOVDQU     (DX)(R8*1), Y9
+	VMOVDQU     (BX)(R8*1), Y9
+	VPSRLW      $0x08, Y6, Y9
+	VPAND       words0001<>+0(SB), Y9, Y9
+	VPAND       words7fff<>+0(SB), Y6, Y10
+	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      Y9, Y10, Y9
+	VPMINSW     words7bff<>+0(SB), Y9, Y9
+	VPSRLW      $0x08, Y7, Y10
+	VPAND       words0001<>+0(SB), Y10, Y10
+	VPAND       words7fff<>+0(SB), Y7, Y11
+	VPADDW      words007f<>+0(SB), Y11, Y11
+	VPADDW      Y10, Y11, Y10
+	VPMINSW     words7bff<>+0(SB), Y10, Y10
+	VPSRLW      $0x08, Y10, Y10
+	VPBLENDVB   Y1, Y9, Y10, Y9
+	VPSRLW      $0x08, Y7, Y10
+	VPBLENDVB   Y1, Y6, Y10, Y10
+	VPAND       Y2, Y10, Y10
+	VPAND       words7fff<>+0(SB), Y6, Y6
+	VPCMPGTW    Y5, Y6, Y6
+	VPAND       words7fff<>+0(SB), Y7, Y7
+	VPCMPGTW    Y5, Y7, Y7
+	VPBLENDVB   Y1, Y6, Y7, Y6
+	VPOR        Y9, Y10, Y7
+	VPBLENDVB   Y6, Y3, Y7, Y6
+	VMOVDQU     Y6, (AX)(R8*1)
+	VMOVDQU     Y6, (CX)(R8*1)
+	ADDQ        $+32, R8
+	SUBQ        $+32, R9
+	CMPQ        R9, $+32
+	JAE         twoLoop
+	TESTQ       R9, R9
+	JZ          twoDone
+	VMOVDQU     288(SP), Y0
+	VMOVDQU     Y0, -32(AX)(SI*1)
+	VMOVDQU     Y0, -32(CX)(SI*1)
 
 twoDone:
 	VZEROUPPER
 	RET
 
 small:
-	XORQ    DI, DI
+	XORQ    R8, R8
 	TESTQ   $+16, SI
 	JZ      smallIn16
-	VMOVDQU (DX)(DI*1), X6
-	VMOVDQU X6, 32(SP)(DI*1)
-	VMOVDQU (BX)(DI*1), X6
-	VMOVDQU X6, 64(SP)(DI*1)
-	ADDQ    $+16, DI
+	VMOVDQU (DX)(R8*1), X6
+	VMOVDQU X6, 320(SP)(R8*1)
+	VMOVDQU (BX)(R8*1), X6
+	VMOVDQU X6, 352(SP)(R8*1)
+	ADDQ    $+16, R8
 
 smallIn16:
 	TESTQ $+8, SI
 	JZ    smallIn8
-	MOVQ  (DX)(DI*1), R8
-	MOVQ  R8, 32(SP)(DI*1)
-	MOVQ  (BX)(DI*1), R8
-	MOVQ  R8, 64(SP)(DI*1)
-	ADDQ  $+8, DI
+	MOVQ  (DX)(R8*1), R9
+	MOVQ  R9, 320(SP)(R8*1)
+	MOVQ  (BX)(R8*1), R9
+	MOVQ  R9, 352(SP)(R8*1)
+	ADDQ  $+8, R8
 
 smallIn8:
 	TESTQ $+4, SI
 	JZ    smallIn4
-	MOVL  (DX)(DI*1), R8
-	MOVL  R8, 32(SP)(DI*1)
-	MOVL  (BX)(DI*1), R8
-	MOVL  R8, 64(SP)(DI*1)
-	ADDQ  $+4, DI
+	MOVL  (DX)(R8*1), R9
+	MOVL  R9, 320(SP)(R8*1)
+	MOVL  (BX)(R8*1), R9
+	MOVL  R9, 352(SP)(R8*1)
+	ADDQ  $+4, R8
 
 smallIn4:
 	TESTQ $+2, SI
 	JZ    smallIn2
-	MOVW  (DX)(DI*1), R8
-	MOVW  R8, 32(SP)(DI*1)
-	MOVW  (BX)(DI*1), R8
-	MOVW  R8, 64(SP)(DI*1)
-	ADDQ  $+2, DI
+	MOVW  (DX)(R8*1), R9
+	MOVW  R9, 320(SP)(R8*1)
+	MOVW  (BX)(R8*1), R9
+	MOVW  R9, 352(SP)(R8*1)
+	ADDQ  $+2, R8
 
 smallIn2:
 	TESTQ $+1, SI
 	JZ    smallIn1
-	MOVB  (DX)(DI*1), R8
-	MOVB  R8, 32(SP)(DI*1)
-	MOVB  (BX)(DI*1), R8
-	MOVB  R8, 64(SP)(DI*1)
-	ADDQ  $+1, DI
+	MOVB  (DX)(R8*1), R9
+	MOVB  R9, 320(SP)(R8*1)
+	MOVB  (BX)(R8*1), R9
+	MOVB  R9, 352(SP)(R8*1)
+	ADDQ  $+1, R8
 
 smallIn1:
-	VMOVDQU      32(SP), Y6
-	VMOVDQU      64(SP), Y7
-	VPAND        Y6, Y1, Y8
-	VPSLLW       $0x08, Y6, Y6
-	VPAND        Y7, Y1, Y10
-	VPSLLW       $0x08, Y7, Y7
-	VEXTRACTI128 $0x01, Y8, X9
-	VCVTPH2PS    X8, Y8
-	VCVTPH2PS    X9, Y11
-	VEXTRACTI128 $0x01, Y10, X9
-	VCVTPH2PS    X10, Y10
-	VCVTPH2PS    X9, Y12
-	VADDPS       Y10, Y8, Y8
-	VDIVPS       Y0, Y8, Y8
-	VADDPS       Y12, Y11, Y10
-	VDIVPS       Y0, Y10, Y10
-	VCVTPS2PH    $0x03, Y8, X9
-	VCVTPS2PH    $0x03, Y10, X11
-	VINSERTI128  $0x01, X11, Y9, Y11
-	VEXTRACTI128 $0x01, Y11, X9
-	VCVTPH2PS    X11, Y12
-	VCVTPH2PS    X9, Y13
-	VCMPPS       $0x04, Y12, Y8, Y8
-	VPAND        Y4, Y8, Y8
-	VCMPPS       $0x04, Y13, Y10, Y10
-	VPAND        Y4, Y10, Y10
-	VCVTPS2PH    $0x00, Y8, X9
-	VCVTPS2PH    $0x00, Y10, X8
-	VINSERTI128  $0x01, X8, Y9, Y8
-	VPOR         Y11, Y8, Y8
-	VEXTRACTI128 $0x01, Y6, X9
-	VCVTPH2PS    X6, Y6
-	VCVTPH2PS    X9, Y10
-	VEXTRACTI128 $0x01, Y7, X9
-	VCVTPH2PS    X7, Y7
-	VCVTPH2PS    X9, Y11
-	VADDPS       Y7, Y6, Y6
-	VDIVPS       Y0, Y6, Y6
-	VADDPS       Y11, Y10, Y7
-	VDIVPS       Y0, Y7, Y0
-	VCVTPS2PH    $0x03, Y6, X9
-	VCVTPS2PH    $0x03, Y0, X7
-	VINSERTI128  $0x01, X7, Y9, Y7
-	VEXTRACTI128 $0x01, Y7, X9
-	VCVTPH2PS    X7, Y10
-	VCVTPH2PS    X9, Y11
-	VCMPPS       $0x04, Y10, Y6, Y6
-	VPAND        Y4, Y6, Y6
-	VCMPPS       $0x04, Y11, Y0, Y0
-	VPAND        Y4, Y0, Y0
-	VCVTPS2PH    $0x00, Y6, X9
-	VCVTPS2PH    $0x00, Y0, X0
-	VINSERTI128  $0x01, X0, Y9, Y0
-	VPOR         Y7, Y0, Y0
-	VPSRLW       $0x08, Y8, Y4
-	VPAND        words0001<>+0(SB), Y4, Y4
-	VPAND        words7fff<>+0(SB), Y8, Y6
-	VPADDW       words007f<>+0(SB), Y6, Y6
-	VPADDW       Y4, Y6, Y4
-	VPMINSW      words7bff<>+0(SB), Y4, Y4
-	VPSRLW       $0x08, Y0, Y6
-	VPAND        words0001<>+0(SB), Y6, Y6
-	VPAND        words7fff<>+0(SB), Y0, Y7
-	VPADDW       words007f<>+0(SB), Y7, Y7
-	VPADDW       Y6, Y7, Y6
-	VPMINSW      words7bff<>+0(SB), Y6, Y6
-	VPSRLW       $0x08, Y6, Y6
-	VPBLENDVB    Y1, Y4, Y6, Y4
-	VPSRLW       $0x08, Y0, Y6
-	VPBLENDVB    Y1, Y8, Y6, Y6
-	VPAND        Y2, Y6, Y2
-	VPAND        words7fff<>+0(SB), Y8, Y6
-	VPCMPGTW     Y5, Y6, Y6
-	VPAND        words7fff<>+0(SB), Y0, Y0
-	VPCMPGTW     Y5, Y0, Y0
-	VPBLENDVB    Y1, Y6, Y0, Y0
-	VPOR         Y4, Y2, Y1
-	VPBLENDVB    Y0, Y3, Y1, Y0
-	VMOVDQU      Y0, 32(SP)
-	TESTQ        CX, CX
-	CMOVQEQ      AX, CX
-	XORQ         DX, DX
-	TESTQ        $+16, SI
-	JZ           smallOut16
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (AX)(DX*1)
-	VMOVDQU      32(SP)(DX*1), X0
-	VMOVDQU      X0, (CX)(DX*1)
-	ADDQ         $+16, DX
+	VMOVDQU     320(SP), Y6
+	VPAND       Y6, Y1, Y7
+	VMOVDQU     Y7, (DI)
+	VPSLLW      $0x08, Y6, Y6
+	VMOVDQU     Y6, 32(DI)
+	VMOVDQU     352(SP), Y6
+	VPAND       Y6, Y1, Y7
+	VMOVDQU     Y7, 64(DI)
+	VPSLLW      $0x08, Y6, Y6
+	VMOVDQU     Y6, 96(DI)
+	VCVTPH2PS   (DI), Y6
+	VCVTPH2PS   16(DI), Y7
+	VCVTPH2PS   64(DI), Y9
+	VCVTPH2PS   80(DI), Y10
+	VADDPS      Y9, Y6, Y6
+	VDIVPS      Y0, Y6, Y6
+	VADDPS      Y10, Y7, Y7
+	VDIVPS      Y0, Y7, Y7
+	VCVTPS2PH   $0x03, Y6, X8
+	VCVTPS2PH   $0x03, Y7, X9
+	VINSERTI128 $0x01, X9, Y8, Y9
+	VMOVDQU     Y9, 128(DI)
+	VCVTPH2PS   128(DI), Y10
+	VCVTPH2PS   144(DI), Y11
+	VCMPPS      $0x04, Y10, Y6, Y6
+	VPAND       Y4, Y6, Y6
+	VCMPPS      $0x04, Y11, Y7, Y7
+	VPAND       Y4, Y7, Y7
+	VCVTPS2PH   $0x00, Y6, X8
+	VCVTPS2PH   $0x00, Y7, X6
+	VINSERTI128 $0x01, X6, Y8, Y6
+	VPOR        Y9, Y6, Y6
+	VCVTPH2PS   32(DI), Y7
+	VCVTPH2PS   48(DI), Y9
+	VCVTPH2PS   96(DI), Y10
+	VCVTPH2PS   112(DI), Y11
+	VADDPS      Y10, Y7, Y7
+	VDIVPS      Y0, Y7, Y7
+	VADDPS      Y11, Y9, Y9
+	VDIVPS      Y0, Y9, Y0
+	VCVTPS2PH   $0x03, Y7, X8
+	VCVTPS2PH   $0x03, Y0, X9
+	VINSERTI128 $0x01, X9, Y8, Y9
+	VMOVDQU     Y9, 160(DI)
+	VCVTPH2PS   160(DI), Y10
+	VCVTPH2PS   176(DI), Y11
+	VCMPPS      $0x04, Y10, Y7, Y7
+	VPAND       Y4, Y7, Y7
+	VCMPPS      $0x04, Y11, Y0, Y0
+	VPAND       Y4, Y0, Y0
+	VCVTPS2PH   $0x00, Y7, X8
+	VCVTPS2PH   $0x00, Y0, X0
+	VINSERTI128 $0x01, X0, Y8, Y0
+	VPOR        Y9, Y0, Y0
+	VMOVDQU     320(SP), Y4
+	VMOVDQU     352(SP), Y4
+	VPSRLW      $0x08, Y6, Y4
+	VPAND       words0001<>+0(SB), Y4, Y4
+	VPAND       words7fff<>+0(SB), Y6, Y7
+	VPADDW      words007f<>+0(SB), Y7, Y7
+	VPADDW      Y4, Y7, Y4
+	VPMINSW     words7bff<>+0(SB), Y4, Y4
+	VPSRLW      $0x08, Y0, Y7
+	VPAND       words0001<>+0(SB), Y7, Y7
+	VPAND       words7fff<>+0(SB), Y0, Y8
+	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      Y7, Y8, Y7
+	VPMINSW     words7bff<>+0(SB), Y7, Y7
+	VPSRLW      $0x08, Y7, Y7
+	VPBLENDVB   Y1, Y4, Y7, Y4
+	VPSRLW      $0x08, Y0, Y7
+	VPBLENDVB   Y1, Y6, Y7, Y7
+	VPAND       Y2, Y7, Y2
+	VPAND       words7fff<>+0(SB), Y6, Y6
+	VPCMPGTW    Y5, Y6, Y6
+	VPAND       words7fff<>+0(SB), Y0, Y0
+	VPCMPGTW    Y5, Y0, Y0
+	VPBLENDVB   Y1, Y6, Y0, Y0
+	VPOR        Y4, Y2, Y1
+	VPBLENDVB   Y0, Y3, Y1, Y0
+	VMOVDQU     Y0, 320(SP)
+	TESTQ       CX, CX
+	CMOVQEQ     AX, CX
+	XORQ        DX, DX
+	TESTQ       $+16, SI
+	JZ          smallOut16
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (AX)(DX*1)
+	VMOVDQU     320(SP)(DX*1), X0
+	VMOVDQU     X0, (CX)(DX*1)
+	ADDQ        $+16, DX
 
 smallOut16:
 	TESTQ $+8, SI
 	JZ    smallOut8
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (AX)(DX*1)
-	MOVQ  32(SP)(DX*1), BX
+	MOVQ  320(SP)(DX*1), BX
 	MOVQ  BX, (CX)(DX*1)
 	ADDQ  $+8, DX
 
 smallOut8:
 	TESTQ $+4, SI
 	JZ    smallOut4
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (AX)(DX*1)
-	MOVL  32(SP)(DX*1), BX
+	MOVL  320(SP)(DX*1), BX
 	MOVL  BX, (CX)(DX*1)
 	ADDQ  $+4, DX
 
 smallOut4:
 	TESTQ $+2, SI
 	JZ    smallOut2
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (AX)(DX*1)
-	MOVW  32(SP)(DX*1), BX
+	MOVW  320(SP)(DX*1), BX
 	MOVW  BX, (CX)(DX*1)
 	ADDQ  $+2, DX
 
 smallOut2:
 	TESTQ $+1, SI
 	JZ    smallOut1
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (AX)(DX*1)
-	MOVB  32(SP)(DX*1), BL
+	MOVB  320(SP)(DX*1), BL
 	MOVB  BL, (CX)(DX*1)
 	ADDQ  $+1, DX
 
