@@ -1,0 +1,113 @@
+package tcp
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"runtime"
+	"time"
+)
+
+// The values that zero fields of a Config stand for.
+const (
+	DefaultSlotSize    = 256 << 10
+	DefaultSlots       = 4
+	DefaultLinger      = time.Second
+	DefaultUserTimeout = 20 * time.Second
+	DefaultSpin        = 50 * time.Microsecond
+)
+
+// ConnSource makes the connections that links run on. Both ends of a connection
+// have been authenticated, both peers have agreed on what it is for, and the
+// first byte that is still to be read from it is the first that the mesh at the
+// other end writes. The mesh owns what it is given, and sets its options and
+// deadlines.
+type ConnSource interface {
+	// Dial connects to peer for the link from this rank to peer on channel. It
+	// waits for the peer's host, never for the peer to call Accept.
+	Dial(ctx context.Context, peer, channel int) (net.Conn, error)
+
+	// Accept waits for the connection that peer dials for the link from peer to
+	// this rank on channel. When it returns an error, as at the end of ctx, it
+	// has not taken the connection; a later call gets it.
+	Accept(ctx context.Context, peer, channel int) (net.Conn, error)
+}
+
+// Config says what a mesh is made of.
+type Config struct {
+	Rank int // this rank, 0 <= Rank < Size
+	Size int // number of ranks in the world
+
+	// SlotSize is the number of payload bytes of a slot, the same on every rank;
+	// 0 means DefaultSlotSize.
+	SlotSize int
+
+	// Slots is the number of slots of a sending end, at least 2; 0 means
+	// DefaultSlots. The memory of each is allocated when it is first needed. A
+	// receiving end has one slot: what is under way waits in the system's
+	// buffers.
+	Slots int
+
+	// LocalRanks is the number of ranks on this machine, 0 if unknown. With more
+	// of them than cores, waiting ranks yield their core to others sooner.
+	LocalRanks int
+
+	// Spin is how long a receiver at most polls its socket before it sleeps; 0
+	// means DefaultSpin, or less where LocalRanks or the number of cores say that
+	// polling would keep another rank from running; negative means not at all.
+	Spin time.Duration
+
+	// Linger is how long Close at most waits until the system has taken over
+	// what was committed; 0 means DefaultLinger.
+	Linger time.Duration
+
+	// UserTimeout is how long sent bytes may stay unacknowledged before the peer
+	// counts as lost, where the system can say (TCP_USER_TIMEOUT on Linux); 0
+	// means DefaultUserTimeout. Keepalive probes find the loss of an idle peer in
+	// about the same time.
+	UserTimeout time.Duration
+
+	// SendBuffer and ReceiveBuffer set the sizes in bytes of the system's buffers
+	// (SO_SNDBUF, SO_RCVBUF); 0 leaves them to the system, which adapts them to
+	// the path.
+	SendBuffer, ReceiveBuffer int
+
+	// Portable makes the mesh use nothing but net.Conn's own methods, as it does
+	// by itself on systems without a faster way, and with connections that have
+	// no descriptor of their own.
+	Portable bool
+}
+
+// withDefaults returns the config with its zero fields filled in. It panics
+// when a field is out of range.
+func (c Config) withDefaults() Config {
+	def(&c.SlotSize, DefaultSlotSize)
+	def(&c.Slots, DefaultSlots)
+	def(&c.Linger, DefaultLinger)
+	def(&c.UserTimeout, DefaultUserTimeout)
+	if c.Spin == 0 {
+		c.Spin = defaultSpin(c.LocalRanks, runtime.NumCPU())
+	}
+	if c.Size < 1 || c.Rank < 0 || c.Rank >= c.Size || c.SlotSize < 1 || c.SlotSize > maxSlotSize || c.Slots < 2 {
+		panic(fmt.Sprintf("tcp: config out of range: rank %d of %d, %d slots of %d bytes", c.Rank, c.Size, c.Slots, c.SlotSize))
+	}
+	return c
+}
+
+func def[T int | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// defaultSpin is the longest useful poll. A rank that polls on the only core,
+// or on one that another rank needs, delays exactly what it waits for.
+func defaultSpin(localRanks, cores int) time.Duration {
+	switch {
+	case cores == 1:
+		return -1
+	case localRanks > cores:
+		return DefaultSpin / 10
+	}
+	return DefaultSpin
+}

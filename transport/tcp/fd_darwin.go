@@ -1,0 +1,30 @@
+package tcp
+
+import "golang.org/x/sys/unix"
+
+// iovecs does one system call on a non-blocking descriptor.
+type iovecs struct{}
+
+func (*iovecs) read(fd uintptr, bufs [][]byte) (int, unix.Errno) {
+	if len(bufs) == 1 {
+		return result(unix.Read(int(fd), bufs[0]))
+	}
+	return result(unix.Readv(int(fd), bufs))
+}
+
+func (*iovecs) write(fd uintptr, bufs [][]byte) (int, unix.Errno) {
+	if len(bufs) == 1 {
+		return result(unix.Write(int(fd), bufs[0]))
+	}
+	return result(unix.Writev(int(fd), bufs))
+}
+
+func result(n int, err error) (int, unix.Errno) {
+	if err == nil {
+		return n, 0
+	}
+	if errno, ok := err.(unix.Errno); ok {
+		return 0, errno
+	}
+	return 0, unix.EIO
+}

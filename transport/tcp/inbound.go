@@ -1,0 +1,108 @@
+package tcp
+
+import (
+	"github.com/monel-dev/monel/transport"
+)
+
+// stashSize is how far a read may reach beyond the current frame's payload. It
+// makes one system call bring a payload and the next head, or many small
+// frames; what it brings of payloads is copied once more, so it stays small.
+const stashSize = 8 << 10
+
+// inbound assembles frames from a stream of bytes. Heads, and payload bytes
+// that come along with them, pass through the stash; the rest of a payload is
+// read straight into the slot. It knows no connection: whoever uses it reads
+// into space(), says so with filled(), and calls parse().
+type inbound struct {
+	slotSize int
+
+	header transport.Header
+	number uint32 // of the current frame
+	slot   *slot  // allocated by the first payload
+	length int    // of the current payload; valid once headDone
+	got    int    // bytes of the payload that are in the slot
+
+	headDone bool // the current frame's head has been parsed
+	whole    bool // the current chunk is complete and has not been released
+
+	stash    []byte
+	from, to int // stash[from:to] has been read and not parsed
+
+	bufs [2][]byte
+}
+
+// parse moves on as far as the bytes at hand allow and says whether a whole
+// chunk is there. The error wraps ErrProtocol.
+func (in *inbound) parse() (whole bool, err error) {
+	if in.whole {
+		return true, nil
+	}
+	if !in.headDone {
+		if in.to-in.from < headSize {
+			return false, nil
+		}
+		in.length, err = parseHead(in.stash[in.from:in.to], &in.header, in.slotSize, in.number)
+		if err != nil {
+			return false, err
+		}
+		in.from += headSize
+		in.headDone = true
+		in.got = 0
+		if in.slot == nil && in.length > 0 {
+			in.slot = newSlot(in.slotSize)
+		}
+	}
+	if n := min(in.length-in.got, in.to-in.from); n > 0 {
+		copy(in.slot.payload()[in.got:], in.stash[in.from:in.from+n])
+		in.from += n
+		in.got += n
+	}
+	in.whole = in.got == in.length
+	return in.whole, nil
+}
+
+// payload returns the payload of the whole chunk.
+func (in *inbound) payload() []byte {
+	if in.length == 0 {
+		return []byte{}
+	}
+	return in.slot.payload()[:in.length:in.length]
+}
+
+// space returns where the next bytes of the stream belong: buffers to be filled
+// in order. There is some, unless parse has yielded a whole chunk.
+func (in *inbound) space() [][]byte {
+	if in.stash == nil {
+		in.stash = make([]byte, stashSize)
+	}
+	if in.headDone {
+		// The stash is empty, or parse would have taken from it.
+		in.from, in.to = 0, 0
+		in.bufs = [2][]byte{in.slot.payload()[in.got:in.length], in.stash}
+		return in.bufs[:]
+	}
+	in.to = copy(in.stash, in.stash[in.from:in.to])
+	in.from = 0
+	in.bufs[0] = in.stash[in.to:]
+	return in.bufs[:1]
+}
+
+// filled says that n bytes have been read into space().
+func (in *inbound) filled(n int) {
+	if in.headDone {
+		k := min(n, in.length-in.got)
+		in.got += k
+		n -= k
+	}
+	in.to += n
+}
+
+// release ends the current chunk.
+func (in *inbound) release() {
+	in.whole = false
+	in.headDone = false
+	in.number++
+}
+
+// atBoundary says whether the stream is between two frames.
+func (in *inbound) atBoundary() bool { return !in.headDone && in.from == in.to }

@@ -1,0 +1,28 @@
+package tcp_test
+
+import (
+	"net"
+	"testing"
+
+	"github.com/monel-dev/monel/transport/conformance"
+	"github.com/monel-dev/monel/transport/tcp"
+)
+
+func TestConformance(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		cfg  tcp.Config
+		wrap func(net.Conn) net.Conn
+		kill func(*source)
+	}{
+		{"default", tcp.Config{}, nil, (*source).kill},
+		{"reset", tcp.Config{Spin: -1}, nil, (*source).reset},
+		{"small slots", tcp.Config{SlotSize: 5000, Slots: 2}, nil, (*source).kill},
+		{"small buffers", tcp.Config{Slots: 2, SendBuffer: 64 << 10, ReceiveBuffer: 128 << 10}, nil, (*source).kill},
+		{"portable", tcp.Config{Portable: true}, nil, (*source).kill},
+		{"portable small", tcp.Config{Portable: true, SlotSize: 5000, Slots: 2}, nil, (*source).reset},
+		{"opaque", tcp.Config{}, hide, (*source).kill},
+	} {
+		t.Run(c.name, func(t *testing.T) { conformance.Run(t, world(c.cfg, c.wrap, c.kill)) })
+	}
+}

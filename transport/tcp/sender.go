@@ -1,0 +1,200 @@
+package tcp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/monel-dev/monel/transport"
+)
+
+// sender implements transport.Sender. Its caller, one goroutine at a time,
+// fills slots and writes them as far as the socket takes them at once; the
+// writer, a goroutine that exists while the queue is not empty, does the rest.
+type sender struct {
+	mesh          *Mesh
+	peer, channel int
+
+	dialing chan struct{} // holds a token while nobody is connecting
+	wire    wire          // nil until connected; guarded by the token until then
+
+	cur    *slot  // acquired and not committed; the caller's own
+	number uint32 // of the next frame; the caller's own
+
+	room chan struct{} // a token says: a slot may be free, or the link broken
+
+	mu    sync.Mutex
+	free  []*slot // the one used last on top: it is the likeliest to be in cache
+	made  int     // slots allocated
+	queue queue   // what the writer has to write
+	err   error   // why nothing more is taken
+}
+
+func newSender(m *Mesh, peer, channel int) *sender {
+	s := &sender{
+		mesh:    m,
+		peer:    peer,
+		channel: channel,
+		dialing: make(chan struct{}, 1),
+		room:    make(chan struct{}, 1),
+	}
+	s.dialing <- struct{}{}
+	return s
+}
+
+// connect makes the connection unless it is there.
+func (s *sender) connect(ctx context.Context) error {
+	select {
+	case <-s.dialing:
+	default:
+		select {
+		case <-s.dialing:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.mesh.ctx.Done():
+			return s.mesh.errClosed()
+		}
+	}
+	defer func() { s.dialing <- struct{}{} }()
+	if s.wire != nil {
+		return nil
+	}
+	w, err := s.mesh.dial(ctx, s.peer, s.channel)
+	if err != nil {
+		return err
+	}
+	s.wire = w
+	return nil
+}
+
+func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
+	for {
+		s.mu.Lock()
+		err := s.err
+		if err == nil && s.cur == nil {
+			s.cur = s.take()
+		}
+		s.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
+		if s.cur != nil {
+			return s.cur.payload(), nil
+		}
+		select {
+		case <-s.room:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take returns a free slot, or nil.
+func (s *sender) take() *slot {
+	if last := len(s.free) - 1; last >= 0 {
+		sl := s.free[last]
+		s.free = s.free[:last]
+		return sl
+	}
+	if s.made < s.mesh.cfg.Slots {
+		s.made++
+		return newSlot(s.mesh.cfg.SlotSize)
+	}
+	return nil
+}
+
+func (s *sender) Commit(h *transport.Header, n int) error {
+	cur := s.cur
+	if cur == nil {
+		panic("tcp: Commit without an acquired slot")
+	}
+	if n < 0 || n > s.mesh.cfg.SlotSize {
+		panic(fmt.Sprintf("tcp: Commit of %d bytes in a slot of %d", n, s.mesh.cfg.SlotSize))
+	}
+	s.cur = nil
+	frame := cur.frame(h, n, s.number)
+	s.number++
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		s.free = append(s.free, cur)
+		return s.err
+	}
+	waiting := !s.queue.empty() // and so the writer is at it
+	s.queue.push(outgoing{parts: [2][]byte{frame}, slot: cur})
+	if waiting {
+		return nil
+	}
+	if !s.flush() {
+		s.mesh.writers.Add(1)
+		go s.write()
+	}
+	return s.err
+}
+
+// flush writes what the socket takes without waiting and says whether that was
+// all, or the link is broken. The caller holds the lock.
+func (s *sender) flush() (done bool) {
+	for !s.queue.empty() {
+		n, err := s.wire.tryWrite(s.queue.buffers())
+		if err != nil {
+			s.breakdown(err)
+			return true
+		}
+		if n == 0 {
+			return false
+		}
+		s.wrote(n)
+	}
+	return true
+}
+
+// wrote takes the first n bytes from the queue. The caller holds the lock.
+func (s *sender) wrote(n int) {
+	for n > 0 {
+		sl, rest := s.queue.advance(n)
+		n = rest
+		if sl != nil {
+			s.free = append(s.free, sl)
+			s.wake()
+		}
+	}
+}
+
+// write is the writer: it writes until the queue is empty or the link breaks.
+func (s *sender) write() {
+	defer s.mesh.writers.Done()
+	err := s.wire.drain(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.breakdown(err)
+	}
+}
+
+// breakdown ends the link after the connection has failed with err. The caller
+// holds the lock.
+func (s *sender) breakdown(err error) {
+	if s.err == nil {
+		s.err = s.mesh.fault(s.peer, "sending to it", err)
+	}
+	s.queue = queue{}
+	s.wake()
+}
+
+// fail makes all further calls return err; the writer goes on.
+func (s *sender) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+	s.wake()
+}
+
+// wake wakes the caller if it waits for a slot.
+func (s *sender) wake() {
+	select {
+	case s.room <- struct{}{}:
+	default:
+	}
+}

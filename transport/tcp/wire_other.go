@@ -1,0 +1,9 @@
+//go:build !linux && !darwin
+
+package tcp
+
+import "net"
+
+func newFastWire(conn *net.TCPConn, _ *Config) (wire, error) {
+	return &netWire{conn: conn}, nil
+}
