@@ -1,0 +1,132 @@
+package shm
+
+import (
+	"context"
+
+	"github.com/monel-dev/monel/transport"
+)
+
+// receiver implements transport.Receiver.
+type receiver struct {
+	end
+	met     chan struct{} // closed when the sender's segment is there, or will never be
+	failure error         // why it will never be
+	joined  bool          // met was seen closed
+
+	seq     uint32 // of the current chunk, or of the one before the next
+	header  transport.Header
+	small   [smallSize]byte
+	payload []byte // of the current chunk, nil if there is none
+}
+
+func newReceiver(p *peer) *receiver {
+	r := &receiver{met: make(chan struct{})}
+	r.peer = p
+	return r
+}
+
+// meet gives the end its segment, or the reason why there is none. It reports
+// false if it has had either. The mesh's mutex is held.
+func (r *receiver) meet(seg *segment, failure error) bool {
+	select {
+	case <-r.met:
+		return false
+	default:
+	}
+	r.failure = failure
+	if seg != nil {
+		r.bind(seg, &seg.ctl.receiverSleeps, &seg.ctl.senderSleeps)
+	}
+	close(r.met)
+	return true
+}
+
+// join waits for the sender to make the link.
+func (r *receiver) join(ctx context.Context) error {
+	select {
+	case <-r.met:
+		return r.failure
+	default:
+	}
+	select {
+	case <-r.met:
+		return r.failure
+	case <-r.peer.mesh.ctx.Done():
+		return r.peer.mesh.errClosed()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.peer.gone:
+	}
+	select {
+	case <-r.met:
+		return r.failure
+	default:
+		return r.peer.lost()
+	}
+}
+
+func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) {
+	if r.payload != nil {
+		if r.isClosing() {
+			return nil, nil, r.peer.mesh.errClosed()
+		}
+		return &r.header, r.payload, nil
+	}
+	if !r.joined {
+		if err := r.join(ctx); err != nil {
+			return nil, nil, err
+		}
+		r.joined = true
+	}
+	if !r.enter() {
+		return nil, nil, r.peer.mesh.errClosed()
+	}
+	if err := r.fetch(ctx); err != nil {
+		r.leave()
+		return nil, nil, err
+	}
+	return &r.header, r.payload, nil
+}
+
+// fetch waits for the next chunk and makes it the current one.
+func (r *receiver) fetch(ctx context.Context) error {
+	if r.broken != nil {
+		return r.broken
+	}
+	c := r.seg.cell(r.seq + 1)
+	if seq := c.seq.Load(); seq != r.seq+1 {
+		if err := r.wait(ctx, &c.seq, seq); err != nil {
+			return err
+		}
+		if seq = c.seq.Load(); seq != r.seq+1 {
+			return r.violated("chunk %d where chunk %d is due", seq, r.seq+1)
+		}
+	}
+	what := c.what
+	slot, n := int(what>>lengthBits), int(what&lengthMask)
+	if slot >= r.seg.slots || n > r.seg.slotSize {
+		return r.violated("a chunk of %d bytes in slot %d, there are %d slots of %d", n, slot, r.seg.slots, r.seg.slotSize)
+	}
+	r.header = c.header
+	if n <= smallSize {
+		r.small = c.small
+		r.payload = r.small[:n:n]
+	} else {
+		r.payload = r.seg.slot(slot)[:n:n]
+	}
+	r.seq++
+	return nil
+}
+
+func (r *receiver) Release() {
+	if r.payload == nil {
+		panic("shm: Release without a chunk from Next")
+	}
+	r.payload = nil
+	defer r.leave()
+	if r.isClosing() {
+		return
+	}
+	r.seg.ctl.released.Store(r.seq)
+	wake(r.peerSleeps)
+}

@@ -1,0 +1,137 @@
+package shm
+
+import (
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/monel-dev/monel/transport"
+)
+
+// A segment begins with a control block, then come the cells, one cache line
+// for each chunk that may be under way, and from a page boundary on the slots.
+//
+// The sender takes the cells in turn and writes each chunk's description into
+// the next one; it is complete once the cell's seq says so. Which slot the
+// payload lies in is the sender's choice: it prefers the one that was released
+// last, so that a pair in step with each other stays in a part of the memory
+// that fits the cache. The receiver releases chunks in order and counts them.
+//
+// Words that one side writes often and the other watches have cache lines of
+// their own, and their neighbours too, which hardware likes to fetch along.
+
+const (
+	line     = 64
+	farApart = 2 * line
+	pageSize = 4096
+
+	controlSize = 1024
+	cellSize    = line
+	cellStride  = farApart
+	smallSize   = 8
+
+	segmentMagic = "MonelSM1"
+	nonceSize    = 16
+)
+
+// control is the beginning of a segment.
+type control struct {
+	magic    [8]byte
+	nonce    nonce
+	slotSize uint32
+	slots    uint32
+	_        [2*farApart - 32]byte
+
+	released atomic.Uint32 // chunks released so far, modulo 2^32; the receiver's
+	_        [farApart - 4]byte
+
+	// Set by the side that is about to sleep, taken back by whoever wakes it.
+	receiverSleeps atomic.Uint32
+	_              [farApart - 4]byte
+	senderSleeps   atomic.Uint32
+	_              [farApart - 4]byte
+}
+
+// cell describes a chunk.
+type cell struct {
+	// seq is the number of the chunk, counted from 1 modulo 2^32, once the rest
+	// of the cell and the slot are written.
+	seq    atomic.Uint32
+	what   uint32 // slot<<lengthBits | length of the payload
+	header transport.Header
+	// small is the payload if it fits, which saves the receiver the way to
+	// another cache line.
+	small [smallSize]byte
+}
+
+const (
+	lengthBits = 26
+	lengthMask = 1<<lengthBits - 1
+)
+
+// nonce tells a segment from every other one.
+type nonce [nonceSize]byte
+
+// geometry is the shape of all segments of a mesh. A segment without slots is
+// made only to see whether segments can be shared.
+type geometry struct{ slotSize, slots int }
+
+// cells is the number of cells, a power of two.
+func (g geometry) cells() int {
+	n := 1
+	for n < g.slots {
+		n *= 2
+	}
+	return n
+}
+
+func (g geometry) stride() int  { return roundUp(g.slotSize, line) }
+func (g geometry) slotsAt() int { return roundUp(controlSize+g.cells()*cellStride, pageSize) }
+func (g geometry) size() int    { return roundUp(g.slotsAt()+g.slots*g.stride(), pageSize) }
+
+func roundUp(n, to int) int { return (n + to - 1) / to * to }
+
+// segment is a mapped segment.
+type segment struct {
+	geometry
+	mem []byte
+	ctl *control
+
+	// What geometry says, worked out.
+	mask            uint32
+	firstSlot, step int
+}
+
+// view interprets mapped memory: g.size() bytes, or for a probe the control
+// block alone.
+func view(mem []byte, g geometry) *segment {
+	return &segment{geometry: g, mem: mem, ctl: (*control)(unsafe.Pointer(&mem[0])),
+		mask: uint32(g.cells() - 1), firstSlot: g.slotsAt(), step: g.stride()}
+}
+
+// cell returns the cell of the chunk with the given number, counted from 1.
+func (s *segment) cell(seq uint32) *cell {
+	i := (seq - 1) & s.mask
+	return (*cell)(unsafe.Pointer(&s.mem[controlSize+i*cellStride]))
+}
+
+func (s *segment) slot(i int) []byte {
+	at := s.firstSlot + i*s.step
+	return s.mem[at : at+s.slotSize : at+s.slotSize]
+}
+
+// format writes what check reads.
+func (s *segment) format(n nonce) {
+	s.ctl.nonce = n
+	s.ctl.slotSize, s.ctl.slots = uint32(s.slotSize), uint32(s.slots)
+	copy(s.ctl.magic[:], segmentMagic)
+}
+
+// check reports whether this is the segment that the peer speaks of.
+func (s *segment) check(n nonce) error {
+	if string(s.ctl.magic[:]) != segmentMagic || s.ctl.nonce != n ||
+		s.ctl.slotSize != uint32(s.slotSize) || s.ctl.slots != uint32(s.slots) {
+		return fmt.Errorf("%w: it is not the memory that the peer described", transport.ErrProtocol)
+	}
+	return nil
+}

@@ -1,0 +1,12 @@
+//go:build amd64 || arm64
+
+package shm
+
+// spin watches *p until it differs from old, looking n times at most and at
+// least once, and reports whether it does. In between it tells the processor
+// that it spins.
+//
+// The word may lie in shared memory, where the race detector looks for nothing.
+//
+//go:noescape
+func spin(p *uint32, old, n uint32) bool
