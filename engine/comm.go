@@ -106,7 +106,7 @@ func newComm(rank, size int, cfg Config) *Comm {
 	if rank == 0 {
 		c.coordinator = agree.NewCoordinator(size, c.send)
 	}
-	c.timer = time.AfterFunc(time.Hour, c.onTimeout)
+	c.timer = time.AfterFunc(time.Hour, c.onTimer)
 	c.timer.Stop()
 	return c
 }
@@ -183,7 +183,7 @@ func (c *Comm) Transport() string {
 func (c *Comm) Err() error { return c.member.Broken() }
 
 // Close ends this rank's part in the communicator and frees everything it
-// holds. It waits, for half a minute at most, until the other ranks have called
+// holds. It waits, for ten seconds at most, until the other ranks have called
 // Close too, since they may still be receiving what this one has sent; ranks
 // that use the communicator after that get a RankError. If it has failed, or if
 // a collective of this rank is still in progress, which then ends with
@@ -191,13 +191,14 @@ func (c *Comm) Err() error { return c.member.Broken() }
 // returns the same result.
 func (c *Comm) Close() error {
 	c.closeOnce.Do(func() {
+		healthy := c.member.Broken() == nil
 		idle := c.turn.TryLock()
 		c.member.Fail(fmt.Errorf("communicator %w", ErrClosed))
 		if !idle {
 			c.turn.Lock()
 		}
 		defer c.turn.Unlock()
-		c.closeErr = c.shut(idle)
+		c.closeErr = c.shut(healthy && idle)
 	})
 	return c.closeErr
 }
@@ -228,26 +229,34 @@ func (c *Comm) shut(inOrder bool) error {
 // now is the time since the communicator was made.
 func (c *Comm) now() int64 { return int64(time.Since(c.epoch)) }
 
-// lastResort is how long a verdict on a timeout may take before the rank fails
-// on its own.
-const lastResort = 5 * time.Second
+const (
+	// slowAfter is when a call in progress first asks whether all ranks are in
+	// the same one; it asks again whenever that time has doubled.
+	slowAfter = time.Second
+	// lastResort is how long a verdict on a timeout may take before the rank
+	// fails on its own.
+	lastResort = 5 * time.Second
+)
 
-// onTimeout runs when an operation has lasted too long: first it asks for a
-// verdict, which says who is missing; then, if there is none, it gives up.
-func (c *Comm) onTimeout() {
+// onTimer runs while an operation lasts: it asks whether something is wrong,
+// then for a verdict, which says who is missing, and at last gives up.
+func (c *Comm) onTimer() {
 	start := c.started.Load()
 	if start == 0 {
 		return
 	}
 	lasted := time.Duration(c.now() - start)
+	timeout := c.cfg.Timeout
 	switch {
-	case lasted < c.cfg.Timeout: // a timer that an earlier operation left behind
-		return
-	case lasted < c.cfg.Timeout+lastResort:
+	case lasted < min(slowAfter, timeout): // a timer that an earlier operation left behind
+	case lasted < timeout:
+		c.member.Slow()
+		c.timer.Reset(min(lasted, timeout-lasted))
+	case lasted < timeout+lastResort:
 		c.member.TimedOut()
-		c.timer.Reset(c.cfg.Timeout + lastResort - lasted + time.Millisecond)
+		c.timer.Reset(timeout + lastResort - lasted)
 	default:
-		err := fmt.Errorf("%w after %v and the coordinator has not said why", ErrTimeout, c.cfg.Timeout)
+		err := fmt.Errorf("%w after %v and the coordinator has not said why", ErrTimeout, timeout)
 		c.control.Fail(&RankError{Rank: c.rank, Err: err})
 		c.member.Fail(&RankError{Rank: 0, Err: err})
 	}

@@ -147,12 +147,62 @@ func TestBroadcastMismatch(t *testing.T) {
 							require.ErrorIs(t, errors.Join(first[rank], second[rank]), engine.ErrMismatch, "size %d odd %d root %d rank %d", size, odd, root, rank)
 						}
 						require.NoError(t, buffers[odd].check(func(i int) scalar { return input(dtype.Float32, engine.Sum, odd, i) }))
-						for _, c := range w {
-							require.NoError(t, c.Close())
-						}
+						w.must(t, func(_ int, c *engine.Comm) error { return c.Close() })
 					}
 				}
 			}
+		})
+	}
+}
+
+// TestRootMismatch: ranks that disagree on the root may never meet in the
+// broadcast itself. Every rank errs in it or in its next call all the same.
+func TestRootMismatch(t *testing.T) {
+	for name, newWorld := range worlds {
+		t.Run(name, func(t *testing.T) {
+			for size := 2; size <= 4; size++ {
+				for odd := range size {
+					t.Run(fmt.Sprintf("np=%d/odd=%d", size, odd), func(t *testing.T) {
+						t.Parallel()
+						w := newWorld(t, size, engine.Config{})
+						errs := w.each(t, func(rank int, c *engine.Comm) error {
+							x := strided.Of(make([]float32, 100))
+							root := 0
+							if rank == odd {
+								root = size - 1
+							}
+							if err := c.Broadcast(background, x, x, root); err != nil {
+								return err
+							}
+							return c.AllReduce(background, x, x, engine.Sum)
+						})
+						for rank, err := range errs {
+							var mismatch *engine.MismatchError
+							require.ErrorAs(t, err, &mismatch, "rank %d", rank)
+							require.ErrorIs(t, err, engine.ErrMismatch)
+							require.EqualValues(t, 0, mismatch.Seq)
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+// TestSlowRank: a rank that comes late by more than it takes others to wonder.
+func TestSlowRank(t *testing.T) {
+	for name, newWorld := range worlds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 3, engine.Config{})
+			w.must(t, func(rank int, c *engine.Comm) error {
+				if rank == 1 {
+					time.Sleep(2500 * time.Millisecond)
+				}
+				return errors.Join(
+					reduceInPlace(c, layoutNamed("slice").place(t, dtype.Float32, []int64{33, 9}), engine.Sum),
+					broadcastInPlace(c, layoutNamed("slice").place(t, dtype.Float32, []int64{33, 9}), 1))
+			})
 		})
 	}
 }

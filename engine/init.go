@@ -149,7 +149,7 @@ func secretOf(phrase []byte) bootstrap.Secret {
 }
 
 // closeWait is how long Close waits for ranks that still use the communicator.
-const closeWait = 30 * time.Second
+const closeWait = 10 * time.Second
 
 func (p controlPlane) Leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)

@@ -31,7 +31,7 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 	}
 	unwatch := c.watch(ctx, call)
 	c.started.Store(c.now())
-	c.timer.Reset(c.cfg.Timeout)
+	c.timer.Reset(min(slowAfter, c.cfg.Timeout))
 	for {
 		err = attempt(op)
 		if err == nil {

@@ -172,6 +172,82 @@ func TestMissingCallAfterMismatch(t *testing.T) {
 	})
 }
 
+// Two ranks think that they are the root of a broadcast: neither waits for
+// anything, both finish, and the next operation finds out.
+func TestDisagreementThatNobodyMet(t *testing.T) {
+	n := newNetwork(t, 2)
+	for rank, m := range n.members {
+		begin(t, m, call(5), strided.Logical)
+		require.NoError(t, m.End(nil))
+		begin(t, m, cast(rank, 8), strided.Logical)
+		require.NoError(t, m.End(nil))
+	}
+	a := begin(t, n.members[0], call(5), strided.Logical)
+	b := begin(t, n.members[1], call(5), strided.Logical)
+	require.NotEqual(t, a.Sig, b.Sig)
+	n.members[0].Dispute(a)
+	n.deliver()
+	for rank, m := range n.members {
+		var mismatch *MismatchError
+		require.ErrorAs(t, m.End([]Op{a, b}[rank].Stop.Err()), &mismatch)
+		require.EqualValues(t, 1, mismatch.Seq)
+		require.True(t, mismatch.Broken)
+		require.Len(t, mismatch.Groups, 2)
+		require.Contains(t, mismatch.Error(), "broadcast float root 1")
+	}
+}
+
+// A rank waits for a chunk that nobody will send, since it has the tree of
+// another root; the others have finished.
+func TestSlowFindsRanksInDifferentCalls(t *testing.T) {
+	n := newNetwork(t, 3)
+	for _, rank := range []int{0, 1} {
+		begin(t, n.members[rank], cast(0, 8), strided.Logical)
+		require.NoError(t, n.members[rank].End(nil))
+	}
+	op := begin(t, n.members[2], cast(1, 8), strided.Logical)
+	n.members[2].Slow()
+	n.deliver()
+	require.ErrorIs(t, op.Stop.Err(), ErrMismatch)
+	require.ErrorIs(t, n.members[0].Broken(), ErrMismatch)
+}
+
+// Being slow is no fault: everybody goes on, and a rank that was held by the
+// poll is let go.
+func TestSlowButRight(t *testing.T) {
+	n := newNetwork(t, 3)
+	op := begin(t, n.members[0], call(8), strided.Logical)
+	begin(t, n.members[1], call(8), strided.Logical)
+	n.members[0].Slow()
+	for len(n.up) > 0 && len(n.down) == 0 {
+		m := n.up[0]
+		n.up = n.up[1:]
+		require.NoError(t, n.coord.Handle(m.from, m.payload))
+	}
+	for _, d := range n.down {
+		require.NoError(t, n.members[d.to].Handle(d.payload))
+	}
+	n.down = nil
+	ended := make(chan error)
+	go func() { ended <- n.members[1].End(nil) }()
+	n.deliver()
+	require.NoError(t, <-ended)
+	require.NoError(t, op.Stop.Err())
+	require.NoError(t, n.members[0].End(nil))
+	third := begin(t, n.members[2], call(8), strided.Logical)
+	require.EqualValues(t, 0, third.Seq)
+	require.NoError(t, n.members[2].End(nil))
+
+	// And the same operation can still be disputed.
+	m := begin(t, n.members[0], call(8), strided.Logical)
+	begin(t, n.members[1], call(9), strided.Logical)
+	begin(t, n.members[2], call(8), strided.Logical)
+	n.members[0].Slow()
+	n.members[1].Dispute(n.members[1].Restarted())
+	n.deliver()
+	require.ErrorIs(t, m.Stop.Err(), ErrMismatch)
+}
+
 func TestTimeoutNamesWhoHasNotCalled(t *testing.T) {
 	n := newNetwork(t, 3)
 	op := begin(t, n.members[0], call(3), strided.Logical)

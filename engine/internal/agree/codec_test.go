@@ -15,9 +15,10 @@ func opOf(i int) dtype.Op       { return dtype.Op(i) }
 func sampleMessages() [][]byte {
 	k := key{seq: 7, attempt: 1}
 	return [][]byte{
-		(&disputeMsg{key: k, timeout: true}).encode(),
+		(&disputeMsg{key: k, reason: reasonTimeout}).encode(),
 		(&pollMsg{key: k, now: true}).encode(),
-		(&stateMsg{key: k, status: statusInOp, next: 8, call: *call(2, 3), walk: otherWalk, invalid: "dst: too small"}).encode(),
+		(&stateMsg{key: k, status: statusInOp, next: 8, call: *call(2, 3), sig: 9, walk: otherWalk, invalid: "dst: too small",
+			before: []past{{seq: 6, call: *cast(1, 4)}, {seq: 5, call: *call(1)}}}).encode(),
 		(&verdictMsg{key: k, outcome: outcomeMismatch, broken: true, groups: []Group{
 			{Ranks: []int{0, 2}, Call: "all_reduce", status: statusInOp, next: 8},
 			{Ranks: []int{1}, Invalid: "root", status: statusDone, next: 9},

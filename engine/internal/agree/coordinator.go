@@ -17,6 +17,8 @@ const (
 	mismatchGrace = 2 * time.Second
 	// timeoutGrace is how long it waits for answers after a timeout.
 	timeoutGrace = time.Second
+	// slowPause is the least time between two polls because of slowness.
+	slowPause = 500 * time.Millisecond
 	// maxGroups bounds what a verdict lists: the smallest groups, in which the
 	// mistake most likely is, and the largest.
 	maxGroups = 16
@@ -34,13 +36,14 @@ type Coordinator struct {
 	current *settlement
 	queue   []disputeMsg
 	settled []key
+	asked   time.Time // when slowness was last the reason of a poll
 	closed  bool
 }
 
 // settlement is one dispute being settled.
 type settlement struct {
 	key
-	timeout bool
+	reason  reason
 	states  []stateMsg // by rank; statusSilent until answered
 	missing int
 	timer   *time.Timer
@@ -89,31 +92,40 @@ func (c *Coordinator) Handle(from int, payload []byte) error {
 }
 
 func (c *Coordinator) onDispute(d disputeMsg) {
-	switch s := c.current; {
+	s := c.current
+	switch {
+	case d.reason < reasonMisfit || d.reason > reasonTimeout:
 	case slices.Contains(c.settled, d.key):
+	case d.reason == reasonSlow && (s != nil || time.Since(c.asked) < slowPause):
+		// Somebody else is asking, or has just asked.
 	case s == nil:
 		c.open(d)
-	case s.key != d.key:
-		c.queue = append(c.queue, d)
-	case d.timeout && !s.timeout:
+	case s.key == d.key && s.reason == reasonMisfit && d.reason == reasonTimeout:
 		// The ranks still missing have had all the time there is.
+		s.reason = d.reason
 		c.askNow(s)
+	case s.key == d.key && s.reason >= d.reason:
+	default:
+		c.queue = append(c.queue, d)
 	}
 }
 
 func (c *Coordinator) open(d disputeMsg) {
-	s := &settlement{key: d.key, states: make([]stateMsg, c.size), missing: c.size}
+	s := &settlement{key: d.key, reason: d.reason, states: make([]stateMsg, c.size), missing: c.size}
 	c.current = s
-	if d.timeout {
+	switch d.reason {
+	case reasonSlow:
+		c.asked = time.Now()
 		c.askNow(s)
-		return
+	case reasonTimeout:
+		c.askNow(s)
+	default:
+		c.poll(s, false)
 	}
-	c.poll(s, false)
 }
 
-// askNow turns a settlement into one about a timeout.
+// askNow polls ranks whether they have called the operation or not.
 func (c *Coordinator) askNow(s *settlement) {
-	s.timeout = true
 	c.arm(s, timeoutGrace)
 	c.poll(s, true)
 }
@@ -153,53 +165,68 @@ func (c *Coordinator) onState(from int, m *stateMsg) {
 	switch {
 	case s.missing == 0:
 		c.decide(s)
-	case s.timer == nil && s.differ():
+	case s.timer == nil && s.differ(true):
 		c.arm(s, mismatchGrace)
 	}
 }
 
-// differ reports whether the answers so far already show a mismatch.
-func (s *settlement) differ() bool {
+// differ reports whether the answers so far show a mismatch. Whether a rank
+// that has made no call counts as one depends on the question.
+func (s *settlement) differ(missingCounts bool) bool {
 	var first *stateMsg
 	for i := range s.states {
 		st := &s.states[i]
 		switch {
 		case st.status == statusSilent:
-		case st.invalid != "" || st.status == statusNotYet || st.call.Kind == 0:
+		case st.status == statusNotYet:
+			if missingCounts {
+				return true
+			}
+		case st.invalid != "" || st.call.Kind == 0:
 			return true
 		case first == nil:
 			first = st
-		case st.call.Sig != first.call.Sig:
+		case st.sig != first.sig:
 			return true
 		}
 	}
 	return false
 }
 
-func (c *Coordinator) decide(s *settlement) {
-	v := verdictMsg{key: s.key, groups: s.groups()}
-	walks := false
+// walksDiffer reports whether all ranks are in the operation and walk
+// differently.
+func (s *settlement) walksDiffer() bool {
+	differ := false
 	for i := range s.states {
-		st := &s.states[i]
-		walks = walks || st.walk != s.states[0].walk
-		// A rank that has finished the operation with its own error is in step
-		// with the others; one that has finished it rightly is ahead of them.
-		v.broken = v.broken || st.status == statusDone && st.invalid == ""
+		if s.states[i].status != statusInOp {
+			return false
+		}
+		differ = differ || s.states[i].walk != s.states[0].walk
 	}
+	return differ
+}
+
+func (c *Coordinator) decide(s *settlement) {
+	v := verdictMsg{key: s.key}
 	switch {
-	case s.timeout:
-		v.outcome, v.broken = outcomeTimeout, true
-	case s.missing == 0 && !v.broken && !s.differ() && walks:
-		v.outcome, v.groups = outcomeLogical, nil
+	case s.reason == reasonTimeout:
+		v.outcome, v.broken, v.groups = outcomeTimeout, true, s.groups()
+	case !s.differ(s.reason == reasonMisfit) && s.walksDiffer():
+		v.outcome = outcomeLogical
+	case s.reason == reasonSlow && !s.differ(false):
+		v.outcome = outcomeCarryOn
 	default:
 		v.outcome = outcomeMismatch
+		s.mismatch(&v)
 	}
 	if s.timer != nil {
 		s.timer.Stop()
 	}
 	c.current = nil
-	if c.settled = append(c.settled, s.key); len(c.settled) > maxSettled {
-		c.settled = c.settled[1:]
+	if v.outcome != outcomeCarryOn {
+		if c.settled = append(c.settled, s.key); len(c.settled) > maxSettled {
+			c.settled = c.settled[1:]
+		}
 	}
 	m := v.encode()
 	for rank := range c.size {
@@ -209,6 +236,61 @@ func (c *Coordinator) decide(s *settlement) {
 		d := c.queue[0]
 		c.queue = c.queue[1:]
 		c.onDispute(d)
+	}
+}
+
+// mismatch fills in who called what, and whether the ranks are still in step.
+func (s *settlement) mismatch(v *verdictMsg) {
+	first := -1
+	sameCall := true
+	for i := range s.states {
+		st := &s.states[i]
+		// A rank that has finished the operation with its own error is in step
+		// with the others; one that has finished it rightly is ahead of them.
+		v.broken = v.broken || st.status == statusDone && st.invalid == ""
+		if st.status != statusInOp && st.status != statusDone || st.invalid != "" || st.call.Kind == 0 {
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		sameCall = sameCall && st.call.Sig == s.states[first].call.Sig
+	}
+	if seq, ok := s.earlier(); ok && sameCall {
+		// The calls agree but not those before them: report the first of these.
+		v.seq, v.broken = seq, true
+		s.rewind(seq)
+	}
+	v.groups = s.groups()
+}
+
+// earlier finds the first operation before this one about which two ranks
+// disagree, as far back as the ranks have told.
+func (s *settlement) earlier() (uint64, bool) {
+	calls := map[uint64]uint64{}
+	found, ok := uint64(0), false
+	for i := range s.states {
+		for _, p := range s.states[i].before {
+			sig, seen := calls[p.seq]
+			if !seen {
+				calls[p.seq] = p.call.Sig
+			} else if sig != p.call.Sig && (!ok || p.seq < found) {
+				found, ok = p.seq, true
+			}
+		}
+	}
+	return found, ok
+}
+
+// rewind replaces the states by those in an earlier operation.
+func (s *settlement) rewind(seq uint64) {
+	for i := range s.states {
+		st := &s.states[i]
+		for _, p := range st.before {
+			if p.seq == seq {
+				st.status, st.call, st.invalid = statusDone, p.call, ""
+			}
+		}
 	}
 }
 

@@ -1,22 +1,41 @@
 package agree
 
+// past is a call that a rank has finished.
+type past struct {
+	seq     uint64
+	call    Call
+	sig     uint64 // of this call and all before it
+	invalid string // why its arguments were refused, or ""
+}
+
 // history remembers the latest finished calls, so that a rank which has run
 // ahead in a one-way collective can still say what it had called.
 type history struct {
-	ring [64]struct {
-		seq     uint64
-		call    Call
-		invalid string
-		used    bool
+	ring [64]past
+	used [64]bool
+}
+
+func (h *history) add(p past) {
+	i := p.seq % uint64(len(h.ring))
+	h.ring[i], h.used[i] = p, true
+}
+
+func (h *history) find(seq uint64) (past, bool) {
+	i := seq % uint64(len(h.ring))
+	return h.ring[i], h.used[i] && h.ring[i].seq == seq
+}
+
+// told is how many earlier calls a rank lists when it is polled.
+const told = 8
+
+// before lists the calls before seq, latest first.
+func (h *history) before(seq uint64) (list []past) {
+	for n := uint64(1); n <= told && n <= seq; n++ {
+		p, ok := h.find(seq - n)
+		if !ok {
+			break
+		}
+		list = append(list, p)
 	}
-}
-
-func (h *history) add(seq uint64, call *Call, invalid string) {
-	e := &h.ring[seq%uint64(len(h.ring))]
-	e.seq, e.call, e.invalid, e.used = seq, *call, invalid, true
-}
-
-func (h *history) find(seq uint64) (call Call, invalid string, ok bool) {
-	e := &h.ring[seq%uint64(len(h.ring))]
-	return e.call, e.invalid, e.used && e.seq == seq
+	return list
 }

@@ -16,15 +16,15 @@ const maxRemembered = 1024
 type Op struct {
 	Seq     uint64
 	Attempt uint32
-	Sig     uint64
+	Sig     uint64 // of this call and all before it
 	Walk    strided.Walk
 	Stop    *Stop
 }
 
 // Member is one rank's part: its place in the sequence of operations and its
 // answers to the coordinator. Begin, Dispute, Restarted and End belong to the
-// goroutine that runs the operation, one operation at a time; Handle, TimedOut
-// and Fail may be called from any goroutine.
+// goroutine that runs the operation, one operation at a time; Handle, Slow,
+// TimedOut and Fail may be called from any goroutine.
 type Member struct {
 	send func(payload []byte) // to the coordinator; must not block
 
@@ -33,7 +33,12 @@ type Member struct {
 	active bool
 	op     Op
 	call   Call
-	frozen bool // a poll was answered: leave only with the verdict
+	thaw   chan struct{} // not nil: a poll was answered, leave only with the verdict
+
+	// chain is the fold of the signatures of all calls so far. It is in every
+	// signature sent, so that ranks whose broadcasts never met, because they
+	// disagree on the root, still find out in their next operation.
+	chain uint64
 
 	pending  []key            // polls of operations not called yet
 	early    map[uint64]error // verdicts on operations not called yet
@@ -66,12 +71,14 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 	m.next++
 	if err, ok := m.early[seq]; ok {
 		delete(m.early, seq)
-		m.past.add(seq, call, invalid)
+		m.past.add(past{seq: seq, call: *call, invalid: invalid})
+		m.rechain()
 		return Op{}, err
 	}
 	if invalid != "" {
-		m.past.add(seq, call, invalid)
-		m.send((&disputeMsg{key: key{seq, 0}}).encode())
+		m.past.add(past{seq: seq, call: *call, invalid: invalid})
+		m.rechain()
+		m.send((&disputeMsg{key: key{seq, 0}, reason: reasonMisfit}).encode())
 		m.answerPending()
 		return Op{}, nil
 	}
@@ -81,12 +88,16 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 	if m.op.Stop.fired() {
 		m.op.Stop = newStop()
 	}
-	m.active, m.frozen = true, false
+	m.active, m.thaw = true, nil
 	m.call = *call
-	m.op = Op{Seq: seq, Sig: call.Sig, Walk: walk, Stop: m.op.Stop}
+	m.op = Op{Seq: seq, Sig: mix(m.chain, call.Sig), Walk: walk, Stop: m.op.Stop}
 	m.answerPending()
 	return m.op, nil
 }
+
+// rechain starts a new chain after an operation that failed on all ranks, so
+// that those which disagreed about it agree again.
+func (m *Member) rechain() { m.chain = mix(0, m.next) }
 
 // Dispute reports that op does not fit what another rank does. The verdict
 // fires op's Stop. A verdict that has overtaken the report is enough.
@@ -94,18 +105,32 @@ func (m *Member) Dispute(op Op) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.active && m.op.Seq == op.Seq && m.op.Attempt == op.Attempt {
-		m.send((&disputeMsg{key: key{op.Seq, op.Attempt}}).encode())
+		m.dispute(reasonMisfit)
 	}
 }
 
-// TimedOut reports that the operation in progress takes too long. The verdict
-// fires its Stop.
+// Slow reports that the operation in progress takes long, so that ranks which
+// wait for each other in different calls are found.
+func (m *Member) Slow() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.active {
+		m.dispute(reasonSlow)
+	}
+}
+
+// TimedOut reports that the operation in progress takes longer than allowed.
+// The verdict fires its Stop.
 func (m *Member) TimedOut() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.active {
-		m.send((&disputeMsg{key: key{m.op.Seq, m.op.Attempt}, timeout: true}).encode())
+		m.dispute(reasonTimeout)
 	}
+}
+
+func (m *Member) dispute(why reason) {
+	m.send((&disputeMsg{key: key{m.op.Seq, m.op.Attempt}, reason: why}).encode())
 }
 
 // Restarted returns the attempt that follows one whose Stop fired with
@@ -120,16 +145,22 @@ func (m *Member) Restarted() Op {
 // answered meanwhile, End waits for the verdict, which takes precedence.
 func (m *Member) End(result error) error {
 	m.mu.Lock()
-	if result == nil && m.frozen {
-		stop := m.op.Stop
+	defer m.mu.Unlock()
+	for result == nil && m.thaw != nil {
+		stop, thaw := m.op.Stop, m.thaw
 		m.mu.Unlock()
-		<-stop.Done()
-		result = stop.Err()
+		select {
+		case <-stop.Done():
+			result = stop.Err()
+		case <-thaw:
+		}
 		m.mu.Lock()
 	}
-	m.past.add(m.op.Seq, &m.call, "")
+	m.past.add(past{seq: m.op.Seq, call: m.call, sig: m.op.Sig})
 	m.active = false
-	m.mu.Unlock()
+	if m.chain = m.op.Sig; result != nil {
+		m.rechain()
+	}
 	return result
 }
 
@@ -182,17 +213,21 @@ func (m *Member) Handle(payload []byte) error {
 }
 
 func (m *Member) onPoll(p *pollMsg) {
-	answer := stateMsg{key: p.key, next: m.next}
+	answer := stateMsg{key: p.key, next: m.next, before: m.past.before(p.seq)}
 	switch {
 	case m.active && p.seq == m.op.Seq:
 		if p.attempt != m.op.Attempt {
 			return // settled already
 		}
-		m.frozen = true
-		answer.status, answer.call, answer.walk = statusInOp, m.call, m.op.Walk
+		if m.thaw == nil {
+			m.thaw = make(chan struct{})
+		}
+		answer.status, answer.call, answer.sig, answer.walk = statusInOp, m.call, m.op.Sig, m.op.Walk
 	case p.seq < m.next:
 		answer.status = statusDone
-		answer.call, answer.invalid, _ = m.past.find(p.seq)
+		if done, ok := m.past.find(p.seq); ok {
+			answer.call, answer.sig, answer.invalid = done.call, done.sig, done.invalid
+		}
 	case p.now:
 		answer.status = statusNotYet
 	default:
@@ -213,12 +248,19 @@ func (m *Member) answerPending() {
 
 func (m *Member) onVerdict(v *verdictMsg) {
 	mine := m.active && v.key == key{m.op.Seq, m.op.Attempt}
-	if v.outcome == outcomeLogical {
+	switch v.outcome {
+	case outcomeCarryOn:
+		if mine && m.thaw != nil {
+			close(m.thaw)
+			m.thaw = nil
+		}
+		return
+	case outcomeLogical:
 		if !mine || m.op.Stop.fired() {
 			return
 		}
-		m.rememberLogical(m.op.Sig)
-		m.frozen = false
+		m.rememberLogical(m.call.Sig)
+		m.thaw = nil
 		stop := m.op.Stop
 		m.op.Attempt++
 		m.op.Walk = strided.Logical

@@ -23,9 +23,18 @@ type key struct {
 	attempt uint32
 }
 
+// reason is why a rank opens a dispute.
+type reason uint8
+
+const (
+	reasonMisfit  reason = iota + 1 // a chunk does not fit this rank's call
+	reasonSlow                      // the call takes long: is anything wrong?
+	reasonTimeout                   // the call takes longer than is allowed
+)
+
 type disputeMsg struct {
 	key
-	timeout bool // it takes too long, rather than: it does not fit
+	reason reason
 }
 
 type pollMsg struct {
@@ -38,8 +47,10 @@ type stateMsg struct {
 	status  status
 	next    uint64 // the rank's next operation
 	call    Call
+	sig     uint64 // of this call and all before it
 	walk    strided.Walk
 	invalid string
+	before  []past // the calls before, latest first
 }
 
 type outcome uint8
@@ -48,6 +59,7 @@ const (
 	outcomeLogical outcome = iota + 1
 	outcomeMismatch
 	outcomeTimeout
+	outcomeCarryOn
 )
 
 type verdictMsg struct {
@@ -70,15 +82,22 @@ func appendBool(b []byte, v bool) []byte {
 	return append(b, 0)
 }
 
-func (m *disputeMsg) encode() []byte { return appendBool(appendKey(msgDispute, m.key), m.timeout) }
+func (m *disputeMsg) encode() []byte { return append(appendKey(msgDispute, m.key), byte(m.reason)) }
 func (m *pollMsg) encode() []byte    { return appendBool(appendKey(msgPoll, m.key), m.now) }
 
 func (m *stateMsg) encode() []byte {
 	b := append(appendKey(msgState, m.key), byte(m.status))
 	b = binary.LittleEndian.AppendUint64(b, m.next)
 	b = m.call.appendTo(b)
+	b = binary.LittleEndian.AppendUint64(b, m.sig)
 	b = binary.LittleEndian.AppendUint64(b, uint64(m.walk))
-	return appendText(b, m.invalid)
+	b = appendText(b, m.invalid)
+	b = append(b, byte(len(m.before)))
+	for i := range m.before {
+		b = binary.LittleEndian.AppendUint64(b, m.before[i].seq)
+		b = m.before[i].call.appendTo(b)
+	}
+	return b
 }
 
 func (m *verdictMsg) encode() []byte {
@@ -104,11 +123,16 @@ func decode(payload []byte) (any, error) {
 	var m any
 	switch t {
 	case msgDispute:
-		m = &disputeMsg{key: k, timeout: r.u8() != 0}
+		m = &disputeMsg{key: k, reason: reason(r.u8())}
 	case msgPoll:
 		m = &pollMsg{key: k, now: r.u8() != 0}
 	case msgState:
-		m = &stateMsg{key: k, status: status(r.u8()), next: r.u64(), call: readCall(r), walk: strided.Walk(r.u64()), invalid: r.text()}
+		st := &stateMsg{key: k, status: status(r.u8()), next: r.u64(), call: readCall(r), sig: r.u64(),
+			walk: strided.Walk(r.u64()), invalid: r.text()}
+		for n := r.u8(); n > 0 && !r.bad; n-- {
+			st.before = append(st.before, past{seq: r.u64(), call: readCall(r)})
+		}
+		m = st
 	case msgVerdict:
 		v := &verdictMsg{key: k, outcome: outcome(r.u8()), broken: r.u8() != 0}
 		for n := r.u32(); n > 0 && !r.bad; n-- {
