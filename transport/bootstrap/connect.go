@@ -57,7 +57,8 @@ type Config struct {
 	// Logger; nil means slog.Default.
 	Logger *slog.Logger
 
-	version uint16 // for tests
+	version uint16        // for tests
+	strange time.Duration // for tests
 }
 
 func (cfg *Config) validate() error {
@@ -105,6 +106,9 @@ func Connect(ctx context.Context, cfg Config) (*Session, *Control, error) {
 	}
 	if cfg.version == 0 {
 		cfg.version = ProtocolVersion
+	}
+	if cfg.strange == 0 {
+		cfg.strange = strangeRootTime
 	}
 	if err := cfg.validate(); err != nil {
 		return nil, nil, &transport.RankError{Rank: cfg.Rank, Doing: "bootstrap", Err: err}
@@ -157,7 +161,7 @@ func Connect(ctx context.Context, cfg Config) (*Session, *Control, error) {
 func (cfg *Config) connect(ctx context.Context, s *Session, self Peer, root *Root, deadline time.Time) (*Control, error) {
 	j := &joining{
 		self: self, size: cfg.Size, fingerprint: cfg.Fingerprint, key: s.key, version: cfg.version,
-		patience: time.Until(deadline), instance: rand.Uint64(), log: cfg.Logger,
+		patience: time.Until(deadline), strange: cfg.strange, instance: rand.Uint64(), log: cfg.Logger,
 	}
 	local := false // the root is reached by a name that means this machine, on every machine
 	switch {

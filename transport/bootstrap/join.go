@@ -23,6 +23,7 @@ type joining struct {
 	key         []byte
 	version     uint16
 	patience    time.Duration
+	strange     time.Duration // strangeRootTime, except in tests
 	instance    uint64
 	log         *slog.Logger
 	anywhere    bool // set by listen
@@ -45,13 +46,15 @@ const (
 // there is none.
 func (j *joining) join(ctx context.Context) (*Table, error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, j.patience)
+	deadline := began.Add(j.patience)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	var strange time.Time // since when the root's address is held by others
 	pause := 4 * time.Millisecond
 	listening := false
+	said := 4 * time.Second // when the log is next told
 	var last error
-	for attempt := 0; ; attempt++ {
+	for {
 		err := func() error {
 			conn, err := j.reach(ctx)
 			if err != nil {
@@ -77,8 +80,8 @@ func (j *joining) join(ctx context.Context) (*Table, error) {
 		if err == nil {
 			return j.table, nil
 		}
-		if ctx.Err() == nil || last == nil {
-			last = err
+		if ctx.Err() == nil && time.Now().Before(deadline) || last == nil {
+			last = err // what is cut short by the deadline tells nothing
 		}
 		var world *WorldError
 		var stop *fatal
@@ -90,7 +93,7 @@ func (j *joining) join(ctx context.Context) (*Table, error) {
 		case errors.Is(err, transport.ErrVersion):
 			return nil, j.errorf(err)
 		case errors.Is(err, transport.ErrUnauthenticated), errors.Is(err, errNotMonel), errors.Is(err, errHandshakeEnded), errors.Is(err, ErrAddress):
-			limit := strangeRootTime
+			limit := j.strange
 			if errors.Is(err, ErrAddress) {
 				limit = unknownNameTime
 			}
@@ -102,8 +105,9 @@ func (j *joining) join(ctx context.Context) (*Table, error) {
 		default:
 			strange = time.Time{}
 		}
-		if attempt == 20 {
-			j.log.Info("still trying to reach the root", "rank", j.self.Rank, "root", j.where, "reason", err.Error())
+		if waited := time.Since(began); waited > said {
+			said = waited + 30*time.Second
+			j.log.Info("still trying to reach the root", "rank", j.self.Rank, "root", j.where, "after", waited.Round(time.Second), "reason", err.Error())
 		}
 		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {

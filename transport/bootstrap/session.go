@@ -172,6 +172,7 @@ func (s *Session) DialFor(ctx context.Context, purpose Purpose, peer, channel in
 	defer context.AfterFunc(s.ctx, cancel)()
 	in := intro{version: s.version, purpose: purpose, session: s.table.session, from: s.rank, to: peer, channel: channel}
 	var refusals int
+	var last error // that was not cut short
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
 		// The listener waits for its own table before it answers, so it may
 		// take longer than a stranger is given.
@@ -183,6 +184,9 @@ func (s *Session) DialFor(ctx context.Context, purpose Purpose, peer, channel in
 		case s.ctx.Err() != nil:
 			return nil, s.rankError(s.rank, doing, fmt.Errorf("%w: this rank closed its session", transport.ErrClosed))
 		case ctx.Err() != nil:
+			if last != nil {
+				err = last
+			}
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return nil, s.rankError(peer, doing, fmt.Errorf("%w: no connection (%w)", transport.ErrTimeout, err))
 			}
@@ -198,6 +202,7 @@ func (s *Session) DialFor(ctx context.Context, purpose Purpose, peer, channel in
 		default:
 			return nil, s.rankError(peer, doing, err)
 		}
+		last = err
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
