@@ -142,6 +142,9 @@ func TestBroadcastMatrix(t *testing.T) {
 			w := localWorld(t, size, engine.Config{ChunkBytes: smallChunk})
 			for _, dt := range dtype.All() {
 				for root := range size {
+					if dt != dtype.Float32 && root != int(dt)%size {
+						continue // trees do not depend on the dtype
+					}
 					for _, shape := range shapesFor(smallChunk / int64(dt.Size())) {
 						for _, l := range layouts {
 							broadcastCase{dt, shape, []string{l.name}, root, true}.run(t, w)
