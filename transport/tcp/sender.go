@@ -26,7 +26,8 @@ type sender struct {
 	mu    sync.Mutex
 	free  []*slot // the one used last on top: it is the likeliest to be in cache
 	made  int     // slots allocated
-	queue queue   // what the writer has to write
+	queue queue   // what is not written yet
+	busy  bool    // there is a writer, and the queue is its to write
 	err   error   // why nothing more is taken
 }
 
@@ -121,12 +122,9 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 		s.free = append(s.free, cur)
 		return s.err
 	}
-	waiting := !s.queue.empty() // and so the writer is at it
 	s.queue.push(outgoing{parts: [2][]byte{frame}, slot: cur})
-	if waiting {
-		return nil
-	}
-	if !s.flush() {
+	if !s.busy && !s.flush() {
+		s.busy = true
 		s.mesh.writers.Add(1)
 		go s.write()
 	}
@@ -165,11 +163,19 @@ func (s *sender) wrote(n int) {
 // write is the writer: it writes until the queue is empty or the link breaks.
 func (s *sender) write() {
 	defer s.mesh.writers.Done()
-	err := s.wire.drain(s)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil {
-		s.breakdown(err)
+	for {
+		err := s.wire.drain(s)
+		s.mu.Lock()
+		if err != nil {
+			s.breakdown(err)
+		}
+		// The caller may have added to the queue after drain found it empty.
+		s.busy = !s.queue.empty()
+		busy := s.busy
+		s.mu.Unlock()
+		if !busy {
+			return
+		}
 	}
 }
 

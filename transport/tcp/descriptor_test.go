@@ -1,0 +1,5 @@
+//go:build !windows
+
+package tcp_test
+
+func descriptor(fd uintptr) int { return int(fd) }

@@ -1,0 +1,5 @@
+package tcp_test
+
+import "syscall"
+
+func descriptor(fd uintptr) syscall.Handle { return syscall.Handle(fd) }

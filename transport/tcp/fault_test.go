@@ -1,0 +1,201 @@
+package tcp_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/tcp"
+)
+
+// scripted is a ConnSource whose calls the test answers.
+type scripted struct {
+	dial, accept func(ctx context.Context) (net.Conn, error)
+}
+
+func (s scripted) Dial(ctx context.Context, _, _ int) (net.Conn, error)   { return s.dial(ctx) }
+func (s scripted) Accept(ctx context.Context, _, _ int) (net.Conn, error) { return s.accept(ctx) }
+
+// tcpPair returns the two ends of a loopback connection.
+func tcpPair(t *testing.T) (net.Conn, net.Conn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	a, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		a.Close()
+		b.Close()
+	})
+	return a, b
+}
+
+func TestHostileBytes(t *testing.T) {
+	tooLong := binary.LittleEndian.AppendUint32(nil, tcp.DefaultSlotSize+1)
+	for _, c := range []struct {
+		name, bytes string
+		want        error
+		text        string
+	}{
+		{"length beyond a slot", string(tooLong) + strings.Repeat("\x00", 100), transport.ErrProtocol, "262145"},
+		{"another protocol", strings.Repeat("GET / HTTP/1.1\r\n", 10), transport.ErrProtocol, "frame"},
+		{"end at once", "", transport.ErrPeerLost, "ended"},
+		{"end amid a head", "\x05\x00", transport.ErrPeerLost, "amid a chunk"},
+		{"end amid a payload", "\x05" + strings.Repeat("\x00", 57), transport.ErrPeerLost, "amid a chunk"},
+	} {
+		for _, portable := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/portable=%v", c.name, portable), func(t *testing.T) {
+				ours, theirs := tcpPair(t)
+				m := tcp.New(tcp.Config{Rank: 0, Size: 9, Portable: portable}, scripted{
+					accept: func(context.Context) (net.Conn, error) { return ours, nil },
+				})
+				defer m.Close()
+				if _, err := io.WriteString(theirs, c.bytes); err != nil {
+					t.Fatal(err)
+				}
+				theirs.Close()
+				v, err := m.Receiver(t.Context(), 7, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 2 {
+					_, _, err := v.Next(t.Context())
+					var re *transport.RankError
+					if !errors.As(err, &re) || re.Rank != 7 || !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
+						t.Fatalf("Next: %v; want a RankError about rank 7, %v, saying %q", err, c.want, c.text)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestSourceErrors checks what becomes of a connection that cannot be made, and
+// that a later call tries again.
+func TestSourceErrors(t *testing.T) {
+	refused := errors.New("connection refused")
+	strange := &transport.RankError{Rank: 3, Doing: "shaking hands", Err: transport.ErrUnauthenticated}
+	for _, c := range []struct {
+		give error
+		rank int
+		want error
+	}{
+		{refused, 1, transport.ErrPeerLost},
+		{refused, 1, refused},
+		{fmt.Errorf("greeting: %w", transport.ErrVersion), 1, transport.ErrVersion},
+		{strange, 3, transport.ErrUnauthenticated},
+	} {
+		give := c.give
+		ours, theirs := tcpPair(t)
+		get := func(context.Context) (net.Conn, error) {
+			if give != nil {
+				return nil, give
+			}
+			return ours, nil
+		}
+		m := tcp.New(tcp.Config{Rank: 0, Size: 4}, scripted{get, get})
+		defer m.Close()
+		_, err := m.Sender(t.Context(), 1, 0)
+		var re *transport.RankError
+		if !errors.As(err, &re) || re.Rank != c.rank || !errors.Is(err, c.want) {
+			t.Errorf("Sender, the source saying %v: %v", c.give, err)
+		}
+		v, err := m.Receiver(t.Context(), 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := v.Next(t.Context()); !errors.As(err, &re) || re.Rank != c.rank || !errors.Is(err, c.want) {
+			t.Errorf("Next, the source saying %v: %v", c.give, err)
+		}
+		give = nil
+		s, err := m.Sender(t.Context(), 1, 0)
+		if err != nil {
+			t.Fatalf("Sender, once the source works: %v", err)
+		}
+		if err := put(t.Context(), s, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readFrame(theirs); err != nil || got != "hello" {
+			t.Errorf("the peer reads %q, %v", got, err)
+		}
+	}
+}
+
+// readFrame reads a frame as a peer of another making would.
+func readFrame(r io.Reader) (string, error) {
+	head := make([]byte, 8+transport.HeaderSize)
+	if _, err := io.ReadFull(r, head); err != nil {
+		return "", err
+	}
+	payload := make([]byte, binary.LittleEndian.Uint32(head))
+	_, err := io.ReadFull(r, payload)
+	return string(payload), err
+}
+
+// TestWaitingForConnection ends waits for a connection by each of the ways
+// there are.
+func TestWaitingForConnection(t *testing.T) {
+	never := func(ctx context.Context) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	m := tcp.New(tcp.Config{Rank: 0, Size: 2}, scripted{never, never})
+	v, err := m.Receiver(t.Context(), 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]func(ctx context.Context) error{
+		"Sender": func(ctx context.Context) error { _, err := m.Sender(ctx, 1, 0); return err },
+		"Next":   func(ctx context.Context) error { _, _, err := v.Next(ctx); return err },
+	}
+	for name, call := range calls {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		if err := call(ctx); err != context.DeadlineExceeded {
+			t.Errorf("%s: %v, want the context's own error", name, err)
+		}
+		cancel()
+	}
+	results := make(chan error)
+	for _, call := range calls {
+		go func() { results <- call(t.Context()) }()
+	}
+	time.Sleep(10 * time.Millisecond)
+	m.Close()
+	for range calls {
+		if err := <-results; !errors.Is(err, transport.ErrClosed) {
+			t.Errorf("%v, want ErrClosed", err)
+		}
+	}
+}
+
+func TestNewRefusesNonsense(t *testing.T) {
+	for _, cfg := range []tcp.Config{
+		{}, {Size: -1}, {Rank: 2, Size: 2}, {Rank: -1, Size: 2},
+		{Size: 2, Slots: 1}, {Size: 2, SlotSize: -1}, {Size: 2, SlotSize: 1 << 31},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("New(%+v) does not panic", cfg)
+				}
+			}()
+			tcp.New(cfg, nil)
+		}()
+	}
+}
