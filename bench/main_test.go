@@ -76,7 +76,7 @@ func TestEveryCollectiveAndLayoutBetweenProcesses(t *testing.T) {
 	for _, collective := range []string{"all_reduce", "broadcast"} {
 		for _, layout := range layouts.Names() {
 			t.Run(collective+"/"+string(layout), func(t *testing.T) {
-				r := invoke(t, quick(collective, "-np", "3", "-b", "8", "-e", "512K", "-f", "16", "--layout", string(layout), "--json", "-")...)
+				r := invoke(t, quick(collective, "-np", "3", "-b", "8", "-e", "512K", "-f", "16", "--transport", "tcp", "--layout", string(layout), "--json", "-")...)
 				require.Zero(t, r.status, r.stderr)
 				all := records(t, r.stdout)
 				require.Len(t, all, 10)
