@@ -111,7 +111,7 @@ type squares struct {
 func (p *plan) squares(mem unsafe.Pointer, rows, cols int64) squares {
 	band := p.bandRows()
 	s := squares{p: p, rows: rows, cols: cols, band: band, first: band, square: 4 * band, width: max(1, squareBytes/p.es)}
-	if p.rowStride() == p.es && p.colStride()%cacheLine == 0 {
+	if p.rowStride() == p.es && cacheLine%p.es == 0 && p.colStride()%cacheLine == 0 {
 		s.first -= int64(uintptr(mem)) % cacheLine / p.es
 	}
 	switch {
