@@ -47,6 +47,9 @@ func (p *peer) lost() error {
 // all who wait for it. What it committed before that is visible here: it wrote
 // to the segment before it, or the kernel for it, ended the connection.
 func (p *peer) lose(err error) {
+	if p.mesh.ctx.Err() != nil {
+		return // it was this side that ended it
+	}
 	var re *transport.RankError
 	switch {
 	case errors.As(err, &re):

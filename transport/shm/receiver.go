@@ -43,6 +43,9 @@ func (r *receiver) meet(seg *segment, failure error) bool {
 
 // join waits for the sender to make the link.
 func (r *receiver) join(ctx context.Context) error {
+	if r.isClosing() {
+		return r.peer.mesh.errClosed()
+	}
 	select {
 	case <-r.met:
 		return r.failure

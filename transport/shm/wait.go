@@ -20,10 +20,16 @@ const (
 	awakeTime = 100 * time.Microsecond
 	// crowdTime is how long giving way takes at least when somebody else ran.
 	crowdTime = 2 * time.Microsecond
+	// hogTime is how long it takes when that is no other rank in a wait like
+	// this, but somebody with work of his own. Then sleeping is better: whoever
+	// is woken goes before those who have been running all the time.
+	hogTime = 100 * time.Microsecond
 	// maxYields is how often a wait gives way to others that run before it
 	// sleeps: a few times is cheaper than sleeping and being woken when it is
 	// the peer that runs.
-	maxYields = 8
+	maxYields = 4
+	// probeWaits is how often a wait that would not watch at all does so.
+	probeWaits = 64
 
 	// napTime bounds one sleep. Nothing correct depends on it; a peer that
 	// writes nonsense into the words that say who sleeps cannot make a sleep
@@ -56,6 +62,8 @@ type end struct {
 	channel int
 	lap     uint32 // looks per lap
 	laps    int    // to watch before giving way; adapts
+	skipped uint   // waits that did not watch
+	goFirst bool   // let other goroutines run first: the peer was one of them
 
 	// use tells Close when the segment is no longer touched.
 	use atomic.Uint32
@@ -98,39 +106,65 @@ func (e *end) failed() error {
 // fails, the mesh is closed or ctx ends, and *word is still old then.
 func (e *end) wait(ctx context.Context, word *atomic.Uint32, old uint32) error {
 	p := (*uint32)(unsafe.Pointer(word))
-	for range e.laps {
+	if e.watch(p, old) {
+		return nil
+	}
+	start := time.Now()
+	asked := false // other goroutines of this process have had their turn
+	for now, yields := start, 0; yields < maxYields && now.Sub(start) < awakeTime; now = time.Now() {
+		if err := e.cut(ctx, word, old); err != nil || word.Load() != old {
+			return err
+		}
+		if !asked && (e.goFirst || now.Sub(start) > awakeTime/2) {
+			asked = true
+			runtime.Gosched()
+			if e.goFirst = word.Load() != old; e.goFirst {
+				e.laps /= 2
+				return nil
+			}
+			now = time.Now()
+		}
+		yieldThread()
+		if word.Load() != old {
+			e.laps /= 2 // it was the peer that wanted this processor
+			return nil
+		}
+		if took := time.Since(now); took > hogTime {
+			break
+		} else if took > crowdTime {
+			if yields++; yields == 1 {
+				e.laps /= 2
+			}
+			continue
+		}
 		if spin(p, old, e.lap) {
 			e.laps = min(e.laps+1, maxLaps)
 			return nil
 		}
 	}
-	start := time.Now()
-	for now, yields := start, 0; yields < maxYields && now.Sub(start) < awakeTime; {
-		if err := e.cut(ctx, word, old); err != nil || word.Load() != old {
-			return err
-		}
+	if !asked {
 		runtime.Gosched()
-		if word.Load() != old {
-			return nil
-		}
-		yieldThread()
-		looks := e.lap
-		before := now
-		if now = time.Now(); now.Sub(before) > crowdTime {
-			yields++
-			e.laps /= 2
-			looks = 1
-		} else {
-			e.laps = min(e.laps+1, maxLaps)
-		}
-		if spin(p, old, looks) {
-			return nil
-		}
-		if looks > 1 {
-			now = time.Now()
-		}
 	}
 	return e.sleep(ctx, word, old)
+}
+
+// watch is the first part of a wait: it only looks, for as many laps as have
+// paid lately. Each success adds one; half of them are dropped when nothing came
+// and others wanted the processor. Now and then it tries again.
+func (e *end) watch(p *uint32, old uint32) bool {
+	laps := e.laps
+	if laps == 0 {
+		if e.skipped++; e.skipped%probeWaits == 0 {
+			laps = maxLaps
+		}
+	}
+	for range laps {
+		if spin(p, old, e.lap) {
+			e.laps = min(e.laps+1, maxLaps)
+			return true
+		}
+	}
+	return false
 }
 
 // cut returns why a wait must end, if so.
