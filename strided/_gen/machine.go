@@ -8,6 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+	"github.com/mmcloughlin/avo/x86"
 )
 
 // machine emits instructions for one vector width: 32 bytes with AVX2 and F16C,
@@ -21,6 +22,8 @@ type machine struct {
 
 	spills  reg.GPVirtual // stack of the current function for spills
 	spilled int           // how many the current step has made
+
+	deepStack bool // the next functions need more stack than NOSPLIT grants
 }
 
 type vec = reg.VecVirtual
@@ -40,7 +43,9 @@ func (m *machine) wide() bool { return m.width == 64 }
 // function starts an assembly function. Its name carries the tier.
 func (m *machine) function(name, signature, doc string) {
 	m.Function(name)
-	m.Attributes(attr.NOSPLIT)
+	if !m.deepStack {
+		m.Attributes(attr.NOSPLIT)
+	}
 	m.Pragma("noescape")
 	m.SignatureExpr(signature)
 	m.Doc(name + " " + doc)
@@ -189,14 +194,29 @@ const (
 	towardsZero = operand.U8(3)
 )
 
+// narrow16 converts float32 to float16.
 func (m *machine) narrow16(lo, hi vec, mode operand.U8) vec {
-	l, h, r := m.half(), m.half(), m.vec()
-	m.VCVTPS2PH(mode, lo, l)
+	l, h, r := m.vec(), m.half(), m.vec()
+	convert, err := x86.VCVTPS2PH(mode, lo, lowerHalf(l))
+	if err != nil {
+		panic(err)
+	}
+	// The instruction clears the rest of the register. Unless the allocator is
+	// told, it keeps what was there alive from the start of the function.
+	convert.Outputs = []operand.Op{l}
+	m.Instruction(convert)
 	m.VCVTPS2PH(mode, hi, h)
 	if m.wide() {
-		m.VINSERTI64X4(operand.U8(1), h, l.AsZ(), r)
+		m.VINSERTI64X4(operand.U8(1), h, l, r)
 	} else {
-		m.VINSERTI128(operand.U8(1), h, l.AsY(), r)
+		m.VINSERTI128(operand.U8(1), h, l, r)
 	}
 	return r
+}
+
+func lowerHalf(v vec) reg.Register {
+	if v.Size() == 64 {
+		return v.AsY()
+	}
+	return v.AsX()
 }

@@ -20,9 +20,42 @@ func Scatter(dst, src unsafe.Pointer, n, es int, dstStride int64) {
 }
 
 // Transpose stores dst[r*dstRowStride + c*es] = src[r*es + c*srcColStride] for
-// rows × cols elements of es bytes: the source is contiguous along rows, the
-// destination along columns. Strides count bytes and may have any sign; dst's
-// rows do not overlap.
+// rows × cols elements of es bytes, es one of 1, 2, 4, 8, 16: the source is
+// contiguous along rows, the destination along columns. Strides count bytes and
+// may have any sign; dst's rows do not overlap.
 func Transpose(dst unsafe.Pointer, dstRowStride int64, src unsafe.Pointer, srcColStride int64, rows, cols, es int) {
-	transposeScalar(dst, dstRowStride, src, srcColStride, rows, cols, es)
+	m := matrix{dst, dstRowStride, src, srcColStride, es}
+	if active == Scalar || !m.transposeVector(rows, cols) {
+		m.transposeScalar(0, 0, rows, cols)
+	}
+}
+
+// matrix is what Transpose moves.
+type matrix struct {
+	dst       unsafe.Pointer
+	rowStride int64 // of dst, in bytes
+	src       unsafe.Pointer
+	colStride int64 // of src, in bytes
+	es        int
+}
+
+func (m *matrix) dstAt(r, c int) unsafe.Pointer {
+	return unsafe.Add(m.dst, int64(r)*m.rowStride+int64(c*m.es))
+}
+
+func (m *matrix) srcAt(r, c int) unsafe.Pointer {
+	return unsafe.Add(m.src, int64(r*m.es)+int64(c)*m.colStride)
+}
+
+// race tells the race detector what assembly is about to touch.
+func (m *matrix) race(rows, cols int) {
+	if !raceEnabled {
+		return
+	}
+	for c := range cols {
+		raceRead(m.srcAt(0, c), rows*m.es)
+	}
+	for r := range rows {
+		raceWrite(m.dstAt(r, 0), cols*m.es)
+	}
 }

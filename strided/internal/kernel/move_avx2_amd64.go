@@ -3,3 +3,28 @@
 //go:build !noasm
 
 package kernel
+
+// avx2Transpose1 moves 64 rows by cols elements of 1 bytes, cols being a multiple of 64 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+//
+//go:noescape
+func avx2Transpose1(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+
+// avx2Transpose2 moves 32 rows by cols elements of 2 bytes, cols being a multiple of 32 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+//
+//go:noescape
+func avx2Transpose2(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+
+// avx2Transpose4 moves 16 rows by cols elements of 4 bytes, cols being a multiple of 16 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+//
+//go:noescape
+func avx2Transpose4(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+
+// avx2Transpose8 moves 8 rows by cols elements of 8 bytes, cols being a multiple of 8 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+//
+//go:noescape
+func avx2Transpose8(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+
+// avx2Transpose16 moves 4 rows by cols elements of 16 bytes, cols being a multiple of 4 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+//
+//go:noescape
+func avx2Transpose16(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)

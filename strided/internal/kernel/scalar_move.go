@@ -28,18 +28,16 @@ func moveAs[T any](dst unsafe.Pointer, dstStride int64, src unsafe.Pointer, srcS
 	}
 }
 
-// transposeTile is the edge of the square that transposeScalar finishes before
-// it goes on: its lines of source and destination stay in the first-level cache.
-const transposeTile = 16
+// scalarTile is the edge of the square that transposeScalar finishes before it
+// goes on: its lines of source and destination stay in the first-level cache.
+const scalarTile = 16
 
-func transposeScalar(dst unsafe.Pointer, dstRowStride int64, src unsafe.Pointer, srcColStride int64, rows, cols, es int) {
-	for r := 0; r < rows; r += transposeTile {
-		for c := 0; c < cols; c += transposeTile {
-			d := unsafe.Add(dst, int64(r)*dstRowStride+int64(c*es))
-			s := unsafe.Add(src, int64(r*es)+int64(c)*srcColStride)
-			h, w := min(transposeTile, rows-r), min(transposeTile, cols-c)
-			for i := range h {
-				move(unsafe.Add(d, int64(i)*dstRowStride), int64(es), unsafe.Add(s, i*es), srcColStride, w, es)
+// transposeScalar moves the rectangle of rows [r0, r1) and columns [c0, c1).
+func (m *matrix) transposeScalar(r0, c0, r1, c1 int) {
+	for r := r0; r < r1; r += scalarTile {
+		for c := c0; c < c1; c += scalarTile {
+			for i := r; i < min(r+scalarTile, r1); i++ {
+				move(m.dstAt(i, c), int64(m.es), m.srcAt(i, c), m.colStride, min(scalarTile, c1-c), m.es)
 			}
 		}
 	}

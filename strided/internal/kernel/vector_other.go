@@ -19,3 +19,5 @@ func reduceVector(op dtype.Op, dt dtype.DType, out1, out2, a, b unsafe.Pointer, 
 func averageVector(dtype.DType, unsafe.Pointer, unsafe.Pointer, unsafe.Pointer, unsafe.Pointer, int, int) bool {
 	return false
 }
+
+func (m *matrix) transposeVector(rows, cols int) bool { return false }
