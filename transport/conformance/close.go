@@ -17,7 +17,7 @@ func closeWakesWaiters(t *testing.T, f Factory) {
 	fillUp(r, full)
 	r.sender(1, 0, 1)
 	waiters := []func() error{
-		func() error { _, err := full.Acquire(r.ctx); return err },
+		func() error { return putUntilError(r, full) },
 		next(r, r.receiver(1, 0, 1)),
 		next(r, r.receiver(1, 0, 2)),
 	}

@@ -28,10 +28,7 @@ func deathWakesAcquire(t *testing.T, f Factory) {
 	s, _ := r.link()
 	fillUp(r, s)
 	result := make(chan error, 1)
-	go func() {
-		_, err := s.Acquire(r.ctx)
-		result <- err
-	}()
+	go func() { result <- putUntilError(r, s) }()
 	time.Sleep(pause)
 	r.Kill(1)
 	if err := wantLost(<-result, 1); err != nil {

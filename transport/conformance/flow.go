@@ -53,6 +53,16 @@ func fillUp(r *rig, s transport.Sender) int {
 	}
 }
 
+// putUntilError sends full chunks. On a link that is full it waits in Acquire,
+// perhaps after a few more that have found room meanwhile.
+func putUntilError(r *rig, s transport.Sender) error {
+	for {
+		if err := put(r.ctx, s, 0, r.slotSize()); err != nil {
+			return err
+		}
+	}
+}
+
 // backpressure fills a link and has the receiver wake the sender.
 func backpressure(t *testing.T, f Factory) {
 	r := newRig(t, f, 2)

@@ -43,8 +43,8 @@ func noLeakAfterDeath(t *testing.T, f Factory) {
 		s := r.sender(0, 1, 0)
 		fillUp(r, s)
 		r.Kill(1)
-		if _, err := s.Acquire(r.ctx); err == nil {
-			t.Fatal("Acquire on a full link to a dead rank succeeds")
+		if err := wantLost(putUntilError(r, s), 1); err != nil {
+			t.Fatal(err)
 		}
 		r.close()
 	})

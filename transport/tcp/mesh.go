@@ -38,6 +38,7 @@ type Mesh struct {
 	closing sync.Once
 
 	writers sync.WaitGroup // goroutines that write
+	stalled stalled        // senders that wait for room in their sockets
 }
 
 // linkKey names one end of a link among those of its direction.
@@ -150,7 +151,7 @@ func (m *Mesh) open(ctx context.Context, get func(ctx context.Context, peer, cha
 		conn.Close()
 		return nil, m.errClosed()
 	}
-	w, err := newWire(conn, &m.cfg)
+	w, err := newWire(conn, &m.cfg, &m.stalled)
 	if err != nil {
 		conn.Close()
 		return nil, lost(peer, doing, err)

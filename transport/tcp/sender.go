@@ -9,26 +9,33 @@ import (
 )
 
 // sender implements transport.Sender. Its caller, one goroutine at a time,
-// fills slots and writes them as far as the socket takes them at once; the
-// writer, a goroutine that exists while the queue is not empty, does the rest.
+// fills slots and writes them as far as the socket takes them at once. What is
+// left is written, always oldest first and under the lock, by whoever gets to
+// it: the caller as it commits more or waits for a slot, a receiver of the same
+// mesh while it polls, or the writer, a goroutine that is there while the queue
+// is not empty and sleeps until the socket has room.
+//
+// Without a way to write what fits at once, the writer alone writes.
 type sender struct {
 	mesh          *Mesh
 	peer, channel int
 
 	dialing chan struct{} // holds a token while nobody is connecting
 	wire    wire          // nil until connected; guarded by the token until then
+	try     tryWriter     // the wire, if it can
 
 	cur    *slot  // acquired and not committed; the caller's own
 	number uint32 // of the next frame; the caller's own
+	spin   spin   // the caller's own
 
 	room chan struct{} // a token says: a slot may be free, or the link broken
 
-	mu    sync.Mutex
-	free  []*slot // the one used last on top: it is the likeliest to be in cache
-	made  int     // slots allocated
-	queue queue   // what is not written yet
-	busy  bool    // there is a writer, and the queue is its to write
-	err   error   // why nothing more is taken
+	mu     sync.Mutex
+	free   []*slot // the one used last on top: it is the likeliest to be in cache
+	made   int     // slots allocated
+	queue  queue   // what is not written yet
+	writer bool    // the writer exists
+	err    error   // why nothing more is taken
 }
 
 func newSender(m *Mesh, peer, channel int) *sender {
@@ -38,6 +45,7 @@ func newSender(m *Mesh, peer, channel int) *sender {
 		channel: channel,
 		dialing: make(chan struct{}, 1),
 		room:    make(chan struct{}, 1),
+		spin:    newSpin(m.cfg.Spin),
 	}
 	s.dialing <- struct{}{}
 	return s
@@ -65,22 +73,32 @@ func (s *sender) connect(ctx context.Context) error {
 		return err
 	}
 	s.wire = w
+	s.try, _ = w.(tryWriter)
 	return nil
 }
 
 func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
+	var poll polling
 	for {
 		s.mu.Lock()
 		err := s.err
 		if err == nil && s.cur == nil {
 			s.cur = s.take()
+			if s.cur == nil {
+				s.flush()
+				s.cur = s.take()
+			}
 		}
 		s.mu.Unlock()
 		if err != nil {
 			return nil, err
 		}
 		if s.cur != nil {
+			poll.success()
 			return s.cur.payload(), nil
+		}
+		if s.try != nil && poll.again(&s.spin) {
+			continue
 		}
 		select {
 		case <-s.room:
@@ -123,29 +141,37 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 		return s.err
 	}
 	s.queue.push(outgoing{parts: [2][]byte{frame}, slot: cur})
-	if !s.busy && !s.flush() {
-		s.busy = true
+	s.flush()
+	if !s.writer && !s.queue.empty() {
+		s.writer = true
+		s.mesh.stalled.add(s)
 		s.mesh.writers.Add(1)
 		go s.write()
 	}
 	return s.err
 }
 
-// flush writes what the socket takes without waiting and says whether that was
-// all, or the link is broken. The caller holds the lock.
-func (s *sender) flush() (done bool) {
-	for !s.queue.empty() {
-		n, err := s.wire.tryWrite(s.queue.buffers())
+// flush writes what the socket takes at once. The caller holds the lock.
+func (s *sender) flush() {
+	for s.try != nil && !s.queue.empty() {
+		n, err := s.try.tryWrite(s.queue.buffers())
 		if err != nil {
 			s.breakdown(err)
-			return true
+			return
 		}
 		if n == 0 {
-			return false
+			return
 		}
 		s.wrote(n)
 	}
-	return true
+}
+
+// help flushes unless somebody else is at it.
+func (s *sender) help() {
+	if s.mu.TryLock() {
+		s.flush()
+		s.mu.Unlock()
+	}
 }
 
 // wrote takes the first n bytes from the queue. The caller holds the lock.
@@ -169,13 +195,13 @@ func (s *sender) write() {
 		if err != nil {
 			s.breakdown(err)
 		}
-		// The caller may have added to the queue after drain found it empty.
-		s.busy = !s.queue.empty()
-		busy := s.busy
-		s.mu.Unlock()
-		if !busy {
+		if s.queue.empty() {
+			s.mesh.stalled.remove(s)
+			s.writer = false
+			s.mu.Unlock()
 			return
 		}
+		s.mu.Unlock() // the caller has added to it meanwhile
 	}
 }
 

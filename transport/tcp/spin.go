@@ -1,39 +1,93 @@
 package tcp
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // spin decides how long to poll before sleeping. Polling pays when what is
 // waited for usually comes sooner than a sleeper could be woken; a core that
 // polls in vain is taken from those that have work, on a crowded machine even
-// from the peer. So the waits of the recent past decide: if they were short
-// enough to be polled through, poll up to the limit, else look once and sleep.
-//
-// A sleeper's wait also contains the time that waking takes. So that this alone
-// does not keep a rank from ever polling again, some waits are polled anyway.
+// from the peer. So success decides: while polls succeed they go on, when they
+// keep failing waits go to sleep at once, and now and then one is polled to
+// see whether times have changed.
 type spin struct {
 	limit time.Duration
-	mean  time.Duration // moving average of recent waits
-	slept int           // waits since the last that was polled
+	score int // what polls may still fail before they end
+	slept int // waits since one was last polled
 }
 
 const (
-	spinMemory = 8  // the number of waits that the average looks back on
-	spinProbe  = 32 // one wait in so many is polled anyway
+	spinScore = 8  // the highest score; every success adds 1
+	spinFine  = 2  // what a failure costs
+	spinProbe = 32 // without a score, one wait in so many is polled
 )
 
-// budget returns how long the wait that begins now may poll.
-func (s *spin) budget() time.Duration {
-	if s.mean <= s.limit || s.slept >= spinProbe {
-		s.slept = 0
-		return s.limit
+// yieldAfter is the part of the limit after which a poller lets other goroutines
+// run once. It also makes the scheduler look at the network for goroutines that
+// have become ready, which no thread may be doing while this one polls.
+const yieldAfter = 4
+
+func newSpin(limit time.Duration) spin { return spin{limit: limit, score: spinScore} }
+
+// begin says whether the wait that begins now is to be polled.
+func (s *spin) begin() bool {
+	if s.limit <= 0 {
+		return false
 	}
-	s.slept++
-	return 0
+	if s.score == 0 && s.slept < spinProbe {
+		s.slept++
+		return false
+	}
+	s.slept = 0
+	return true
 }
 
-// observe takes a wait into account, however much of it was slept through. One
-// long pause between two operations is not to spoil the next few waits, so it
-// counts for no more than a few limits.
-func (s *spin) observe(wait time.Duration) {
-	s.mean += (min(wait, 4*s.limit) - s.mean) / spinMemory
+func (s *spin) end(success bool) {
+	if success {
+		s.score = min(s.score+1, spinScore)
+	} else {
+		s.score = max(s.score-spinFine, 0)
+	}
+}
+
+// polling is one wait; its zero value is one that has not begun.
+type polling struct {
+	spin    *spin
+	since   time.Time
+	over    bool // it has been found not to be worth it, or ended
+	yielded bool
+}
+
+// again is called whenever a look was in vain and says whether to look again.
+func (p *polling) again(s *spin) bool {
+	if p.over {
+		return false
+	}
+	if p.spin == nil {
+		if !s.begin() {
+			p.over = true
+			return false
+		}
+		p.spin, p.since = s, time.Now()
+		return true
+	}
+	waited := time.Since(p.since)
+	if waited >= s.limit {
+		p.over = true
+		s.end(false)
+		return false
+	}
+	if !p.yielded && waited >= s.limit/yieldAfter {
+		p.yielded = true
+		runtime.Gosched()
+	}
+	return true
+}
+
+// success is called when a look was not in vain.
+func (p *polling) success() {
+	if p.spin != nil && !p.over {
+		p.spin.end(true)
+	}
 }

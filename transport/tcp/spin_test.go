@@ -2,40 +2,52 @@ package tcp
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-func TestSpinFollowsWaits(t *testing.T) {
+func TestSpinFollowsSuccess(t *testing.T) {
 	const limit = 50 * time.Microsecond
+	// polls goes through waits of which those that are polled take a look each
+	// microsecond, and returns how many were polled.
 	polls := func(s *spin, wait time.Duration, waits int) (polled int) {
 		for range waits {
-			if s.budget() > 0 {
+			var p polling
+			begun := time.Now()
+			looks := 0
+			for p.again(s) && time.Since(begun) < wait {
+				looks++
+				time.Sleep(time.Microsecond)
+			}
+			if looks > 0 {
 				polled++
 			}
-			s.observe(wait)
+			p.success()
 		}
 		return polled
 	}
-	s := &spin{limit: limit}
-	if got := polls(s, 5*time.Microsecond, 100); got != 100 {
-		t.Errorf("short waits: polled %d of 100", got)
-	}
-	polls(s, time.Second, 1) // one pause
-	if got := polls(s, 5*time.Microsecond, 100); got != 100 {
-		t.Errorf("short waits after one pause: polled %d of 100", got)
-	}
-	polls(s, time.Millisecond, 50)
-	if got := polls(s, time.Millisecond, 100*spinProbe); got < 90 || got > 110 {
-		t.Errorf("long waits: polled %d of %d, want about one in %d", got, 100*spinProbe, spinProbe)
-	}
-	polls(s, 5*time.Microsecond, 50)
-	if got := polls(s, 5*time.Microsecond, 100); got != 100 {
-		t.Errorf("short waits again: polled %d of 100", got)
-	}
-	never := &spin{limit: -1}
-	if got := polls(never, time.Microsecond, 10*spinProbe); got != 0 {
-		t.Errorf("with polling off: polled %d times", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSpin(limit)
+		if got := polls(&s, 5*time.Microsecond, 100); got != 100 {
+			t.Errorf("short waits: polled %d of 100", got)
+		}
+		polls(&s, time.Second, 1) // one pause
+		if got := polls(&s, 5*time.Microsecond, 100); got != 100 {
+			t.Errorf("short waits after one pause: polled %d of 100", got)
+		}
+		polls(&s, time.Millisecond, 50)
+		if got := polls(&s, time.Millisecond, 10*(spinProbe+1)); got != 10 {
+			t.Errorf("long waits: polled %d of %d, want one in %d", got, 10*(spinProbe+1), spinProbe+1)
+		}
+		polls(&s, 5*time.Microsecond, 2*spinProbe)
+		if got := polls(&s, 5*time.Microsecond, 100); got != 100 {
+			t.Errorf("short waits again: polled %d of 100", got)
+		}
+		never := newSpin(-1)
+		if got := polls(&never, time.Microsecond, 10*spinProbe); got != 0 {
+			t.Errorf("with polling off: polled %d times", got)
+		}
+	})
 }
 
 func TestDefaultSpin(t *testing.T) {

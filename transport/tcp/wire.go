@@ -11,10 +11,6 @@ import (
 
 // wire is a connection as links use it: one writes to it or one reads from it.
 type wire interface {
-	// tryWrite writes what the connection takes of bufs without waiting,
-	// possibly nothing. The sender's lock is held.
-	tryWrite(bufs [][]byte) (int, error)
-
 	// drain writes the sender's queue until it is empty, waiting as needed,
 	// without holding the sender's lock while it waits.
 	drain(s *sender) error
@@ -28,8 +24,15 @@ type wire interface {
 	close()
 }
 
+// tryWriter is a wire that can also write without waiting.
+type tryWriter interface {
+	// tryWrite writes what the connection takes of bufs at once, possibly
+	// nothing. The sender's lock is held.
+	tryWrite(bufs [][]byte) (int, error)
+}
+
 // newWire prepares a connection for its work.
-func newWire(conn net.Conn, cfg *Config) (wire, error) {
+func newWire(conn net.Conn, cfg *Config, stalled *stalled) (wire, error) {
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
@@ -38,7 +41,7 @@ func newWire(conn net.Conn, cfg *Config) (wire, error) {
 			return nil, err
 		}
 		if !cfg.Portable {
-			return newFastWire(tc, cfg)
+			return newFastWire(tc, cfg, stalled)
 		}
 	}
 	return &netWire{conn: conn}, nil
@@ -80,8 +83,6 @@ type netWire struct {
 	conn net.Conn
 	once sync.Once
 }
-
-func (w *netWire) tryWrite([][]byte) (int, error) { return 0, nil }
 
 func (w *netWire) drain(s *sender) error {
 	for {

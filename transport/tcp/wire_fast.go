@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,17 +36,16 @@ type fastWire struct {
 	rvec     iovecs
 	rint     *interruption
 	slept    bool
-	since    time.Time     // when the wait began
-	budget   time.Duration // how long it may poll
 	spin     spin
+	stalled  *stalled // senders to help along while polling
 }
 
-func newFastWire(conn *net.TCPConn, cfg *Config) (wire, error) {
+func newFastWire(conn *net.TCPConn, cfg *Config, stalled *stalled) (wire, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	w := &fastWire{conn: conn, raw: raw, spin: spin{limit: cfg.Spin}}
+	w := &fastWire{conn: conn, raw: raw, spin: newSpin(cfg.Spin), stalled: stalled}
 	w.tryWriteFunc = w.writeNow
 	w.readFunc = w.readOrSleep
 	return w, nil
@@ -84,7 +82,8 @@ func (w *fastWire) drain(s *sender) error {
 	return w.raw.Write(func(uintptr) bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.flush()
+		s.flush()
+		return s.queue.empty()
 	})
 }
 
@@ -105,7 +104,8 @@ func (w *fastWire) read(ctx context.Context, bufs [][]byte) (int, error) {
 // readOrSleep reads, or polls for a while, or says that it is time to sleep
 // until the descriptor becomes readable, and then is called again.
 func (w *fastWire) readOrSleep(fd uintptr) bool {
-	for first := true; ; first = false {
+	var poll polling
+	for {
 		n, errno := w.rvec.read(fd, w.rbufs)
 		switch {
 		case errno == 0 && n == 0:
@@ -113,9 +113,7 @@ func (w *fastWire) readOrSleep(fd uintptr) bool {
 			return true
 		case errno == 0:
 			w.rn = n
-			if !first || w.slept {
-				w.spin.observe(time.Since(w.since))
-			}
+			poll.success()
 			return true
 		case errno == unix.EINTR:
 			continue
@@ -126,15 +124,12 @@ func (w *fastWire) readOrSleep(fd uintptr) bool {
 		if w.slept {
 			return false
 		}
-		if first {
-			w.since, w.budget = time.Now(), w.spin.budget()
+		w.stalled.help()
+		if !poll.again(&w.spin) {
+			w.slept = true
+			w.rint = interruptOn(w.rctx, w.conn)
+			return false
 		}
-		if time.Since(w.since) < w.budget {
-			continue
-		}
-		w.slept = true
-		w.rint = interruptOn(w.rctx, w.conn)
-		return false
 	}
 }
 

@@ -4,6 +4,6 @@ package tcp
 
 import "net"
 
-func newFastWire(conn *net.TCPConn, _ *Config) (wire, error) {
+func newFastWire(conn *net.TCPConn, _ *Config, _ *stalled) (wire, error) {
 	return &netWire{conn: conn}, nil
 }
