@@ -23,7 +23,7 @@ var (
 	ErrUnavailable     = transport.ErrUnavailable     // a transport this machine lacks
 	ErrMismatch        = agree.ErrMismatch            // the ranks made different calls
 	ErrOverlap         = strided.ErrOverlap           // output elements share memory
-	ErrInvalidArgument = errors.New("invalid argument")
+	ErrInvalidArgument = transport.ErrInvalid         // an argument that cannot be right
 )
 
 // RankError names the rank that an error is about and wraps the reason. Every
