@@ -6,9 +6,8 @@ import (
 	"github.com/monel-dev/monel/strided/internal/kernel"
 )
 
-// longRun is the length in bytes from which a call per run costs nothing worth
-// saving.
-const longRun = 512
+// longRun is the length in bytes from which a call per run is the fastest way.
+const longRun = 64
 
 // copyRows copies rows runs of n bytes between places dstPitch and srcPitch bytes
 // apart. Source and destination do not overlap. Short runs are copied in the
@@ -19,18 +18,15 @@ func copyRows(dst unsafe.Pointer, dstPitch int64, src unsafe.Pointer, srcPitch i
 		for r := range rows {
 			kernel.Copy(unsafe.Add(dst, r*dstPitch), unsafe.Add(src, r*srcPitch), int(n))
 		}
-	case n >= 64:
+	case n >= 32:
 		for r := range rows {
 			d, s := unsafe.Add(dst, r*dstPitch), unsafe.Add(src, r*srcPitch)
-			for i := int64(0); i < n-64; i += 64 {
-				copyLine(unsafe.Add(d, i), unsafe.Add(s, i))
-			}
-			copyLine(unsafe.Add(d, n-64), unsafe.Add(s, n-64))
+			copy32(d, s)
+			copy32(unsafe.Add(d, n-32), unsafe.Add(s, n-32))
 		}
-	case n >= 32:
-		copyWords[quad](dst, dstPitch, src, srcPitch, rows, n)
 	case n >= 16:
-		copyWords[pair](dst, dstPitch, src, srcPitch, rows, n)
+		// The widest type that the compiler moves through registers.
+		copyWords[complex128](dst, dstPitch, src, srcPitch, rows, n)
 	case n >= 8:
 		copyWords[uint64](dst, dstPitch, src, srcPitch, rows, n)
 	case n >= 4:
@@ -42,23 +38,16 @@ func copyRows(dst unsafe.Pointer, dstPitch int64, src unsafe.Pointer, srcPitch i
 	}
 }
 
-// Words wider than a register, as structs, which the compiler keeps in several
-// registers; it would move arrays by a call.
-type (
-	pair struct{ a, b uint64 }
-	quad struct{ a, b, c, d uint64 }
-)
-
-// copyLine copies 64 bytes.
-func copyLine(dst, src unsafe.Pointer) {
-	x := *(*quad)(src)
-	*(*quad)(dst) = x
-	y := *(*quad)(unsafe.Add(src, 32))
-	*(*quad)(unsafe.Add(dst, 32)) = y
+// copy32 copies 32 bytes. It loads words one by one because the compiler would
+// make a call of an array assignment.
+func copy32(dst, src unsafe.Pointer) {
+	s, d := (*[4]uint64)(src), (*[4]uint64)(dst)
+	a, b, x, y := s[0], s[1], s[2], s[3]
+	d[0], d[1], d[2], d[3] = a, b, x, y
 }
 
 // copyWords copies runs of one to two words each.
-func copyWords[T any](dst unsafe.Pointer, dstPitch int64, src unsafe.Pointer, srcPitch int64, rows, n int64) {
+func copyWords[T uint8 | uint16 | uint32 | uint64 | complex128](dst unsafe.Pointer, dstPitch int64, src unsafe.Pointer, srcPitch int64, rows, n int64) {
 	tail := n - int64(unsafe.Sizeof(*new(T)))
 	for r := range rows {
 		d, s := unsafe.Add(dst, r*dstPitch), unsafe.Add(src, r*srcPitch)

@@ -7,9 +7,10 @@ import (
 	"github.com/monel-dev/monel/strided/internal/kernel"
 )
 
-// scratchBytes is the size of one scratch buffer. Two of them, the slots' rows
-// and the lines of a tile's memory share the first-level cache.
-const scratchBytes = 8 << 10
+// scratchBytes is the size of one scratch buffer: long enough for the rows of a
+// tile to be worth a kernel call each, short enough to stay in the first-level
+// cache from one step to the next.
+const scratchBytes = 16 << 10
 
 // scratch holds tiles between memory and kernel.
 type scratch struct {

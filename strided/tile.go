@@ -14,9 +14,9 @@ import (
 // that several neighbouring lines of a page are used before the page is left.
 const (
 	cacheLine   = 64
-	squareBytes = 4 * cacheLine
-	// thin is how few rows or columns are moved one by one, as long strided runs,
-	// rather than transposed in blocks.
+	squareBytes = 8 * cacheLine
+	// thin is up to how many rows or columns are moved one by one, as long strided
+	// runs, rather than transposed in blocks.
 	thin = 4
 	// thinRun is how many elements of a thin rectangle are moved before the next
 	// row or column, which shares their cache lines.
@@ -110,14 +110,14 @@ type squares struct {
 
 func (p *plan) squares(mem unsafe.Pointer, rows, cols int64) squares {
 	band := p.bandRows()
-	s := squares{p: p, rows: rows, cols: cols, band: band, first: band, square: 4 * band, width: max(1, squareBytes/p.es)}
+	s := squares{p: p, rows: rows, cols: cols, band: band, first: band, square: squareBytes / cacheLine * band, width: max(1, squareBytes/p.es)}
 	if p.rowStride() == p.es && cacheLine%p.es == 0 && p.colStride()%cacheLine == 0 {
 		s.first -= int64(uintptr(mem)) % cacheLine / p.es
 	}
 	switch {
-	case rows < thin:
+	case rows <= thin:
 		s.band, s.first, s.square, s.width = rows, rows, rows, thinRun
-	case cols < thin:
+	case cols <= thin:
 		s.band, s.square, s.width = thinRun, thinRun, cols
 		s.first += thinRun - band
 	case rows <= s.first:
@@ -156,14 +156,14 @@ func (s *squares) load(dst unsafe.Pointer, pitch int64, mem unsafe.Pointer) {
 	rowStride, colStride, es := p.rowStride(), p.colStride(), int(p.es)
 	mem = unsafe.Add(mem, s.r*rowStride+s.c*colStride)
 	switch {
-	case p.kind != transposed || s.n < thin:
+	case p.kind != transposed || s.n <= thin:
 		for r := range s.n {
 			p.gather(unsafe.Add(dst, r*pitch), unsafe.Add(mem, r*rowStride), s.m)
 		}
 	case rowStride < 0:
 		last := s.n - 1
 		kernel.Transpose(unsafe.Add(dst, last*pitch), -pitch, unsafe.Add(mem, last*rowStride), colStride, int(s.n), int(s.m), es)
-	case s.m < thin:
+	case s.m <= thin:
 		for c := range s.m {
 			kernel.Scatter(unsafe.Add(dst, c*p.es), unsafe.Add(mem, c*colStride), int(s.n), es, pitch)
 		}
@@ -178,14 +178,14 @@ func (s *squares) store(mem, src unsafe.Pointer, pitch int64) {
 	rowStride, colStride, es := p.rowStride(), p.colStride(), int(p.es)
 	mem = unsafe.Add(mem, s.r*rowStride+s.c*colStride)
 	switch {
-	case p.kind != transposed || s.n < thin:
+	case p.kind != transposed || s.n <= thin:
 		for r := range s.n {
 			p.scatter(unsafe.Add(mem, r*rowStride), unsafe.Add(src, r*pitch), s.m)
 		}
 	case rowStride < 0:
 		last := s.n - 1
 		kernel.Transpose(unsafe.Add(mem, last*rowStride), colStride, unsafe.Add(src, last*pitch), -pitch, int(s.m), int(s.n), es)
-	case s.m < thin:
+	case s.m <= thin:
 		for c := range s.m {
 			kernel.Gather(unsafe.Add(mem, c*colStride), unsafe.Add(src, c*p.es), int(s.n), es, pitch)
 		}
