@@ -14,7 +14,7 @@ const (
 	DefaultSlots       = 4
 	DefaultLinger      = time.Second
 	DefaultUserTimeout = 20 * time.Second
-	DefaultSpin        = 50 * time.Microsecond
+	DefaultSpin        = 200 * time.Microsecond
 )
 
 // ConnSource makes the connections that links run on. Both ends of a connection

@@ -34,7 +34,7 @@ func setOptions(conn *net.TCPConn, cfg *Config) error {
 		return err
 	}
 	var failed error
-	if err := raw.Control(func(fd uintptr) { failed = setSystemOptions(fd, cfg) }); err != nil {
+	if err := raw.Control(func(fd uintptr) { failed = setSystemOptions(conn, fd, cfg) }); err != nil {
 		return err
 	}
 	return failed

@@ -2,6 +2,8 @@
 
 package tcp
 
+import "net"
+
 // setSystemOptions has nothing to set here; keepalive probes and the control
 // plane's heartbeats find a lost peer.
-func setSystemOptions(uintptr, *Config) error { return nil }
+func setSystemOptions(*net.TCPConn, uintptr, *Config) error { return nil }

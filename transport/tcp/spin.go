@@ -23,10 +23,10 @@ const (
 	spinProbe = 32 // without a score, one wait in so many is polled
 )
 
-// yieldAfter is the part of the limit after which a poller lets other goroutines
-// run once. It also makes the scheduler look at the network for goroutines that
-// have become ready, which no thread may be doing while this one polls.
-const yieldAfter = 4
+// yieldAfter is how long a poller keeps other goroutines from its thread. Then
+// it lets them run once, which also makes the scheduler look at the network for
+// goroutines that have become ready: perhaps no thread does while this one polls.
+const yieldAfter = 15 * time.Microsecond
 
 func newSpin(limit time.Duration) spin { return spin{limit: limit, score: spinScore} }
 
@@ -78,7 +78,7 @@ func (p *polling) again(s *spin) bool {
 		s.end(false)
 		return false
 	}
-	if !p.yielded && waited >= s.limit/yieldAfter {
+	if !p.yielded && waited >= yieldAfter {
 		p.yielded = true
 		runtime.Gosched()
 	}
