@@ -10,17 +10,26 @@ import (
 // rectangle of a transposed layout moves band by band: a band is as many rows as
 // one cache line of memory holds, so that every line fetched is used up while it
 // is in the first-level cache, even where the lines of neighbouring columns fall
-// into the same cache set. Higher rectangles go in squares of several bands, so
-// that several neighbouring lines of a page are used before the page is left.
+// into the same cache set.
+//
+// Higher rectangles go in patches of several bands. Their shape keeps few places
+// far apart in use at a time, and goes on where something was left: it is square
+// if both rows and columns are far apart; tall, a line of columns wide, if rows
+// are near each other; flat if columns are.
 const (
-	cacheLine   = 64
-	squareBytes = 8 * cacheLine
+	cacheLine  = 64
+	squareSide = 8 * cacheLine // bytes
+	near       = 1 << 10       // bytes between neighbours that are near each other
+	tallBands  = 128           // of a tall patch
+	flatWidth  = 2 << 10       // bytes of a row of a flat patch
 	// thin is up to how many rows or columns are moved one by one, as long strided
 	// runs, rather than transposed in blocks.
 	thin = 4
 	// thinRun is how many elements of a thin rectangle are moved before the next
-	// row or column, which shares their cache lines.
+	// row or column, which shares their cache lines; farRun if these are far apart
+	// and may fall into few sets of the cache.
 	thinRun = 1024
+	farRun  = 64
 )
 
 // tile is the shape of the tiles that a rectangle is cut into to go through a
@@ -53,7 +62,7 @@ func (p *plan) load(dst unsafe.Pointer, pitch int64, mem unsafe.Pointer, rows, c
 		}
 		return
 	}
-	s := p.squares(mem, rows, cols)
+	s := p.patches(mem, pitch, rows, cols)
 	for s.next() {
 		s.load(unsafe.Add(dst, s.r*pitch+s.c*p.es), pitch, mem)
 	}
@@ -71,7 +80,7 @@ func (p *plan) store(mem, src unsafe.Pointer, pitch int64, rows, cols int64) {
 		}
 		return
 	}
-	s := p.squares(mem, rows, cols)
+	s := p.patches(mem, pitch, rows, cols)
 	for s.next() {
 		s.store(mem, unsafe.Add(src, s.r*pitch+s.c*p.es), pitch)
 	}
@@ -95,41 +104,51 @@ func (p *plan) scatter(mem, src unsafe.Pointer, n int64) {
 	}
 }
 
-// squares goes through the bands of a rectangle, square by square.
-type squares struct {
-	p            *plan
-	rows, cols   int64 // of the rectangle
-	band, square int64 // rows of a band, rows of a square
-	width        int64 // columns of a square
-	first        int64 // rows of the first band, which ends at a cache line
+// patches goes through the bands of a rectangle, patch by patch.
+type patches struct {
+	p           *plan
+	rows, cols  int64 // of the rectangle
+	band, patch int64 // rows of a band, rows of a patch
+	width       int64 // columns of a patch
+	first       int64 // rows of the first band, which ends at a cache line
 
-	top, bottom int64 // the rows of the current square
+	top, bottom int64 // the rows of the current patch
 	r, c        int64 // where the current band begins
 	n, m        int64 // its rows and columns
 }
 
-func (p *plan) squares(mem unsafe.Pointer, rows, cols int64) squares {
+func (p *plan) patches(mem unsafe.Pointer, pitch, rows, cols int64) patches {
 	band := p.bandRows()
-	s := squares{p: p, rows: rows, cols: cols, band: band, first: band, square: squareBytes / cacheLine * band, width: max(1, squareBytes/p.es)}
+	bands, width := int64(squareSide/cacheLine), int64(squareSide)
+	switch {
+	case pitch <= near:
+		bands, width = tallBands, cacheLine
+	case magnitude(p.colStride()) <= near:
+		bands, width = near/cacheLine, flatWidth // columns are no longer than their distance
+	}
+	s := patches{p: p, rows: rows, cols: cols, band: band, first: band, patch: bands * band, width: max(1, width/p.es)}
 	if p.rowStride() == p.es && cacheLine%p.es == 0 && p.colStride()%cacheLine == 0 {
 		s.first -= int64(uintptr(mem)) % cacheLine / p.es
 	}
 	switch {
 	case rows <= thin:
-		s.band, s.first, s.square, s.width = rows, rows, rows, thinRun
+		s.band, s.first, s.patch, s.width = rows, rows, rows, thinRun
+		if magnitude(p.colStride()) > near {
+			s.width = farRun
+		}
 	case cols <= thin:
-		s.band, s.square, s.width = thinRun, thinRun, cols
+		s.band, s.patch, s.width = thinRun, thinRun, cols
 		s.first += thinRun - band
 	case rows <= s.first:
 		s.width = cols
 	}
-	s.bottom = min(rows, s.square-s.band+s.first)
+	s.bottom = min(rows, s.patch-s.band+s.first)
 	s.n, s.m = 0, min(s.width, cols)
 	return s
 }
 
 // next moves on to the next band.
-func (s *squares) next() bool {
+func (s *patches) next() bool {
 	if s.r += s.n; s.r == s.bottom {
 		s.r = s.top
 		if s.c += s.m; s.c == s.cols {
@@ -137,7 +156,7 @@ func (s *squares) next() bool {
 				return false
 			}
 			s.top, s.c = s.bottom, 0
-			s.bottom = min(s.rows, s.top+s.square)
+			s.bottom = min(s.rows, s.top+s.patch)
 			s.r = s.top
 		}
 		s.m = min(s.width, s.cols-s.c)
@@ -151,7 +170,7 @@ func (s *squares) next() bool {
 }
 
 // load copies the current band to dst.
-func (s *squares) load(dst unsafe.Pointer, pitch int64, mem unsafe.Pointer) {
+func (s *patches) load(dst unsafe.Pointer, pitch int64, mem unsafe.Pointer) {
 	p := s.p
 	rowStride, colStride, es := p.rowStride(), p.colStride(), int(p.es)
 	mem = unsafe.Add(mem, s.r*rowStride+s.c*colStride)
@@ -173,7 +192,7 @@ func (s *squares) load(dst unsafe.Pointer, pitch int64, mem unsafe.Pointer) {
 }
 
 // store copies the current band from src.
-func (s *squares) store(mem, src unsafe.Pointer, pitch int64) {
+func (s *patches) store(mem, src unsafe.Pointer, pitch int64) {
 	p := s.p
 	rowStride, colStride, es := p.rowStride(), p.colStride(), int(p.es)
 	mem = unsafe.Add(mem, s.r*rowStride+s.c*colStride)
