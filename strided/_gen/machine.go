@@ -26,6 +26,9 @@ type machine struct {
 	deepStack bool // the next functions need more stack than NOSPLIT grants
 }
 
+// rodata marks constants.
+const rodata = attr.RODATA | attr.NOPTR
+
 type vec = reg.VecVirtual
 
 // mask selects lanes: a vector of zeros and ones for AVX2, an opmask register
@@ -111,7 +114,7 @@ func (m *machine) spilled16(v uint16) operand.Op {
 	word := uint64(v) * 0x0001000100010001
 	if _, ok := m.memory[word]; !ok {
 		data := m.StaticGlobal(fmt.Sprintf("words%04x", v))
-		m.DataAttributes(attr.RODATA | attr.NOPTR)
+		m.DataAttributes(rodata)
 		for range m.width / 8 {
 			m.AppendDatum(operand.U64(word))
 		}

@@ -7,6 +7,9 @@ func moves(m *machine) {
 	for _, size := range []int{1, 2, 4, 8, 16} {
 		transpose(m, size)
 	}
+	if !m.wide() {
+		gathers(m)
+	}
 }
 
 // lane is the width in bytes of the 128-bit lanes that unpacking works in.

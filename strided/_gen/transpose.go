@@ -10,11 +10,8 @@ import (
 // lineBytes is the size of a cache line.
 const lineBytes = 64
 
-// linePrefetch is how many groups of columns ahead lines are asked for.
-const linePrefetch = 1
-
-// transposer emits the kernel that transposes a strip: the rows that make up one
-// line of each source column, and any number of columns.
+// transposer emits the kernel that transposes a strip: the rows that make up a
+// few lines of each source column, and any number of columns.
 //
 // Columns are often a power of two bytes apart, so their lines compete for a few
 // sets of the cache, and lie on pages of their own, where no hardware prefetcher
@@ -32,35 +29,34 @@ type transposer struct {
 	size, k, group      int          // bytes of an element; elements of a lane, of a line
 	columnStep, rowStep reg.Register // of the source, of the destination
 	src, dst            reg.GPVirtual
-	ahead, left         reg.Register // what to prefetch; columns to go
+	left                reg.Register // columns to go
+	groupStep           reg.GPVirtual
 	buffer              reg.GPVirtual
-	spills              operand.Mem
+	halves, spills      operand.Mem // of lines, of blocks
 }
 
 func transpose(m *machine, size int) {
 	t := &transposer{machine: m, size: size, k: laneBytes / size, group: lineBytes / size}
 	m.deepStack = true
 	m.function(fmt.Sprintf("%sTranspose%d", tierName(m.width), size),
-		"func(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)",
-		fmt.Sprintf("moves %d rows by cols elements of %d bytes, cols being a multiple of %d greater than 0. To bypass the cache, dst and dstRowStride must be multiples of %d.", t.group, size, t.group, lineBytes))
+		"func(dst *byte, dstRowStride int, src *byte, srcColStride int, lines, cols int, bypass bool)",
+		fmt.Sprintf("moves %d*lines rows by cols elements of %d bytes, cols being a multiple of %d and neither being 0. To bypass the cache, dst and dstRowStride must be multiples of %d.", t.group, size, t.group, lineBytes))
 	m.deepStack = false
-	area := m.AllocLocal(t.group*lineBytes + lineBytes)
+	lines, half := t.group*lineBytes, t.k*m.width
+	area := m.AllocLocal(lines + half + half/2 + lineBytes)
 	t.buffer = m.GP64()
 	m.LEAQ(area.Offset(lineBytes-1), t.buffer)
 	m.ANDQ(operand.I32(-lineBytes), t.buffer)
-	if t.spilling() {
-		t.spills = m.AllocLocal(t.k / 2 * m.width)
-	}
+	t.halves = operand.Mem{Base: t.buffer, Disp: lines}
+	t.spills = t.halves.Offset(half)
 	t.dst, t.src = m.GP64(), m.GP64()
 	m.Load(m.Param("dst"), t.dst)
 	t.rowStep = m.Load(m.Param("dstRowStride"), m.GP64())
 	m.Load(m.Param("src"), t.src)
 	t.columnStep = m.Load(m.Param("srcColStride"), m.GP64())
 	t.left = m.Load(m.Param("cols"), m.GP64())
-	t.ahead = m.GP64()
-	m.MOVQ(t.columnStep, t.ahead)
-	m.IMUL3Q(operand.I32(linePrefetch*t.group), t.ahead, t.ahead)
-	m.ADDQ(t.src, t.ahead)
+	t.groupStep = m.GP64()
+	m.IMUL3Q(operand.I32(t.group), t.columnStep, t.groupStep)
 	bypass := m.Load(m.Param("bypass"), m.GP8())
 	m.TESTB(bypass, bypass)
 	m.JNZ(operand.LabelRef("bypass"))
@@ -81,29 +77,32 @@ func (t *transposer) spilling() bool { return t.k == 16 && !t.wide() }
 func (t *transposer) loop(label string, store func(vec, operand.Op)) {
 	m := t.machine
 	m.Label(label)
-	t.walk(t.ahead, t.columnStep, t.group, 0, func(_ int, at operand.Mem) { m.PREFETCHT0(at) })
-	t.walk(t.src, t.columnStep, t.group, 0, func(i int, at operand.Mem) {
+	line, dest, lines := m.GP64(), m.GP64(), m.GP64()
+	m.MOVQ(t.src, line)
+	m.MOVQ(t.dst, dest)
+	m.Load(m.Param("lines"), lines)
+	m.Label(label + "Line")
+	next, from := m.GP64(), m.GP64()
+	m.MOVQ(line, from)
+	m.LEAQ(operand.Mem{Base: line, Index: t.groupStep, Scale: 1}, next)
+	t.walk(next, t.columnStep, t.group, func(_ int, at operand.Mem) { m.PREFETCHT0(at) })
+	t.walk(from, t.columnStep, t.group, func(i int, at operand.Mem) {
 		for part := 0; part < lineBytes; part += m.width {
 			m.store(m.load(at.Offset(part)), operand.Mem{Base: t.buffer, Disp: i*lineBytes + part})
 		}
 	})
-	dest, from, lanes := m.GP64(), m.GP64(), m.GP64()
-	m.MOVQ(t.dst, dest)
+	lanes := m.GP64()
 	m.MOVQ(t.buffer, from)
 	m.MOVQ(operand.I32(lineBytes/laneBytes), lanes)
 	m.Label(label + "Lanes")
-	next := m.GP64()
-	for part := 0; part < lineBytes; part += m.width {
-		m.MOVQ(dest, next)
-		column := func(i int) operand.Mem {
-			return operand.Mem{Base: from, Disp: (part/t.size + i) * lineBytes}
-		}
-		t.rows(column, next, part, store)
-	}
-	m.MOVQ(next, dest)
+	t.rows(from, dest, store)
 	m.ADDQ(operand.I32(laneBytes), from)
 	m.DECQ(lanes)
 	m.JNZ(operand.LabelRef(label + "Lanes"))
+	m.ADDQ(operand.I32(lineBytes), line)
+	m.DECQ(lines)
+	m.JNZ(operand.LabelRef(label + "Line"))
+	m.ADDQ(t.groupStep, t.src)
 	m.ADDQ(operand.I32(lineBytes), t.dst)
 	m.SUBQ(operand.I32(t.group), t.left)
 	m.JNZ(operand.LabelRef(label))
@@ -111,53 +110,77 @@ func (t *transposer) loop(label string, store func(vec, operand.Op)) {
 
 // walk calls visit with the address of each of n places step bytes apart, n
 // being 1 or even, and leaves p at the place after them.
-func (t *transposer) walk(p, step reg.Register, n, disp int, visit func(i int, at operand.Mem)) {
+func (t *transposer) walk(p, step reg.Register, n int, visit func(i int, at operand.Mem)) {
 	if n == 1 {
-		visit(0, operand.Mem{Base: p, Disp: disp})
+		visit(0, operand.Mem{Base: p})
 		t.ADDQ(step, p)
 		return
 	}
 	for i := 0; i < n; i += 2 {
-		visit(i, operand.Mem{Base: p, Disp: disp})
-		visit(i+1, operand.Mem{Base: p, Index: step, Scale: 1, Disp: disp})
+		visit(i, operand.Mem{Base: p})
+		visit(i+1, operand.Mem{Base: p, Index: step, Scale: 1})
 		t.LEAQ(operand.Mem{Base: p, Index: step, Scale: 2}, p)
 	}
 }
 
-// rows moves k rows of a block whose columns are in memory as given, and leaves
-// dest at the row after them.
-func (t *transposer) rows(column func(i int) operand.Mem, dest reg.Register, disp int, store func(vec, operand.Op)) {
+// rows moves k rows of all columns in the buffer, and leaves dest at the row
+// after them. Both halves of a line that takes two vectors are stored together:
+// a line that bypasses the cache leaves as soon as another one is begun, and one
+// that does not may be evicted.
+func (t *transposer) rows(from, dest reg.Register, store func(vec, operand.Op)) {
+	if t.wide() {
+		t.part(from, 0, func(_ int, rows []vec) {
+			t.walk(dest, t.rowStep, len(rows), func(i int, at operand.Mem) { store(rows[i], at) })
+		})
+		return
+	}
+	t.part(from, 0, func(first int, rows []vec) {
+		for i, row := range rows {
+			t.store(row, t.halves.Offset((first+i)*t.width))
+		}
+	})
+	t.part(from, t.width, func(first int, rows []vec) {
+		t.walk(dest, t.rowStep, len(rows), func(i int, at operand.Mem) {
+			store(t.load(t.halves.Offset((first+i)*t.width)), at)
+			store(rows[i], at.Offset(t.width))
+		})
+	})
+}
+
+// part makes k rows of as many columns as a vector holds elements, whose place
+// in the line is offset, and hands them to emit as far as they fit registers.
+func (t *transposer) part(from reg.Register, offset int, emit func(first int, rows []vec)) {
+	lanes := func(i int) vec {
+		column := func(i int) operand.Mem {
+			return operand.Mem{Base: from, Disp: (offset/t.size + i) * lineBytes}
+		}
+		v := t.loadLanes(column(i))
+		for lane := 1; lane < t.width/laneBytes; lane++ {
+			t.insertLane(lane, column(i+lane*t.k), v, v)
+		}
+		return v
+	}
 	if !t.spilling() {
 		vectors := make([]vec, t.k)
 		for i := range vectors {
-			vectors[i] = t.lanes(column, i)
+			vectors[i] = lanes(i)
 		}
-		t.storeRows(t.interleave(vectors), dest, disp, store)
+		emit(0, t.interleave(vectors))
 		return
 	}
 	// The first round of interleaving makes two halves that never meet again, one
 	// for each half of the rows; the second waits on the stack.
-	upper := make([]vec, t.k/2)
+	upper, lower := make([]vec, t.k/2), make([]vec, t.k/2)
 	for i := range upper {
-		x, y := t.lanes(column, i), t.lanes(column, i+t.k/2)
+		x, y := lanes(i), lanes(i+t.k/2)
 		upper[i] = t.unpack(t.size, false, x, y)
-		t.machine.store(t.unpack(t.size, true, x, y), t.spills.Offset(i*t.width))
+		t.store(t.unpack(t.size, true, x, y), t.spills.Offset(i*t.width))
 	}
-	t.storeRows(t.interleave(upper), dest, disp, store)
-	lower := make([]vec, t.k/2)
+	emit(0, t.interleave(upper))
 	for i := range lower {
 		lower[i] = t.load(t.spills.Offset(i * t.width))
 	}
-	t.storeRows(t.interleave(lower), dest, disp, store)
-}
-
-// lanes is vector i: k elements each of columns i, i+k, i+2k and so on.
-func (t *transposer) lanes(column func(i int) operand.Mem, i int) vec {
-	v := t.loadLanes(column(i))
-	for lane := 1; lane < t.width/laneBytes; lane++ {
-		t.insertLane(lane, column(i+lane*t.k), v, v)
-	}
-	return v
+	emit(t.k/2, t.interleave(lower))
 }
 
 // interleave transposes within lanes.
@@ -172,8 +195,4 @@ func (t *transposer) interleave(v []vec) []vec {
 		v = next
 	}
 	return v
-}
-
-func (t *transposer) storeRows(rows []vec, dest reg.Register, disp int, store func(vec, operand.Op)) {
-	t.walk(dest, t.rowStep, len(rows), disp, func(i int, at operand.Mem) { store(rows[i], at) })
 }

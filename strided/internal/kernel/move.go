@@ -2,21 +2,43 @@ package kernel
 
 import "unsafe"
 
-// Copy copies n bytes. dst and src do not overlap, or are the same.
+// Copy copies n bytes. dst and src do not overlap, or are the same. It is the
+// language's own copy, which already bypasses the cache where that pays.
 func Copy(dst, src unsafe.Pointer, n int) {
 	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
 }
 
 // Gather packs n elements of es bytes, srcStride bytes apart, into contiguous
-// memory. The stride may be zero or negative.
+// memory. The stride may be zero or negative. Bytes between the elements may be
+// read, none beyond them.
 func Gather(dst, src unsafe.Pointer, n, es int, srcStride int64) {
-	move(dst, int64(es), src, srcStride, n, es)
+	if srcStride == int64(es) {
+		Copy(dst, src, n*es)
+		return
+	}
+	done := 0
+	if active != Scalar {
+		done = gatherVector(dst, src, n, es, srcStride)
+	}
+	if done < n {
+		move(unsafe.Add(dst, done*es), int64(es), unsafe.Add(src, int64(done)*srcStride), srcStride, n-done, es)
+	}
 }
 
 // Scatter spreads n contiguous elements of es bytes to places dstStride bytes
-// apart. The stride may be negative.
+// apart. The stride may be negative. Bytes between the elements are not written.
 func Scatter(dst, src unsafe.Pointer, n, es int, dstStride int64) {
-	move(dst, dstStride, src, int64(es), n, es)
+	if dstStride == int64(es) {
+		Copy(dst, src, n*es)
+		return
+	}
+	done := 0
+	if active != Scalar {
+		done = scatterVector(dst, src, n, es, dstStride)
+	}
+	if done < n {
+		move(unsafe.Add(dst, int64(done)*dstStride), dstStride, unsafe.Add(src, done*es), int64(es), n-done, es)
+	}
 }
 
 // Transpose stores dst[r*dstRowStride + c*es] = src[r*es + c*srcColStride] for

@@ -4,27 +4,77 @@
 
 package kernel
 
-// avx2Transpose1 moves 64 rows by cols elements of 1 bytes, cols being a multiple of 64 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+// avx2Transpose1 moves 64*lines rows by cols elements of 1 bytes, cols being a multiple of 64 and neither being 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
 //
 //go:noescape
-func avx2Transpose1(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+func avx2Transpose1(dst *byte, dstRowStride int, src *byte, srcColStride int, lines int, cols int, bypass bool)
 
-// avx2Transpose2 moves 32 rows by cols elements of 2 bytes, cols being a multiple of 32 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+// avx2Transpose2 moves 32*lines rows by cols elements of 2 bytes, cols being a multiple of 32 and neither being 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
 //
 //go:noescape
-func avx2Transpose2(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+func avx2Transpose2(dst *byte, dstRowStride int, src *byte, srcColStride int, lines int, cols int, bypass bool)
 
-// avx2Transpose4 moves 16 rows by cols elements of 4 bytes, cols being a multiple of 16 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+// avx2Transpose4 moves 16*lines rows by cols elements of 4 bytes, cols being a multiple of 16 and neither being 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
 //
 //go:noescape
-func avx2Transpose4(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+func avx2Transpose4(dst *byte, dstRowStride int, src *byte, srcColStride int, lines int, cols int, bypass bool)
 
-// avx2Transpose8 moves 8 rows by cols elements of 8 bytes, cols being a multiple of 8 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+// avx2Transpose8 moves 8*lines rows by cols elements of 8 bytes, cols being a multiple of 8 and neither being 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
 //
 //go:noescape
-func avx2Transpose8(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+func avx2Transpose8(dst *byte, dstRowStride int, src *byte, srcColStride int, lines int, cols int, bypass bool)
 
-// avx2Transpose16 moves 4 rows by cols elements of 16 bytes, cols being a multiple of 4 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+// avx2Transpose16 moves 4*lines rows by cols elements of 16 bytes, cols being a multiple of 4 and neither being 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
 //
 //go:noescape
-func avx2Transpose16(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+func avx2Transpose16(dst *byte, dstRowStride int, src *byte, srcColStride int, lines int, cols int, bypass bool)
+
+// avx2EverySecond1 stores every second of 2*n elements of 1 bytes, n being a multiple of 32 greater than 0.
+//
+//go:noescape
+func avx2EverySecond1(dst *byte, src *byte, n int)
+
+// avx2Reverse1 stores n elements of 1 bytes in reverse order, n being a multiple of 32 greater than 0.
+//
+//go:noescape
+func avx2Reverse1(dst *byte, src *byte, n int)
+
+// avx2EverySecond2 stores every second of 2*n elements of 2 bytes, n being a multiple of 16 greater than 0.
+//
+//go:noescape
+func avx2EverySecond2(dst *byte, src *byte, n int)
+
+// avx2Reverse2 stores n elements of 2 bytes in reverse order, n being a multiple of 16 greater than 0.
+//
+//go:noescape
+func avx2Reverse2(dst *byte, src *byte, n int)
+
+// avx2EverySecond4 stores every second of 2*n elements of 4 bytes, n being a multiple of 8 greater than 0.
+//
+//go:noescape
+func avx2EverySecond4(dst *byte, src *byte, n int)
+
+// avx2Reverse4 stores n elements of 4 bytes in reverse order, n being a multiple of 8 greater than 0.
+//
+//go:noescape
+func avx2Reverse4(dst *byte, src *byte, n int)
+
+// avx2EverySecond8 stores every second of 2*n elements of 8 bytes, n being a multiple of 4 greater than 0.
+//
+//go:noescape
+func avx2EverySecond8(dst *byte, src *byte, n int)
+
+// avx2Reverse8 stores n elements of 8 bytes in reverse order, n being a multiple of 4 greater than 0.
+//
+//go:noescape
+func avx2Reverse8(dst *byte, src *byte, n int)
+
+// avx2EverySecond16 stores every second of 2*n elements of 16 bytes, n being a multiple of 2 greater than 0.
+//
+//go:noescape
+func avx2EverySecond16(dst *byte, src *byte, n int)
+
+// avx2Reverse16 stores n elements of 16 bytes in reverse order, n being a multiple of 2 greater than 0.
+//
+//go:noescape
+func avx2Reverse16(dst *byte, src *byte, n int)

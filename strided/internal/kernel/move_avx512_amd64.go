@@ -4,27 +4,27 @@
 
 package kernel
 
-// avx512Transpose1 moves 64 rows by cols elements of 1 bytes, cols being a multiple of 64 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+// avx512Transpose1 moves 64*lines rows by cols elements of 1 bytes, cols being a multiple of 64 and neither being 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
 //
 //go:noescape
-func avx512Transpose1(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+func avx512Transpose1(dst *byte, dstRowStride int, src *byte, srcColStride int, lines int, cols int, bypass bool)
 
-// avx512Transpose2 moves 32 rows by cols elements of 2 bytes, cols being a multiple of 32 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+// avx512Transpose2 moves 32*lines rows by cols elements of 2 bytes, cols being a multiple of 32 and neither being 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
 //
 //go:noescape
-func avx512Transpose2(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+func avx512Transpose2(dst *byte, dstRowStride int, src *byte, srcColStride int, lines int, cols int, bypass bool)
 
-// avx512Transpose4 moves 16 rows by cols elements of 4 bytes, cols being a multiple of 16 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+// avx512Transpose4 moves 16*lines rows by cols elements of 4 bytes, cols being a multiple of 16 and neither being 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
 //
 //go:noescape
-func avx512Transpose4(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+func avx512Transpose4(dst *byte, dstRowStride int, src *byte, srcColStride int, lines int, cols int, bypass bool)
 
-// avx512Transpose8 moves 8 rows by cols elements of 8 bytes, cols being a multiple of 8 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+// avx512Transpose8 moves 8*lines rows by cols elements of 8 bytes, cols being a multiple of 8 and neither being 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
 //
 //go:noescape
-func avx512Transpose8(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+func avx512Transpose8(dst *byte, dstRowStride int, src *byte, srcColStride int, lines int, cols int, bypass bool)
 
-// avx512Transpose16 moves 4 rows by cols elements of 16 bytes, cols being a multiple of 4 greater than 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
+// avx512Transpose16 moves 4*lines rows by cols elements of 16 bytes, cols being a multiple of 4 and neither being 0. To bypass the cache, dst and dstRowStride must be multiples of 64.
 //
 //go:noescape
-func avx512Transpose16(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int, bypass bool)
+func avx512Transpose16(dst *byte, dstRowStride int, src *byte, srcColStride int, lines int, cols int, bypass bool)

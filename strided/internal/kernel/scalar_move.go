@@ -23,7 +23,15 @@ func move(dst unsafe.Pointer, dstStride int64, src unsafe.Pointer, srcStride int
 }
 
 func moveAs[T any](dst unsafe.Pointer, dstStride int64, src unsafe.Pointer, srcStride int64, n int) {
-	for i := range int64(n) {
+	i, end := int64(0), int64(n)
+	for ; i+4 <= end; i += 4 {
+		d, s := unsafe.Add(dst, i*dstStride), unsafe.Add(src, i*srcStride)
+		*(*T)(d) = *(*T)(s)
+		*(*T)(unsafe.Add(d, dstStride)) = *(*T)(unsafe.Add(s, srcStride))
+		*(*T)(unsafe.Add(d, 2*dstStride)) = *(*T)(unsafe.Add(s, 2*srcStride))
+		*(*T)(unsafe.Add(d, 3*dstStride)) = *(*T)(unsafe.Add(s, 3*srcStride))
+	}
+	for ; i < end; i++ {
 		*(*T)(unsafe.Add(dst, i*dstStride)) = *(*T)(unsafe.Add(src, i*srcStride))
 	}
 }

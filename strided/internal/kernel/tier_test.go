@@ -8,17 +8,18 @@ import (
 
 // forEachTier runs a test on every set of kernels that this machine can execute.
 func forEachTier(t *testing.T, f func(t *testing.T)) {
+	onEachTier(t, func() { t.Run(Active().String(), f) })
+}
+
+func onEachTier(t *testing.T, f func()) {
+	t.Helper()
 	was := Active()
-	defer func() {
-		if err := Use(was); err != nil {
-			t.Fatal(err)
-		}
-	}()
+	defer func() { active = was }()
 	for _, tier := range Supported() {
 		if err := Use(tier); err != nil {
 			t.Fatal(err)
 		}
-		t.Run(tier.String(), f)
+		f()
 	}
 }
 

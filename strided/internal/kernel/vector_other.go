@@ -20,4 +20,8 @@ func averageVector(dtype.DType, unsafe.Pointer, unsafe.Pointer, unsafe.Pointer, 
 	return false
 }
 
-func (m *matrix) transposeVector(rows, cols int) bool { return false }
+func (m *matrix) transposeVector(int, int) bool { return false }
+
+func gatherVector(unsafe.Pointer, unsafe.Pointer, int, int, int64) int { return 0 }
+
+func scatterVector(unsafe.Pointer, unsafe.Pointer, int, int, int64) int { return 0 }
