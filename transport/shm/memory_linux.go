@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// system is what a mesh asks of the operating system, replaced by tests.
 var linux = system{
 	create: func(n nonce, size int) (*os.File, error) {
 		f, err := createMemfd(n, size)
@@ -138,15 +137,12 @@ func mapFile(f *os.File, size int) ([]byte, error) {
 
 func unmap(mem []byte) { _ = unix.Munmap(mem) }
 
-// graceTime is for how long the addresses of a slot stay valid whose user has
-// not given it back when the mesh was closed.
-const graceTime = 10 * time.Second
-
 // retire takes a segment away from under somebody who may still hold one of its
-// slots: what he does to it from now on harms nobody.
-func retire(mem []byte) {
-	_, err := unix.MmapPtr(-1, 0, unsafe.Pointer(&mem[0]), uintptr(len(mem)), unix.PROT_READ|unix.PROT_WRITE,
+// slots: its addresses stay valid for the time of grace, but what is done to
+// them harms nobody.
+func retire(mem []byte, grace time.Duration) {
+	// Should this fail, the segment itself stays there for that time.
+	_, _ = unix.MmapPtr(-1, 0, unsafe.Pointer(&mem[0]), uintptr(len(mem)), unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED|unix.MAP_NORESERVE)
-	_ = err // then the segment itself stays there for that time
-	time.AfterFunc(graceTime, func() { unmap(mem) })
+	time.AfterFunc(grace, func() { unmap(mem) })
 }

@@ -21,7 +21,7 @@ func localSystem() (system, error) {
 
 func mapFile(*os.File, int) ([]byte, error)           { panic("shm: no system") }
 func unmap([]byte)                                    {}
-func retire([]byte)                                   {}
+func retire([]byte, time.Duration)                    {}
 func futexWait(*atomic.Uint32, uint32, time.Duration) {}
 func futexWake(*atomic.Uint32)                        {}
 func yieldThread()                                    {}

@@ -18,6 +18,7 @@ type Mesh struct {
 	cfg    Config
 	src    ConnSource
 	sys    system
+	pace   pacing
 	peers  []*peer // by rank; nil where there can be no links
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -60,7 +61,7 @@ func newMesh(cfg Config, src ConnSource, sys system) (*Mesh, error) {
 		return nil, fmt.Errorf("shm: memory to share is %w: %w", transport.ErrUnavailable, err)
 	}
 	f.Close()
-	m := &Mesh{cfg: cfg, src: src, sys: sys, peers: make([]*peer, cfg.Size), conns: map[*conn]struct{}{}}
+	m := &Mesh{cfg: cfg, src: src, sys: sys, pace: usualPace, peers: make([]*peer, cfg.Size), conns: map[*conn]struct{}{}}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	for _, rank := range cfg.Peers {
 		if m.peers[rank] == nil {
@@ -185,8 +186,13 @@ func (m *Mesh) discard(c *conn) {
 	m.mu.Unlock()
 }
 
-// heldTime is how long Close waits for slots that are still in use.
-const heldTime = 50 * time.Millisecond
+const (
+	// heldTime is how long Close waits for slots that are still in use.
+	heldTime = 50 * time.Millisecond
+	// graceTime is for how long the addresses of those that stay in use remain
+	// valid.
+	graceTime = 10 * time.Second
+)
 
 // Close tears all links down as transport.Mesh says. It does not wait for
 // peers: what was committed is in their memory already. If a slot is in use
@@ -223,7 +229,7 @@ func (m *Mesh) shut(orderly bool) {
 	m.wg.Wait()
 	deadline := time.Now().Add(heldTime)
 	for _, e := range ends {
-		e.free(deadline)
+		e.free(deadline, graceTime)
 	}
 }
 

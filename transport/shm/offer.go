@@ -145,7 +145,10 @@ func (p *peer) react(c *conn, t messageType, body []byte) error {
 		if err != nil {
 			return err
 		}
-		a := p.consider(&o)
+		a, err := p.consider(&o)
+		if err != nil {
+			return err
+		}
 		a.id = o.id
 		return c.send(a.encode(), writeTime)
 	case msgWithdraw:
@@ -163,49 +166,59 @@ func (p *peer) react(c *conn, t messageType, body []byte) error {
 // maxLinks bounds the links from one peer.
 const maxLinks = 4096
 
-// consider maps what the peer offers.
-func (p *peer) consider(o *offer) answer {
+// consider maps what the peer offers, unless this mesh is being closed.
+func (p *peer) consider(o *offer) (answer, error) {
 	m := p.mesh
-	if g := m.geometry(); o.geometry != g {
-		return answer{verdict: mismatch, text: fmt.Sprintf(
-			"rank %d has %d slots of %d bytes, rank %d has %d of %d; give all ranks the same", p.rank, o.slots, o.slotSize, m.cfg.Rank, g.slots, g.slotSize)}
-	}
-	if o.size != fileSize(o.geometry, o.channel) {
-		return answer{verdict: mismatch, text: fmt.Sprintf("a segment of %d bytes, want %d", o.size, fileSize(o.geometry, o.channel))}
-	}
-	f, err := m.sys.open(o)
-	if err != nil {
-		return answer{verdict: refused, text: err.Error()}
-	}
-	mem, err := mapFile(f, o.size)
-	f.Close()
-	if err != nil {
-		return answer{verdict: refused, text: err.Error()}
-	}
-	seg := view(mem, o.geometry)
-	if err := seg.check(o.nonce); err != nil {
-		unmap(mem)
-		return answer{verdict: refused, text: err.Error()}
+	seg, a := p.take(o)
+	if seg == nil {
+		return a, nil
 	}
 	if o.channel == probeChannel {
-		unmap(mem)
+		unmap(seg.mem)
 		p.probeEnds(nil)
-		return answer{}
+		return a, nil
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
 	case m.closed:
-		unmap(mem)
-		return answer{verdict: refused, text: "closing"}
+		unmap(seg.mem)
+		return a, m.errClosed()
 	case len(p.receivers) >= maxLinks && p.receivers[o.channel] == nil:
-		unmap(mem)
-		return answer{verdict: mismatch, text: fmt.Sprintf("more than %d links", maxLinks)}
+		unmap(seg.mem)
+		return answer{verdict: mismatch, text: fmt.Sprintf("more than %d links", maxLinks)}, nil
 	case !p.receiver(o.channel).meet(seg, nil):
-		unmap(mem)
-		return answer{verdict: mismatch, text: fmt.Sprintf("channel %d is offered twice", o.channel)}
+		unmap(seg.mem)
+		return answer{verdict: mismatch, text: fmt.Sprintf("channel %d is offered twice", o.channel)}, nil
 	}
-	return answer{}
+	return a, nil
+}
+
+// take maps the segment of an offer, or says why not.
+func (p *peer) take(o *offer) (*segment, answer) {
+	m := p.mesh
+	if g := m.geometry(); o.geometry != g {
+		return nil, answer{verdict: mismatch, text: fmt.Sprintf(
+			"rank %d has %d slots of %d bytes, rank %d has %d of %d; give all ranks the same",
+			p.rank, o.slots, o.slotSize, m.cfg.Rank, g.slots, g.slotSize)}
+	}
+	if want := fileSize(o.geometry, o.channel); o.size != want {
+		return nil, answer{verdict: mismatch, text: fmt.Sprintf("a segment of %d bytes, want %d", o.size, want)}
+	}
+	f, err := m.sys.open(o)
+	if err == nil {
+		var mem []byte
+		mem, err = mapFile(f, o.size)
+		f.Close()
+		if err == nil {
+			seg := view(mem, o.geometry)
+			if err = seg.check(o.nonce); err == nil {
+				return seg, answer{}
+			}
+			unmap(mem)
+		}
+	}
+	return nil, answer{verdict: refused, text: err.Error()}
 }
 
 // receiver returns the receiving end on a channel. The mesh's mutex is held.

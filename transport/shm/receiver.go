@@ -13,7 +13,8 @@ type receiver struct {
 	failure error         // why it will never be
 	joined  bool          // met was seen closed
 
-	seq     uint32 // of the current chunk, or of the one before the next
+	seq     uint32 // number of the current chunk, or of the last
+	at      int    // the slot of the next chunk
 	header  transport.Header
 	small   [smallSize]byte
 	payload []byte // of the current chunk, nil if there is none
@@ -96,7 +97,7 @@ func (r *receiver) fetch(ctx context.Context) error {
 	if r.broken != nil {
 		return r.broken
 	}
-	c := r.seg.cell(r.seq + 1)
+	c := r.seg.cell(r.at)
 	if seq := c.seq.Load(); seq != r.seq+1 {
 		if err := r.wait(ctx, &c.seq, seq); err != nil {
 			return err
@@ -105,17 +106,19 @@ func (r *receiver) fetch(ctx context.Context) error {
 			return r.violated("chunk %d where chunk %d is due", seq, r.seq+1)
 		}
 	}
-	what := c.what
-	slot, n := int(what>>lengthBits), int(what&lengthMask)
-	if slot >= r.seg.slots || n > r.seg.slotSize {
-		return r.violated("a chunk of %d bytes in slot %d, there are %d slots of %d", n, slot, r.seg.slots, r.seg.slotSize)
+	n := int(c.length)
+	if uint(n) > uint(r.seg.slotSize) {
+		return r.violated("a chunk of %d bytes, a slot has %d", n, r.seg.slotSize)
 	}
 	r.header = c.header
 	if n <= smallSize {
 		r.small = c.small
 		r.payload = r.small[:n:n]
 	} else {
-		r.payload = r.seg.slot(slot)[:n:n]
+		r.payload = r.seg.slot(r.at)[:n:n]
+	}
+	if r.at++; r.at == r.seg.slots {
+		r.at = 0
 	}
 	r.seq++
 	return nil

@@ -8,14 +8,11 @@ import (
 	"github.com/monel-dev/monel/transport"
 )
 
-// A segment begins with a control block, then come the cells, one cache line
-// for each chunk that may be under way, and from a page boundary on the slots.
-//
-// The sender takes the cells in turn and writes each chunk's description into
-// the next one; it is complete once the cell's seq says so. Which slot the
-// payload lies in is the sender's choice: it prefers the one that was released
-// last, so that a pair in step with each other stays in a part of the memory
-// that fits the cache. The receiver releases chunks in order and counts them.
+// A segment begins with a control block, then come the cells, a cache line of
+// description for each slot, and from a page boundary on the slots. Sender and
+// receiver walk over the slots in the same order. The sender writes a chunk into
+// the slot, its description into the cell, and last of all its number, which
+// makes it complete. The receiver counts the chunks that it has released.
 //
 // Words that one side writes often and the other watches have cache lines of
 // their own, and their neighbours too, which hardware likes to fetch along.
@@ -52,22 +49,17 @@ type control struct {
 	_              [farApart - 4]byte
 }
 
-// cell describes a chunk.
+// cell describes the chunk in a slot.
 type cell struct {
-	// seq is the number of the chunk, counted from 1 modulo 2^32, once the rest
-	// of the cell and the slot are written.
+	// seq is the chunk's number, counted from 1 modulo 2^32, once the rest of
+	// the cell and the slot are written.
 	seq    atomic.Uint32
-	what   uint32 // slot<<lengthBits | length of the payload
+	length uint32
 	header transport.Header
 	// small is the payload if it fits, which saves the receiver the way to
 	// another cache line.
 	small [smallSize]byte
 }
-
-const (
-	lengthBits = 26
-	lengthMask = 1<<lengthBits - 1
-)
 
 // nonce tells a segment from every other one.
 type nonce [nonceSize]byte
@@ -76,17 +68,8 @@ type nonce [nonceSize]byte
 // made only to see whether segments can be shared.
 type geometry struct{ slotSize, slots int }
 
-// cells is the number of cells, a power of two.
-func (g geometry) cells() int {
-	n := 1
-	for n < g.slots {
-		n *= 2
-	}
-	return n
-}
-
 func (g geometry) stride() int  { return roundUp(g.slotSize, line) }
-func (g geometry) slotsAt() int { return roundUp(controlSize+g.cells()*cellStride, pageSize) }
+func (g geometry) slotsAt() int { return roundUp(controlSize+g.slots*cellStride, pageSize) }
 func (g geometry) size() int    { return roundUp(g.slotsAt()+g.slots*g.stride(), pageSize) }
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
@@ -98,7 +81,6 @@ type segment struct {
 	ctl *control
 
 	// What geometry says, worked out.
-	mask            uint32
 	firstSlot, step int
 }
 
@@ -106,12 +88,10 @@ type segment struct {
 // block alone.
 func view(mem []byte, g geometry) *segment {
 	return &segment{geometry: g, mem: mem, ctl: (*control)(unsafe.Pointer(&mem[0])),
-		mask: uint32(g.cells() - 1), firstSlot: g.slotsAt(), step: g.stride()}
+		firstSlot: g.slotsAt(), step: g.stride()}
 }
 
-// cell returns the cell of the chunk with the given number, counted from 1.
-func (s *segment) cell(seq uint32) *cell {
-	i := (seq - 1) & s.mask
+func (s *segment) cell(i int) *cell {
 	return (*cell)(unsafe.Pointer(&s.mem[controlSize+i*cellStride]))
 }
 

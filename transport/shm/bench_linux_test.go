@@ -7,10 +7,10 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -98,34 +98,24 @@ func adder(w *member) error {
 	if err != nil {
 		return err
 	}
-	sum := make([]float32, w.mesh.SlotSize()/4)
+	add := adding(w.mesh.SlotSize())
 	for {
 		_, payload, err := r.Next(context.Background())
 		if err != nil {
 			return err
 		}
-		add(sum, unsafe.Slice((*float32)(unsafe.Pointer(&payload[0])), len(payload)/4))
+		add(payload)
 		r.Release()
 	}
 }
 
-func add(sum, x []float32) {
-	sum = sum[:len(x)]
-	for len(x) >= 8 {
-		s, v := sum[:8:8], x[:8:8]
-		s[0] += v[0]
-		s[1] += v[1]
-		s[2] += v[2]
-		s[3] += v[3]
-		s[4] += v[4]
-		s[5] += v[5]
-		s[6] += v[6]
-		s[7] += v[7]
-		sum, x = sum[8:], x[8:]
+// adding returns a function that adds up to n bytes of float32s to its own.
+func adding(n int) func(x []byte) {
+	sum, err := strided.Of(make([]float32, n/4)).View(strided.Logical)
+	if err != nil {
+		panic(err)
 	}
-	for i := range x {
-		sum[i] += x[i]
-	}
+	return func(x []byte) { sum.ReduceOut(sum, nil, x, 0, int64(len(x)/4), strided.Sum, 1) }
 }
 
 // BenchmarkStream measures one process copying into slots while another adds
@@ -153,9 +143,9 @@ func BenchmarkStream(b *testing.B) {
 			}), n)
 		})
 		b.Run(fmt.Sprintf("add/%dKi", n>>10), func(b *testing.B) {
-			sum, x := make([]float32, n/4), make([]float32, n/4)
+			add := adding(n)
 			report(b, timed(b, func() error {
-				add(sum, x)
+				add(src)
 				return nil
 			}), n)
 		})
