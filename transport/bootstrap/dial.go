@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 	"time"
 
@@ -23,8 +22,8 @@ func dialAuthenticated(ctx context.Context, addr netip.AddrPort, key []byte, in 
 	d := net.Dialer{Timeout: timeout}
 	conn, err := d.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+		if err := ended(ctx); err != nil {
+			return nil, err
 		}
 		return nil, dialError(addr, err)
 	}
@@ -47,10 +46,11 @@ func dialAuthenticated(ctx context.Context, addr netip.AddrPort, key []byte, in 
 }
 
 func dialError(addr netip.AddrPort, err error) error {
+	var slow net.Error
 	switch {
 	case isRefused(err):
 		return fmt.Errorf("%w: nobody listens at %v: %w", transport.ErrPeerLost, addr, errRefused)
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.As(err, &slow) && slow.Timeout():
 		return fmt.Errorf("%w: no answer from %v", transport.ErrTimeout, addr)
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("%w (%v)", errHandshakeEnded, err)
@@ -64,3 +64,15 @@ func isRefused(err error) bool {
 }
 
 var errRefused = errors.New("connection refused")
+
+// ended is the reason why ctx has ended, or nil. It looks at the clock, too: a
+// connection's deadline that was taken from ctx may fire a moment before ctx does.
+func ended(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}

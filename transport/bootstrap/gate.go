@@ -25,6 +25,7 @@ type gate struct {
 	limit   int           // of handshakes under way, mute and introduced each
 	decide  func(intro) status
 	admit   func(net.Conn, intro) // takes the connection; must not block
+	abandon func(intro)           // it was decided to admit, but the connection broke; may be nil
 	differ  func(intro, net.Addr) // an authenticated dialer of another version; may be nil
 	log     *strangerLog
 
@@ -164,6 +165,7 @@ func (g *gate) move(s *stranger, to *waitingRoom) {
 // shake runs one handshake.
 func (g *gate) shake(s *stranger) {
 	defer g.wg.Done()
+	admitted := false
 	d := doorman{key: g.key, version: g.version, timeout: g.timeout,
 		introduced: func() {
 			g.mu.Lock()
@@ -181,7 +183,9 @@ func (g *gate) shake(s *stranger) {
 			if closed {
 				return statusClosed
 			}
-			return g.decide(in)
+			st := g.decide(in)
+			admitted = st == statusOK
+			return st
 		},
 	}
 	in, err := d.accept(s.conn)
@@ -195,6 +199,9 @@ func (g *gate) shake(s *stranger) {
 		return
 	}
 	s.conn.Close()
+	if admitted && g.abandon != nil {
+		g.abandon(in)
+	}
 	if closed {
 		return
 	}

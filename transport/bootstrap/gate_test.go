@@ -2,22 +2,14 @@ package bootstrap
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
-	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/monel-dev/monel/transport"
 )
 
 // pipeListener hands out pipes, so that a gate runs in fake time.
@@ -40,7 +32,8 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
+func (l *pipeListener) Close() error { l.once.Do(func() { close(l.closed) }); return nil }
+
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // fromConn is a pipe with an address.
@@ -171,241 +164,4 @@ func TestStrangersAreLoggedSparingly(t *testing.T) {
 			}
 		}
 	})
-}
-
-// hostile are ways to bother a listener. Each returns when stop is closed or it
-// is done with one connection.
-var hostile = []func(c net.Conn, record []byte){
-	func(c net.Conn, _ []byte) { c.Close() },                                          // knocks and runs
-	func(c net.Conn, _ []byte) { time.Sleep(50 * time.Millisecond); c.Close() },       // is mute
-	func(c net.Conn, _ []byte) { io.WriteString(c, "GET / HTTP/1.0\r\n\r\n") },        // port scanner
-	func(c net.Conn, _ []byte) { b := make([]byte, 500); rand8(b); c.Write(b) },       // noise
-	func(c net.Conn, record []byte) { c.Write(record); io.ReadAll(c) },                // replay
-	func(c net.Conn, record []byte) { c.Write(record[:introSize]); io.ReadAll(c) },    // half a handshake
-	func(c net.Conn, record []byte) { c.Write(record[:20]); time.Sleep(time.Second) }, // less
-	func(c net.Conn, record []byte) { // a well-made introduction, and a wrong proof
-		b := bytes.Clone(record)
-		rand8(b[introSize:])
-		c.Write(b)
-		io.ReadAll(c)
-	},
-}
-
-func rand8(b []byte) {
-	for i := range b {
-		b[i] = byte(rand.Uint32())
-	}
-}
-
-// flood bothers addr from n goroutines until stop is called, which returns how
-// many connections were made.
-func flood(t *testing.T, addr string, record []byte, n int) (stop func() int) {
-	t.Helper()
-	var wg sync.WaitGroup
-	var made atomic.Int64
-	ctx, cancel := context.WithCancel(context.Background())
-	for i := range n {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				var d net.Dialer
-				dctx, done := context.WithTimeout(ctx, time.Second)
-				c, err := d.DialContext(dctx, "tcp", addr)
-				done()
-				if err != nil {
-					time.Sleep(time.Millisecond)
-					continue
-				}
-				made.Add(1)
-				c.SetDeadline(time.Now().Add(time.Second))
-				end := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
-				hostile[i%len(hostile)](c, record)
-				end()
-				c.Close()
-			}
-		})
-	}
-	return func() int {
-		cancel()
-		wg.Wait()
-		return int(made.Load())
-	}
-}
-
-// recordedDialer is what a member once sent to a root.
-func recordedDialer(t *testing.T, secret Secret) []byte {
-	t.Helper()
-	dial := &tap{}
-	in := intro{version: ProtocolVersion, purpose: PurposeRendezvous, from: 1, to: rootRank}
-	if _, a, b := shake(dial, &tap{}, secret, secret, in, testDoorman(secret)); a != nil || b != nil {
-		t.Fatal(a, b)
-	}
-	return dial.written.Bytes()
-}
-
-// Ranks meet, open links and leave while strangers flood the root and every
-// rank's listener.
-func TestFlood(t *testing.T) {
-	runtime.GC()
-	var before, during runtime.MemStats
-	runtime.ReadMemStats(&before)
-	root, err := NewRoot(context.Background(), RootConfig{Addr: "127.0.0.1:0", Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	record := recordedDialer(t, root.cfg.Secret)
-	stopRoot := flood(t, root.Addr().String(), record, 64)
-	time.Sleep(200 * time.Millisecond)
-	began := time.Now()
-	world := launch(t, 8, func(_ int, cfg *Config) { cfg.ID = root.ID() })
-	met := time.Since(began)
-	for r, m := range world {
-		if m.err != nil {
-			t.Fatalf("rank %d: %v", r, m.err)
-		}
-	}
-	stopRank := flood(t, world[3].session.Addr().String(), record, 64)
-	time.Sleep(200 * time.Millisecond)
-	began = time.Now()
-	checkLinks(t, world)
-	linked := time.Since(began)
-	runtime.GC()
-	runtime.ReadMemStats(&during)
-	leaveAll(t, world)
-	t.Logf("8 ranks met in %v among %d strangers, opened 56 links in %v among %d; %d KiB of heap and %d KiB of stacks more than before",
-		met, stopRoot(), linked, stopRank(), (int64(during.HeapAlloc)-int64(before.HeapAlloc))>>10, (int64(during.StackInuse)-int64(before.StackInuse))>>10)
-}
-
-// Connections that nobody accepts are bounded, and do not stand in the way of
-// those that somebody does.
-func TestParkedConnections(t *testing.T) {
-	world := launch(t, 2, byID(t))
-	if world[0].err != nil || world[1].err != nil {
-		t.Fatal(world)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	for ch := range maxParked {
-		c, err := world[0].session.Dial(ctx, 1, ch)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-	}
-	short, done := context.WithTimeout(ctx, 300*time.Millisecond)
-	defer done()
-	_, err := world[0].session.Dial(short, 1, maxParked)
-	var e *transport.RankError
-	if !errors.As(err, &e) || e.Rank != 1 || !errors.Is(err, transport.ErrTimeout) {
-		t.Errorf("one too many: %v", err)
-	}
-	if err != nil {
-		says(t, err, "nobody has accepted")
-	}
-	got := make(chan error, 1)
-	go func() {
-		c, err := world[1].session.Accept(ctx, 0, maxParked)
-		if err == nil {
-			c.Close()
-		}
-		got <- err
-	}()
-	time.Sleep(10 * time.Millisecond)
-	c, err := world[0].session.Dial(ctx, 1, maxParked) // somebody waits for this one
-	if err != nil || <-got != nil {
-		t.Fatalf("%v", err)
-	}
-	c.Close()
-	// A newer connection takes the place of one that waits.
-	c, err = world[0].session.Dial(ctx, 1, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	io.WriteString(c, "new")
-	in, err := world[1].session.Accept(ctx, 0, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	b := make([]byte, 3)
-	if _, err := io.ReadFull(in, b); err != nil || string(b) != "new" {
-		t.Errorf("%q, %v", b, err)
-	}
-}
-
-func TestSessionErrors(t *testing.T) {
-	world := launch(t, 3, byID(t))
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	s := world[0].session
-	for _, c := range [][2]int{{0, 0}, {-1, 0}, {3, 0}, {1, -1}, {1, 1 << 31}} {
-		if _, err := s.Dial(ctx, c[0], c[1]); err == nil {
-			t.Errorf("Dial %v", c)
-		}
-		if _, err := s.Accept(ctx, c[0], c[1]); err == nil {
-			t.Errorf("Accept %v", c)
-		}
-	}
-	// A context that ends.
-	short, done := context.WithTimeout(ctx, 20*time.Millisecond)
-	defer done()
-	if _, err := s.Accept(short, 1, 0); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v", err)
-	}
-	// Only one may wait for a link.
-	waiting := make(chan error, 1)
-	go func() {
-		_, err := s.Accept(ctx, 1, 0)
-		waiting <- err
-	}()
-	time.Sleep(10 * time.Millisecond)
-	if _, err := s.Accept(ctx, 1, 0); err == nil {
-		t.Error("two wait for the same link")
-	}
-	// A peer that has closed.
-	world[2].session.Close()
-	began := time.Now()
-	_, err := s.Dial(ctx, 2, 0)
-	var e *transport.RankError
-	if !errors.As(err, &e) || e.Rank != 2 || !errors.Is(err, transport.ErrPeerLost) || time.Since(began) > 3*time.Second {
-		t.Errorf("after %v: %v", time.Since(began), err)
-	}
-	// Closing wakes whoever waits.
-	s.Close()
-	if err := <-waiting; !errors.Is(err, transport.ErrClosed) {
-		t.Errorf("%v", err)
-	}
-	if _, err := s.Dial(ctx, 1, 0); !errors.Is(err, transport.ErrClosed) {
-		t.Errorf("%v", err)
-	}
-	if _, err := s.Accept(ctx, 1, 0); !errors.Is(err, transport.ErrClosed) {
-		t.Errorf("%v", err)
-	}
-}
-
-// A process of an earlier run with the same secret does not get in.
-func TestStaleRun(t *testing.T) {
-	secret := NewSecret()
-	var worlds [][]member
-	for range 2 {
-		root, err := NewRoot(context.Background(), RootConfig{Addr: "127.0.0.1:0", Secret: secret, Logger: quiet})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer root.Close()
-		worlds = append(worlds, launch(t, 2, func(_ int, cfg *Config) { cfg.ID = root.ID() }))
-	}
-	old, now := worlds[0][0].session, worlds[1][1].session
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	_, err := dialAuthenticated(ctx, now.Addr(), old.key, intro{version: ProtocolVersion, purpose: PurposeData, session: old.table.session, from: 0, to: 1}, time.Second)
-	if err == nil {
-		t.Fatal("it got in")
-	}
-	says(t, err, "another run")
-	_, err = dialAuthenticated(ctx, now.Addr(), old.key, intro{version: ProtocolVersion, purpose: PurposeData, session: now.table.session, from: 1, to: 0}, time.Second)
-	if err == nil {
-		t.Fatal("a connection meant for another rank got in")
-	}
 }

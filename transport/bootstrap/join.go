@@ -46,8 +46,7 @@ const (
 // there is none.
 func (j *joining) join(ctx context.Context) (*Table, error) {
 	began := time.Now()
-	deadline := began.Add(j.patience)
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+	ctx, cancel := context.WithTimeout(ctx, j.patience)
 	defer cancel()
 	var strange time.Time // since when the root's address is held by others
 	pause := 4 * time.Millisecond
@@ -80,7 +79,7 @@ func (j *joining) join(ctx context.Context) (*Table, error) {
 		if err == nil {
 			return j.table, nil
 		}
-		if ctx.Err() == nil && time.Now().Before(deadline) || last == nil {
+		if ended(ctx) == nil || last == nil {
 			last = err // what is cut short by the deadline tells nothing
 		}
 		var world *WorldError

@@ -86,6 +86,7 @@ func (c *Control) Close() error {
 	}
 	for _, l := range links {
 		if l != nil {
+			<-l.sent // what was queued, last words included
 			<-l.over
 			l.cut()
 		}

@@ -35,6 +35,7 @@ type link struct {
 	stuck   bool // the peer took nothing for too long
 	wake    chan struct{}
 	over    chan struct{} // closed when the reader has ended
+	sent    chan struct{} // closed when the writer has ended
 }
 
 type queued struct {
@@ -97,9 +98,11 @@ func (l *link) cut() {
 func (l *link) run(wg *sync.WaitGroup) {
 	l.wake = make(chan struct{}, 1)
 	l.over = make(chan struct{})
+	l.sent = make(chan struct{})
 	wg.Add(2)
 	go func() {
 		defer wg.Done()
+		defer close(l.sent)
 		l.write()
 	}()
 	go func() {

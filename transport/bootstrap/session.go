@@ -26,7 +26,7 @@ type Session struct {
 
 	mu     sync.Mutex
 	boxes  map[boxKey]*box
-	parked []int // connections that wait to be accepted, by rank
+	parked []int // connections that wait to be accepted, or are about to, by rank
 	closed bool
 	ctx    context.Context // ends when the session is closed
 	cancel context.CancelFunc
@@ -61,7 +61,7 @@ func newSession(rank, size int, key []byte, version uint16) *Session {
 // until the table is there.
 func (s *Session) listen(ln net.Listener, log *strangerLog) {
 	s.gate = &gate{ln: ln, key: s.key, version: s.version, timeout: strangerTime, limit: strangerLimit + 2*s.size,
-		decide: s.decide, admit: s.admit, log: log}
+		decide: s.decide, admit: s.admit, abandon: s.abandon, log: log}
 	s.gate.start()
 }
 
@@ -104,7 +104,15 @@ func (s *Session) decide(in intro) status {
 	if b := s.boxes[boxKey{in.purpose, in.from, in.channel}]; b == nil && s.parked[in.from] >= maxParked {
 		return statusBusy
 	}
+	s.parked[in.from]++ // its place is kept until it is admitted or abandoned
 	return statusOK
+}
+
+// abandon gives up the place of a connection that did not get through after all.
+func (s *Session) abandon(in intro) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parked[in.from]--
 }
 
 // admit delivers an authenticated connection to whoever waits for it, or parks
@@ -120,14 +128,13 @@ func (s *Session) admit(conn net.Conn, in intro) {
 	case b != nil && b.waiter != nil:
 		b.waiter <- conn
 		delete(s.boxes, key)
+		s.parked[in.from]--
 	case b != nil:
 		b.conn.Close()
 		b.conn = conn
-	case s.parked[in.from] >= maxParked:
-		conn.Close()
+		s.parked[in.from]--
 	default:
 		s.boxes[key] = &box{conn: conn}
-		s.parked[in.from]++
 	}
 }
 
@@ -183,11 +190,11 @@ func (s *Session) DialFor(ctx context.Context, purpose Purpose, peer, channel in
 		switch {
 		case s.ctx.Err() != nil:
 			return nil, s.rankError(s.rank, doing, fmt.Errorf("%w: this rank closed its session", transport.ErrClosed))
-		case ctx.Err() != nil:
+		case ended(ctx) != nil:
 			if last != nil {
 				err = last
 			}
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			if errors.Is(ended(ctx), context.DeadlineExceeded) {
 				return nil, s.rankError(peer, doing, fmt.Errorf("%w: no connection (%w)", transport.ErrTimeout, err))
 			}
 			return nil, ctx.Err()
@@ -231,8 +238,11 @@ func (s *Session) AcceptFor(ctx context.Context, purpose Purpose, peer, channel 
 	if b != nil {
 		delete(s.boxes, key)
 		s.parked[peer]--
-		s.mu.Unlock()
-		return b.conn, nil
+		if !hungUp(b.conn) {
+			s.mu.Unlock()
+			return b.conn, nil
+		}
+		b.conn.Close() // its dialer has given it up, and dials again if it needs to
 	}
 	b = &box{waiter: make(chan net.Conn, 1)}
 	s.boxes[key] = b
