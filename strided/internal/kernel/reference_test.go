@@ -9,7 +9,7 @@ import (
 )
 
 // The reference works on one element at a time, on its bits, and shares no code
-// with the kernels: integers go through math/big, float32 arithmetic through
+// with the kernels: 64-bit integers go through math/big, float32 arithmetic through
 // float64, whose 53 bits make one more rounding harmless, and max and min
 // compare values rather than bits.
 
@@ -120,10 +120,40 @@ func reference(op dtype.Op, dt dtype.DType, a, b uint64, ranks int) uint64 {
 func referenceInt(op dtype.Op, dt dtype.DType, a, b uint64, ranks int) uint64 {
 	bits := uint(8 * dt.Size())
 	isSigned := dt == dtype.Int8 || dt == dtype.Int32 || dt == dtype.Int64
-	modulus := new(big.Int).Lsh(big.NewInt(1), bits)
+	if bits == 64 {
+		return referenceBig(op, isSigned, a, b, ranks)
+	}
+	// Values of up to 32 bits, their sums and their products fit 64.
+	wrap := func(v int64) int64 {
+		v &= 1<<bits - 1
+		if isSigned && v>>(bits-1) != 0 {
+			v -= 1 << bits
+		}
+		return v
+	}
+	x, y := wrap(int64(a)), wrap(int64(b))
+	var r int64
+	switch op {
+	case dtype.Sum, dtype.Avg:
+		r = wrap(x + y)
+	case dtype.Prod:
+		r = wrap(x * y)
+	case dtype.Max:
+		r = max(x, y)
+	case dtype.Min:
+		r = min(x, y)
+	}
+	if ranks > 0 {
+		r /= int64(ranks)
+	}
+	return uint64(r) & (1<<bits - 1)
+}
+
+func referenceBig(op dtype.Op, isSigned bool, a, b uint64, ranks int) uint64 {
+	modulus := new(big.Int).Lsh(big.NewInt(1), 64)
 	wrap := func(v *big.Int) *big.Int {
 		v.Mod(v, modulus)
-		if isSigned && v.Bit(int(bits-1)) == 1 {
+		if isSigned && v.Bit(63) == 1 {
 			v.Sub(v, modulus)
 		}
 		return v
