@@ -46,8 +46,9 @@ type Config struct {
 
 	// LogicalOrder makes every operation walk its elements in row-major order
 	// of the shape, whatever the layout, so that results have the same bits in
-	// all layouts. It costs the speed of walking in memory order. Same on all
-	// ranks.
+	// all layouts. It costs the speed of walking in memory order. Without it, an
+	// operation walks in memory order until ranks with different layouts meet in
+	// it, and in logical order from then on. Same on all ranks.
 	LogicalOrder bool
 
 	// Logger receives what is worth knowing: slog.Default() by default.

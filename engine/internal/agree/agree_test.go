@@ -212,6 +212,38 @@ func TestSlowFindsRanksInDifferentCalls(t *testing.T) {
 	require.ErrorIs(t, n.members[0].Broken(), ErrMismatch)
 }
 
+// The same when those that have finished ask first, about their own operation.
+func TestSlowInSeveralOperations(t *testing.T) {
+	n := newNetwork(t, 3)
+	for _, rank := range []int{0, 1} {
+		begin(t, n.members[rank], cast(0, 8), strided.Logical)
+		require.NoError(t, n.members[rank].End(nil))
+		begin(t, n.members[rank], call(5), strided.Logical)
+	}
+	op := begin(t, n.members[2], cast(1, 8), strided.Logical)
+	for _, m := range n.members {
+		m.Slow()
+	}
+	n.deliver()
+	require.ErrorIs(t, op.Stop.Err(), ErrMismatch)
+	for _, m := range n.members {
+		require.ErrorIs(t, m.Broken(), ErrMismatch)
+	}
+}
+
+// Operations that failed are settled: they are not evidence in later ones.
+func TestFailedOperationsAreForgotten(t *testing.T) {
+	n := newNetwork(t, 2)
+	for range 3 {
+		_, err := n.members[1].Begin(call(3), strided.Logical, "op: no such operator")
+		require.NoError(t, err)
+		op := begin(t, n.members[0], call(4), strided.Logical)
+		n.deliver()
+		require.ErrorContains(t, n.members[0].End(op.Stop.Err()), "invalid arguments")
+		require.NoError(t, n.members[0].Broken())
+	}
+}
+
 // Being slow is no fault: everybody goes on, and a rank that was held by the
 // poll is let go.
 func TestSlowButRight(t *testing.T) {

@@ -17,7 +17,8 @@ const (
 	mismatchGrace = 2 * time.Second
 	// timeoutGrace is how long it waits for answers after a timeout.
 	timeoutGrace = time.Second
-	// slowPause is the least time between two polls because of slowness.
+	// slowPause is the least time between two polls about one operation because
+	// of slowness.
 	slowPause = 500 * time.Millisecond
 	// maxGroups bounds what a verdict lists: the smallest groups, in which the
 	// mistake most likely is, and the largest.
@@ -36,7 +37,7 @@ type Coordinator struct {
 	current *settlement
 	queue   []disputeMsg
 	settled []key
-	asked   time.Time // when slowness was last the reason of a poll
+	asked   map[key]time.Time // when slowness was last the reason of a poll
 	closed  bool
 }
 
@@ -52,7 +53,7 @@ type settlement struct {
 // NewCoordinator returns a coordinator of size ranks that sends through send,
 // to rank 0 as well.
 func NewCoordinator(size int, send func(to int, payload []byte)) *Coordinator {
-	return &Coordinator{size: size, send: send}
+	return &Coordinator{size: size, send: send, asked: map[key]time.Time{}}
 }
 
 // Close stops the timers. Nothing is sent afterwards.
@@ -96,7 +97,7 @@ func (c *Coordinator) onDispute(d disputeMsg) {
 	switch {
 	case d.reason < reasonMisfit || d.reason > reasonTimeout:
 	case slices.Contains(c.settled, d.key):
-	case d.reason == reasonSlow && (s != nil || time.Since(c.asked) < slowPause):
+	case d.reason == reasonSlow && (slices.Contains(c.queue, d) || time.Since(c.asked[d.key]) < slowPause):
 		// Somebody else is asking, or has just asked.
 	case s == nil:
 		c.open(d)
@@ -115,13 +116,24 @@ func (c *Coordinator) open(d disputeMsg) {
 	c.current = s
 	switch d.reason {
 	case reasonSlow:
-		c.asked = time.Now()
+		c.remember(d.key)
 		c.askNow(s)
 	case reasonTimeout:
 		c.askNow(s)
 	default:
 		c.poll(s, false)
 	}
+}
+
+// remember notes when a question was asked, and forgets old ones.
+func (c *Coordinator) remember(k key) {
+	now := time.Now()
+	for old, at := range c.asked {
+		if now.Sub(at) > slowPause {
+			delete(c.asked, old)
+		}
+	}
+	c.asked[k] = now
 }
 
 // askNow polls ranks whether they have called the operation or not.

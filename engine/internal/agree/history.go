@@ -4,7 +4,7 @@ package agree
 type past struct {
 	seq     uint64
 	call    Call
-	sig     uint64 // of this call and all before it
+	sig     uint64 // of this call and all before it; 0 if it failed
 	invalid string // why its arguments were refused, or ""
 }
 
@@ -28,11 +28,12 @@ func (h *history) find(seq uint64) (past, bool) {
 // told is how many earlier calls a rank lists when it is polled.
 const told = 8
 
-// before lists the calls before seq, latest first.
+// before lists the calls before seq, latest first, back to the latest that
+// failed: about that one the ranks have been told already.
 func (h *history) before(seq uint64) (list []past) {
 	for n := uint64(1); n <= told && n <= seq; n++ {
 		p, ok := h.find(seq - n)
-		if !ok {
+		if !ok || p.sig == 0 {
 			break
 		}
 		list = append(list, p)

@@ -156,10 +156,13 @@ func (m *Member) End(result error) error {
 		}
 		m.mu.Lock()
 	}
-	m.past.add(past{seq: m.op.Seq, call: m.call, sig: m.op.Sig})
 	m.active = false
-	if m.chain = m.op.Sig; result != nil {
+	if result == nil {
+		m.chain = m.op.Sig
+		m.past.add(past{seq: m.op.Seq, call: m.call, sig: m.chain})
+	} else {
 		m.rechain()
+		m.past.add(past{seq: m.op.Seq, call: m.call})
 	}
 	return result
 }
