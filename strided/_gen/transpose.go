@@ -60,11 +60,11 @@ func transpose(m *machine, size int) {
 	bypass := m.Load(m.Param("bypass"), m.GP8())
 	m.TESTB(bypass, bypass)
 	m.JNZ(operand.LabelRef("bypass"))
-	t.loop("through", m.store)
+	t.loop("through", m.store, true)
 	m.VZEROUPPER()
 	m.RET()
 	m.Label("bypass")
-	t.loop("past", func(v vec, p operand.Op) { m.VMOVNTDQ(v, p) })
+	t.loop("past", func(v vec, p operand.Op) { m.VMOVNTDQ(v, p) }, false)
 	m.SFENCE()
 	m.VZEROUPPER()
 	m.RET()
@@ -73,8 +73,9 @@ func transpose(m *machine, size int) {
 // spilling tells whether k vectors do not fit the registers.
 func (t *transposer) spilling() bool { return t.k == 16 && !t.wide() }
 
-// loop goes over all columns, a group at a time.
-func (t *transposer) loop(label string, store func(vec, operand.Op)) {
+// loop goes over all columns, a group at a time. fetch asks for lines of the
+// destination, too, before they are stored to.
+func (t *transposer) loop(label string, store func(vec, operand.Op), fetch bool) {
 	m := t.machine
 	m.Label(label)
 	line, dest, lines := m.GP64(), m.GP64(), m.GP64()
@@ -86,6 +87,12 @@ func (t *transposer) loop(label string, store func(vec, operand.Op)) {
 	m.MOVQ(line, from)
 	m.LEAQ(operand.Mem{Base: line, Index: t.groupStep, Scale: 1}, next)
 	t.walk(next, t.columnStep, t.group, func(_ int, at operand.Mem) { m.PREFETCHT0(at) })
+	if fetch {
+		m.MOVQ(t.rowStep, next)
+		m.IMUL3Q(operand.I32(t.group), next, next)
+		m.ADDQ(dest, next)
+		t.walk(next, t.rowStep, t.group, func(_ int, at operand.Mem) { m.PREFETCHT0(at) })
+	}
 	t.walk(from, t.columnStep, t.group, func(i int, at operand.Mem) {
 		for part := 0; part < lineBytes; part += m.width {
 			m.store(m.load(at.Offset(part)), operand.Mem{Base: t.buffer, Disp: i*lineBytes + part})
