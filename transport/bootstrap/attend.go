@@ -1,7 +1,9 @@
 package bootstrap
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"time"
@@ -22,6 +24,7 @@ type joiner struct {
 	local    netip.AddrPort // this side of the connection
 	tell     chan outcome   // room for one
 	ping     chan struct{}  // room for one
+	heard    bool           // it has acknowledged the outcome; set before it is gone
 }
 
 // admit reads a rank's greeting and hands it to serve.
@@ -43,6 +46,9 @@ func (r *Root) admit(conn net.Conn, in intro) {
 		}
 		if err == nil && g.peer.Rank != in.from {
 			err = fmt.Errorf("%w: rank %d introduced itself as rank %d", transport.ErrProtocol, g.peer.Rank, in.from)
+		}
+		if errors.Is(err, io.EOF) {
+			return // it reached the root by another address first
 		}
 		if err != nil {
 			r.cfg.Logger.Warn("dropped a rank whose greeting is malformed", "from", conn.RemoteAddr().String(), "rank", in.from, "reason", err.Error())
@@ -143,7 +149,9 @@ func (r *Root) attend(j *joiner) {
 			// what is on its way.
 			select {
 			case <-acked:
+				j.heard = true
 			case <-read:
+				j.heard = len(acked) > 0 // it hung up right after
 			case <-time.After(limit):
 			}
 			return

@@ -147,50 +147,50 @@ func (g *gatherer) leftUs(j *joiner) {
 // starts when the world has already failed.
 func (g *gatherer) deliver(out outcome) {
 	r, size := g.root, g.world.size
-	told := g.rivals
+	waiting := map[*joiner]bool{} // have been told, and may not have heard it yet
 	members := map[uint64]bool{}
-	for greeting, j := range g.here {
-		told = append(told, j)
-		members[greeting.instance] = true
-	}
-	count := len(told)
-	if count >= size {
-		close(r.all)
-	}
-	waiting := make(map[*joiner]bool, len(told))
-	for _, j := range told {
+	tell := func(j *joiner, out outcome) {
 		j.tell <- out
 		waiting[j] = true
 	}
-	if len(waiting) == 0 {
-		close(r.done)
+	for greeting, j := range g.here {
+		members[greeting.instance] = true
+		tell(j, out)
+	}
+	for _, j := range g.rivals {
+		tell(j, out)
 	}
 	late := time.After(lateTime)
-	stop := r.stop
+	stop, heard, done := r.stop, 0, false
+	finish := func() {
+		if !done {
+			done = true
+			close(r.done)
+		}
+	}
+	defer finish()
 	for len(waiting) > 0 || stop != nil {
 		select {
 		case <-stop:
 			stop = nil
 		case <-late:
-			go r.Close() // the owner may, too
 			late = nil
+			finish()
+			go r.Close() // the owner may, too
 		case j := <-r.joins:
-			answer := out
-			if out.refusal == nil && !members[j.greeting.instance] {
-				answer = outcome{refusal: &WorldError{DuplicateRank, []int{j.greeting.peer.Rank},
-					fmt.Sprintf("%s came after all %d ranks had met; give every process its own rank, and every run its own unique id or address", j.greeting.peer.where(), size)}}
+			if out.refusal != nil || members[j.greeting.instance] {
+				tell(j, out)
+				break
 			}
-			j.tell <- answer
-			if count++; count == size {
-				close(r.all)
-			}
+			tell(j, outcome{refusal: &WorldError{DuplicateRank, []int{j.greeting.peer.Rank},
+				fmt.Sprintf("%s came after all %d ranks had met; give every process its own rank, and every run its own unique id or address", j.greeting.peer.where(), size)}})
 		case j := <-r.gone:
-			if waiting[j] {
-				delete(waiting, j)
-				if len(waiting) == 0 {
-					close(r.done)
+			if waiting[j] && j.heard {
+				if heard++; heard >= size {
+					finish()
 				}
 			}
+			delete(waiting, j)
 		case <-r.probes:
 		case <-r.leaves:
 		case <-r.differ:

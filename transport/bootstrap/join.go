@@ -144,37 +144,58 @@ func (j *joining) reach(ctx context.Context) (net.Conn, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	type result struct {
-		conn net.Conn
-		err  error
-	}
-	results := make(chan result, len(roots))
+	results := make(chan tried, len(roots))
 	in := intro{version: j.version, purpose: PurposeRendezvous, from: j.self.Rank, to: rootRank}
-	for _, root := range roots {
-		go func() {
-			conn, err := dialAuthenticated(ctx, root, j.key, in, strangerTime)
-			results <- result{conn, err}
-		}()
-	}
+	// One after the other, but without waiting long for any: addresses of
+	// networks that this host is not part of often do not answer at all.
+	next := time.NewTicker(headStart)
+	defer next.Stop()
 	var best error
-	for i := range roots {
-		res := <-results
-		if res.err == nil {
-			cancel()
-			go func() { // the slower ones are not needed
-				for range len(roots) - i - 1 {
-					if r := <-results; r.conn != nil {
-						r.conn.Close()
-					}
-				}
-			}()
-			return res.conn, nil
+	for begun, over := 0, 0; over < len(roots); {
+		if begun < len(roots) && begun == over {
+			next.Reset(headStart)
+			begun++
+			go j.try(ctx, roots[begun-1], in, results)
 		}
-		if best == nil || tellsMore(res.err, best) {
-			best = res.err
+		select {
+		case <-next.C:
+			if begun < len(roots) {
+				begun++
+				go j.try(ctx, roots[begun-1], in, results)
+			}
+			continue
+		case res := <-results:
+			over++
+			if res.err == nil {
+				cancel()
+				go func() { // the slower ones are not needed
+					for range begun - over {
+						if r := <-results; r.conn != nil {
+							r.conn.Close()
+						}
+					}
+				}()
+				return res.conn, nil
+			}
+			if best == nil || tellsMore(res.err, best) {
+				best = res.err
+			}
 		}
 	}
 	return nil, best
+}
+
+// headStart is how long one of the root's addresses is tried alone.
+const headStart = 250 * time.Millisecond
+
+type tried struct {
+	conn net.Conn
+	err  error
+}
+
+func (j *joining) try(ctx context.Context, root netip.AddrPort, in intro, results chan<- tried) {
+	conn, err := dialAuthenticated(ctx, root, j.key, in, strangerTime)
+	results <- tried{conn, err}
 }
 
 // tellsMore reports whether a, from one of the root's addresses, says more than

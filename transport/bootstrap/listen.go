@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/monel-dev/monel/transport"
@@ -110,7 +111,7 @@ func hostAddrs(spec string, limit int) ([]netip.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: cannot list network interfaces: %w", ErrAddress, err)
 	}
-	var v4, v6, loop []netip.Addr
+	var v4, v6, inner, loop []netip.Addr
 	for _, ifc := range ifaces {
 		if ifc.Flags&net.FlagUp == 0 || !MatchInterface(spec, ifc.Name) {
 			continue
@@ -130,6 +131,8 @@ func hostAddrs(spec string, limit int) ([]netip.Addr, error) {
 			case !ok || ip.IsLinkLocalUnicast() || ip.IsMulticast():
 			case ip.IsLoopback():
 				loop = append(loop, ip)
+			case spec == "" && strings.HasPrefix(ifc.Name, "docker"):
+				inner = append(inner, ip) // a network of this host alone
 			case ip.Is4():
 				v4 = append(v4, ip)
 			default:
@@ -138,8 +141,10 @@ func hostAddrs(spec string, limit int) ([]netip.Addr, error) {
 		}
 	}
 	all := append(v4, v6...)
-	if len(all) == 0 {
-		all = loop
+	for _, other := range [][]netip.Addr{inner, loop} {
+		if len(all) == 0 {
+			all = other
+		}
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("%w: no network interface with an address matches %q: %w", ErrAddress, spec, transport.ErrUnavailable)

@@ -180,6 +180,35 @@ func TestLateStranger(t *testing.T) {
 	leaveAll(t, world)
 }
 
+// A root is done when all have heard, also when what they heard is bad news and
+// some come late for it.
+func TestRootIsDone(t *testing.T) {
+	root, err := NewRoot(context.Background(), RootConfig{Addr: "127.0.0.1:0", Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	world := launch(t, 3, func(r int, cfg *Config) {
+		cfg.ID = root.ID()
+		cfg.Fingerprint = fmt.Sprint(r)
+		if r == 2 {
+			time.Sleep(300 * time.Millisecond)
+			select {
+			case <-root.Done():
+				t.Error("the root is done before the last rank has come")
+			default:
+			}
+		}
+	})
+	sameWorldError(t, world, ConfigMismatch, 0, 1, 2)
+	select {
+	case <-root.Done():
+	case <-time.After(5 * time.Second):
+		t.Fatal("the root is not done after the last rank has heard")
+	}
+	sameWorldError(t, append(world, member{err: root.Err()}), ConfigMismatch, 0, 3)
+}
+
 // A rank whose connection breaks while it waits comes again by itself.
 func TestRankComesAgain(t *testing.T) {
 	root, err := NewRoot(context.Background(), RootConfig{Addr: "127.0.0.1:0", Logger: quiet})

@@ -44,8 +44,7 @@ type Root struct {
 	differ chan *WorldError
 	gone   chan *joiner  // told, or lost
 	stop   chan struct{} // closed by Close
-	done   chan struct{} // closed when the outcome has been delivered
-	all    chan struct{} // closed when as many ranks as there are have been told
+	done   chan struct{} // closed when there is nothing left to do
 	quit   chan struct{} // closed when serve has ended
 
 	closeOnce sync.Once
@@ -100,7 +99,7 @@ func NewRoot(ctx context.Context, cfg RootConfig) (*Root, error) {
 	r := &Root{
 		cfg: cfg, id: id, anywhere: anywhere,
 		joins: make(chan *joiner), leaves: make(chan *joiner), probes: make(chan *joiner), differ: make(chan *WorldError), gone: make(chan *joiner),
-		stop: make(chan struct{}), done: make(chan struct{}), all: make(chan struct{}), quit: make(chan struct{}),
+		stop: make(chan struct{}), done: make(chan struct{}), quit: make(chan struct{}),
 	}
 	r.gate = &gate{
 		ln: ln, key: handshakeKey(cfg.Secret), version: cfg.version, timeout: cfg.timeout, limit: strangerLimit,
@@ -135,7 +134,9 @@ func (r *Root) ID() ID { return r.id }
 // Addr returns the address that the root listens on.
 func (r *Root) Addr() netip.AddrPort { return addrPort(r.gate.ln.Addr()) }
 
-// Done is closed when every rank has been told the outcome, or the root closed.
+// Done is closed when every rank has acknowledged the outcome, half a minute
+// after the outcome when some have not, or when the root is closed. A root that
+// is done has nothing left to do; it closes itself if nobody else does.
 func (r *Root) Done() <-chan struct{} { return r.done }
 
 // Err is the outcome after Done: nil when the world was formed, a *WorldError
@@ -162,13 +163,13 @@ func (r *Root) Close() error {
 	return err
 }
 
-// linger waits until as many ranks as the world has have been told the outcome,
+// linger waits until as many ranks as the world has have heard the outcome,
 // or for d.
 func (r *Root) linger(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-r.all:
+	case <-r.done:
 	case <-timer.C:
 	}
 }
