@@ -210,3 +210,26 @@ func BenchmarkRing(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSetup measures making two meshes, finding that memory can be shared,
+// a link, and closing all of it.
+func BenchmarkSetup(b *testing.B) {
+	for b.Loop() {
+		all, _ := meshes(b, 2, Config{}, nil)
+		var wg sync.WaitGroup
+		for rank, m := range all {
+			wg.Go(func() {
+				if err := m.Reach(context.Background(), 1-rank); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		s, r := linkOf(b, all)
+		require.NoError(b, send(s, 1, 1))
+		require.NoError(b, receive(r, 1, 1))
+		for _, m := range all {
+			require.NoError(b, m.Close())
+		}
+	}
+}

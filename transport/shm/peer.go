@@ -168,6 +168,9 @@ func (p *peer) dial() (*conn, error) {
 	h := hello{version: protocolVersion, rank: uint32(m.cfg.Rank)}
 	if err := c.send(h.encode(), writeTime); err != nil {
 		m.discard(c)
+		if m.ctx.Err() != nil {
+			return nil, m.errClosed()
+		}
 		return nil, p.errorf("shm: %w: %w", transport.ErrPeerLost, err)
 	}
 	p.out = c
