@@ -169,3 +169,30 @@ func TestConnectByAddress(t *testing.T) {
 	}
 	leaveAll(t, world)
 }
+
+// BenchmarkConnect forms and leaves a world of four.
+func BenchmarkConnect(b *testing.B) {
+	for b.Loop() {
+		root, err := NewRoot(context.Background(), RootConfig{Addr: "127.0.0.1:0", Logger: quiet})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for r := range 4 {
+			wg.Go(func() {
+				s, c, err := Connect(context.Background(), Config{Rank: r, Size: 4, ID: root.ID(), Timeout: 20 * time.Second, Logger: quiet})
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				if err := c.Leave(context.Background()); err != nil {
+					b.Error(err)
+				}
+				c.Close()
+				s.Close()
+			})
+		}
+		wg.Wait()
+		root.Close()
+	}
+}
