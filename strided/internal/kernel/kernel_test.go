@@ -94,6 +94,22 @@ func TestReduceLarge(t *testing.T) {
 	})
 }
 
+// TestDivisor32 compares division by multiplication with division, where it is
+// likeliest to go wrong: next to multiples of the divisor.
+func TestDivisor32(t *testing.T) {
+	rng := newRand(t)
+	for range 200_000 {
+		ranks := 2 + int(rng.Uint64()>>(31+rng.IntN(32)))
+		v := rng.Uint32()
+		multiple := uint32(uint64(v) / uint64(ranks) * uint64(ranks))
+		for _, v := range []uint32{v, multiple, multiple - 1, 0, 1<<31 - 1, 1 << 31, 1<<32 - 1} {
+			if got, want := newDivisor32(ranks).quotient(v), uint32(uint64(v)/uint64(ranks)); got != want {
+				t.Fatalf("%d/%d = %d, want %d", v, ranks, got, want)
+			}
+		}
+	}
+}
+
 func eachKernel(t *testing.T, f func(t *testing.T, op dtype.Op, dt dtype.DType)) {
 	for _, dt := range dtype.All() {
 		for _, op := range dtype.Ops() {

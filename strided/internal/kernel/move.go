@@ -48,7 +48,7 @@ func Scatter(dst, src unsafe.Pointer, n, es int, dstStride int64) {
 func Transpose(dst unsafe.Pointer, dstRowStride int64, src unsafe.Pointer, srcColStride int64, rows, cols, es int) {
 	m := matrix{dst, dstRowStride, src, srcColStride, es}
 	if active == Scalar || !m.transposeVector(rows, cols) {
-		m.transposeScalar(0, 0, rows, cols)
+		m.transposeScalar(rows, cols)
 	}
 }
 

@@ -36,17 +36,33 @@ func moveAs[T any](dst unsafe.Pointer, dstStride int64, src unsafe.Pointer, srcS
 	}
 }
 
-// scalarTile is the edge of the square that transposeScalar finishes before it
-// goes on: its lines of source and destination stay in the first-level cache.
+// scalarTile is the least edge of the tiles that transposeScalar finishes one by
+// one: their lines of source and destination stay in the first-level cache.
 const scalarTile = 16
 
-// transposeScalar moves the rectangle of rows [r0, r1) and columns [c0, c1).
-func (m *matrix) transposeScalar(r0, c0, r1, c1 int) {
-	for r := r0; r < r1; r += scalarTile {
-		for c := c0; c < c1; c += scalarTile {
-			for i := r; i < min(r+scalarTile, r1); i++ {
-				move(m.dstAt(i, c), int64(m.es), m.srcAt(i, c), m.colStride, min(scalarTile, c1-c), m.es)
-			}
+// transposeScalar moves tiles of about scalarTile² elements, along their longer
+// edge.
+func (m *matrix) transposeScalar(rows, cols int) {
+	if rows == 0 || cols == 0 {
+		return
+	}
+	height := max(scalarTile, scalarTile*scalarTile/cols)
+	width := max(scalarTile, scalarTile*scalarTile/rows)
+	for r := 0; r < rows; r += height {
+		for c := 0; c < cols; c += width {
+			m.tileScalar(r, c, min(height, rows-r), min(width, cols-c))
 		}
+	}
+}
+
+func (m *matrix) tileScalar(r, c, rows, cols int) {
+	if rows > cols {
+		for i := c; i < c+cols; i++ {
+			move(m.dstAt(r, i), m.rowStride, m.srcAt(r, i), int64(m.es), rows, m.es)
+		}
+		return
+	}
+	for i := r; i < r+rows; i++ {
+		move(m.dstAt(i, c), int64(m.es), m.srcAt(i, c), m.colStride, cols, m.es)
 	}
 }

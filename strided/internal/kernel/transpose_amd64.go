@@ -31,7 +31,7 @@ const (
 func (m *matrix) transposeVector(rows, cols int) bool {
 	edge := lineBytes / m.es
 	if rows < edge || cols < edge {
-		return rows*cols >= edge*edge/4 && m.transposePadded(rows, cols)
+		return 2*min(rows, edge)*min(cols, edge) > edge*edge && m.transposePadded(rows, cols)
 	}
 	m.race(rows, cols)
 	bypass := rows*cols*m.es >= bypassBytes && (uintptr(m.dst)|uintptr(m.rowStride))%lineBytes == 0
