@@ -23,7 +23,6 @@ const (
 	pageSize = 4096
 
 	controlSize = 1024
-	cellSize    = line
 	cellStride  = farApart
 	smallSize   = 8
 
