@@ -65,11 +65,11 @@ func header(id uint64) *transport.Header {
 func put(ctx context.Context, s transport.Sender, id uint64, n int) error {
 	slot, err := s.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("Acquire for chunk %d: %w", id, err)
+		return fmt.Errorf("acquiring a slot for chunk %d: %w", id, err)
 	}
 	sequence(slot[:n], id)
 	if err := s.Commit(header(id), n); err != nil {
-		return fmt.Errorf("Commit of chunk %d: %w", id, err)
+		return fmt.Errorf("committing chunk %d: %w", id, err)
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func put(ctx context.Context, s transport.Sender, id uint64, n int) error {
 func get(ctx context.Context, r transport.Receiver, id uint64, n int) error {
 	h, payload, err := r.Next(ctx)
 	if err != nil {
-		return fmt.Errorf("Next for chunk %d: %w", id, err)
+		return fmt.Errorf("waiting for chunk %d: %w", id, err)
 	}
 	if err := verify(h, payload, id, n); err != nil {
 		return err
