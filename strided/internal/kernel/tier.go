@@ -14,7 +14,7 @@ const (
 	Scalar Tier = iota // plain Go: the reference, and all that the noasm build tag leaves
 	AVX2               // amd64 with AVX2 and F16C
 	AVX512             // amd64 with AVX-512 F, BW, DQ and VL
-	NEON               // arm64
+	NEON               // arm64: sums, and products of floats; the rest as Scalar
 )
 
 var tierNames = [...]string{Scalar: "scalar", AVX2: "avx2", AVX512: "avx512", NEON: "neon"}

@@ -1,4 +1,4 @@
-//go:build noasm || !amd64
+//go:build noasm || (!amd64 && !arm64)
 
 package kernel
 
@@ -19,9 +19,3 @@ func reduceVector(op dtype.Op, dt dtype.DType, out1, out2, a, b unsafe.Pointer, 
 func averageVector(dtype.DType, unsafe.Pointer, unsafe.Pointer, unsafe.Pointer, unsafe.Pointer, int, int) bool {
 	return false
 }
-
-func (m *matrix) transposeVector(int, int) bool { return false }
-
-func gatherVector(unsafe.Pointer, unsafe.Pointer, int, int, int64) int { return 0 }
-
-func scatterVector(unsafe.Pointer, unsafe.Pointer, int, int, int64) int { return 0 }

@@ -1,0 +1,13 @@
+//go:build noasm || !amd64
+
+package kernel
+
+import "unsafe"
+
+// Moves have vector kernels on amd64 only.
+
+func (m *matrix) transposeVector(int, int) bool { return false }
+
+func gatherVector(unsafe.Pointer, unsafe.Pointer, int, int, int64) int { return 0 }
+
+func scatterVector(unsafe.Pointer, unsafe.Pointer, int, int, int64) int { return 0 }
