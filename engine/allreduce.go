@@ -62,7 +62,7 @@ func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
 	plan, err := ring.AllReduce(ring.Config{
 		Size: c.size, Rank: c.rank, Count: in.Count(),
 		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size),
-		Depth: min(c.mesh.Slots(), maxDepth),
+		Depth: ringDepth,
 	})
 	if err != nil {
 		return err

@@ -3,9 +3,11 @@ package engine
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/monel-dev/monel/transport/bootstrap/launch"
+	"github.com/monel-dev/monel/transport/shm"
 )
 
 // Config says which rank of which communicator this process is, and how the
@@ -30,7 +32,8 @@ type Config struct {
 	// a port that the system chooses.
 	Listen string
 
-	// Transport is "auto" or "tcp". Same on all ranks.
+	// Transport is "auto", "shm" or "tcp": shared memory between ranks of one
+	// host and sockets between hosts, or only one of them. Same on all ranks.
 	Transport string
 
 	// Timeout bounds every collective, and is on by default: DefaultTimeout.
@@ -65,7 +68,7 @@ const (
 )
 
 // maxChunkBytes keeps slots within what every transport can offer.
-const maxChunkBytes = 64 << 20
+const maxChunkBytes = shm.MaxSlotSize
 
 // resolve checks the settings and fills in the defaults.
 func (cfg Config) resolve() (Config, error) {
@@ -96,8 +99,8 @@ func (cfg Config) resolve() (Config, error) {
 		return bad("Timeout", "%v and %v; give positive durations", cfg.Timeout, cfg.InitTimeout)
 	case cfg.ChunkBytes < 64 || cfg.ChunkBytes%64 != 0 || cfg.ChunkBytes > maxChunkBytes:
 		return bad("ChunkBytes", "%d; give a multiple of 64 up to %d", cfg.ChunkBytes, maxChunkBytes)
-	case cfg.Transport != "auto" && cfg.Transport != "tcp":
-		return bad("Transport", "%q: %w; use auto or tcp", cfg.Transport, ErrUnavailable)
+	case !slices.Contains([]string{"auto", "shm", "tcp"}, cfg.Transport):
+		return bad("Transport", "%q: %w; use auto, shm or tcp", cfg.Transport, ErrUnavailable)
 	}
 	return cfg, nil
 }

@@ -10,9 +10,10 @@ const (
 	// alignBytes is what chunk boundaries are rounded to, so that kernels meet
 	// whole vectors and cache lines.
 	alignBytes = 64
-	// maxDepth bounds how many slots of a link a ring uses. More chunks in flight
-	// would only leave the cache.
-	maxDepth = 4
+	// ringDepth is how many slots of a link a ring uses, and how many a link has.
+	// It is the same on every transport, since all ranks must plan alike. More
+	// chunks in flight would only leave the cache.
+	ringDepth = 4
 )
 
 // post sends the chunk that fill writes, n bytes long, with the given index.

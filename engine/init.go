@@ -9,7 +9,6 @@ import (
 
 	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/bootstrap"
-	"github.com/monel-dev/monel/transport/tcp"
 )
 
 // Init joins this process to the others of its communicator. It returns when
@@ -23,6 +22,8 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.InitTimeout)
+	defer cancel()
 	c := newComm(cfg.Rank, cfg.Size, cfg)
 	if cfg.Size == 1 {
 		return c, nil
@@ -31,10 +32,11 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	mesh := tcp.New(tcp.Config{
-		Rank: cfg.Rank, Size: cfg.Size, SlotSize: cfg.ChunkBytes,
-		LocalRanks: ranksBeside(session.Table(), cfg.Rank),
-	}, session)
+	mesh, err := c.wires(ctx, session)
+	if err != nil {
+		ctl.Fail(&RankError{Rank: cfg.Rank, Doing: "init", Err: err})
+		return nil, errors.Join(err, ctl.Close(), session.Close())
+	}
 	c.start(mesh, controlPlane{ctl}, session.Close)
 	if err := c.connectRing(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -51,6 +53,7 @@ func (c *Comm) connect(ctx context.Context) (*bootstrap.Session, *bootstrap.Cont
 		Timeout:     cfg.InitTimeout,
 		Listen:      cfg.Listen,
 		Fingerprint: cfg.fingerprint(),
+		Info:        cfg.info(),
 		Handler:     func(from int, payload []byte) { c.inbox.put(message{from, payload}) },
 		Control:     bootstrap.ControlConfig{Causes: sharedCauses, Logger: cfg.Logger},
 		Logger:      cfg.Logger,
@@ -76,8 +79,6 @@ func ranksBeside(table *bootstrap.Table, rank int) int {
 // connectRing makes the links that almost every program uses, so that a
 // firewall between two ranks shows at Init and not in the first step.
 func (c *Comm) connectRing(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.InitTimeout)
-	defer cancel()
 	next, prev := (c.rank+1)%c.size, (c.rank+c.size-1)%c.size
 	send, err := c.mesh.Sender(ctx, next, 0)
 	if err != nil {

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +27,15 @@ func localWorld(t testing.TB, size int, cfg engine.Config) world {
 // tcpWorld joins ranks over loopback sockets, each initialised as a process of
 // its own would be.
 func tcpWorld(t testing.TB, size int, cfg engine.Config) world {
+	return initWorld(t, size, cfg, "tcp")
+}
+
+// shmWorld is tcpWorld over shared memory.
+func shmWorld(t testing.TB, size int, cfg engine.Config) world {
+	return initWorld(t, size, cfg, "shm")
+}
+
+func initWorld(t testing.TB, size int, cfg engine.Config, transport string) world {
 	t.Helper()
 	id, err := engine.NewUniqueID()
 	require.NoError(t, err)
@@ -35,7 +45,7 @@ func tcpWorld(t testing.TB, size int, cfg engine.Config) world {
 	for rank := range size {
 		wg.Go(func() {
 			own := cfg
-			own.ID, own.Rank, own.Size, own.Transport = id, rank, size, "tcp"
+			own.ID, own.Rank, own.Size, own.Transport = id, rank, size, transport
 			comms[rank], errs[rank] = engine.Init(context.Background(), own)
 		})
 	}
@@ -88,6 +98,12 @@ func (w world) must(t testing.TB, call func(rank int, c *engine.Comm) error) {
 var worlds = map[string]func(testing.TB, int, engine.Config) world{
 	"inproc": localWorld,
 	"tcp":    tcpWorld,
+}
+
+func init() {
+	if runtime.GOOS == "linux" { // nowhere else is there shared memory so far
+		worlds["shm"] = shmWorld
+	}
 }
 
 var background = context.Background()

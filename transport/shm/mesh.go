@@ -52,15 +52,32 @@ func New(cfg Config, src ConnSource) (*Mesh, error) {
 	return newMesh(cfg, src, sys)
 }
 
+// Available returns nil where processes can make memory to share, or an error
+// that wraps transport.ErrUnavailable and says why not. Ranks tell each other
+// beforehand, so that nobody waits for one that cannot.
+func Available() error {
+	sys, err := localSystem()
+	if err != nil {
+		return err
+	}
+	return sys.available()
+}
+
+func (s system) available() error {
+	f, err := s.create(nonce{}, pageSize)
+	if err != nil {
+		return fmt.Errorf("shm: memory to share is %w: %w", transport.ErrUnavailable, err)
+	}
+	return f.Close()
+}
+
 func newMesh(cfg Config, src ConnSource, sys system) (*Mesh, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	f, err := sys.create(nonce{}, pageSize)
-	if err != nil {
-		return nil, fmt.Errorf("shm: memory to share is %w: %w", transport.ErrUnavailable, err)
+	if err := sys.available(); err != nil {
+		return nil, err
 	}
-	f.Close()
 	m := &Mesh{cfg: cfg, src: src, sys: sys, pace: usualPace, peers: make([]*peer, cfg.Size), conns: map[*conn]struct{}{}}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	for _, rank := range cfg.Peers {

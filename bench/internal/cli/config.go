@@ -52,10 +52,11 @@ type Transport string
 // The transports.
 const (
 	Auto Transport = "auto" // the best there is
+	SHM  Transport = "shm"
 	TCP  Transport = "tcp"
 )
 
-func transports() []Transport { return []Transport{Auto, TCP} }
+func transports() []Transport { return []Transport{Auto, SHM, TCP} }
 
 // Case is one configuration: everything that ratio may compare.
 type Case struct {
