@@ -86,7 +86,10 @@ func closeRacesUse(t *testing.T, f Factory) {
 		}
 		closed := func(rank int) func() error {
 			return func() error {
-				<-now
+				select {
+				case <-now:
+				case <-r.ctx.Done():
+				}
 				return r.Meshes[rank].Close()
 			}
 		}

@@ -75,6 +75,7 @@ func Cases() []Case {
 		{"ContextOnlyWhenWaiting", contextOnlyWhenWaiting},
 		{"CancelAcquire", cancelAcquire},
 		{"CancelNext", cancelNext},
+		{"CancelRacesChunk", cancelRacesChunk},
 		{"CancelOften", cancelOften},
 		{"CloseWakesWaiters", closeWakesWaiters},
 		{"CloseRacesUse", closeRacesUse},
@@ -106,7 +107,8 @@ const patience = 60 * time.Second
 type rig struct {
 	*World
 	t    *testing.T
-	ctx  context.Context // ends when patience does
+	ctx  context.Context // ends when patience does, or something has gone wrong
+	fail context.CancelFunc
 	once sync.Once
 }
 
@@ -117,7 +119,7 @@ func newRig(t *testing.T, f Factory, ranks int) *rig {
 		t.Fatalf("the factory made %d meshes of %d, Kill set: %v", len(w.Meshes), ranks, w.Kill != nil)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	r := &rig{World: w, t: t, ctx: ctx}
+	r := &rig{World: w, t: t, ctx: ctx, fail: cancel}
 	t.Cleanup(func() {
 		r.close()
 		cancel()
@@ -145,13 +147,18 @@ func (r *rig) each(f func(rank int) error) {
 	r.all(run...)
 }
 
-// all runs functions at once and fails the test with their errors.
+// all runs functions at once and fails the test with their errors. The first
+// error ends the waits of the others.
 func (r *rig) all(run ...func() error) {
 	r.t.Helper()
 	errs := make([]error, len(run))
 	var wg sync.WaitGroup
 	for i := range run {
-		wg.Go(func() { errs[i] = run[i]() })
+		wg.Go(func() {
+			if errs[i] = run[i](); errs[i] != nil {
+				r.fail()
+			}
+		})
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {

@@ -102,7 +102,10 @@ func deathMidStream(t *testing.T, f Factory) {
 				}
 			},
 			func() error {
-				<-now
+				select {
+				case <-now:
+				case <-r.ctx.Done():
+				}
 				r.Kill(0)
 				return nil
 			},

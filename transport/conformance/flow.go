@@ -90,10 +90,13 @@ func contextOnlyWhenWaiting(t *testing.T, f Factory) {
 		if err := put(dead, s, id, 10); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := v.Next(r.ctx); err != nil {
-			t.Fatal(err)
+		// The chunk may take a moment until it is at hand.
+		err := get(dead, v, id, 10)
+		for errors.Is(err, context.Canceled) && r.ctx.Err() == nil {
+			time.Sleep(pause / 50)
+			err = get(dead, v, id, 10)
 		}
-		if err := get(dead, v, id, 10); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -156,6 +159,33 @@ func cancelNext(t *testing.T, f Factory) {
 			t.Fatal(err)
 		}
 		if err := get(r.ctx, v, id, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// cancelRacesChunk cancels a wait at the very moment when its chunk comes.
+func cancelRacesChunk(t *testing.T, f Factory) {
+	r := newRig(t, f, 2)
+	s, v := r.link()
+	for id := range uint64(300) {
+		ctx, cancel := context.WithCancel(r.ctx)
+		result := make(chan error, 1)
+		go func() { result <- get(ctx, v, id, 100) }()
+		time.Sleep(pause / 500)
+		// The waiter has no time to act on one before the other happens.
+		if id%2 == 0 {
+			cancel()
+		}
+		if err := put(r.ctx, s, id, 100); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		err := <-result
+		if errors.Is(err, context.Canceled) {
+			err = get(r.ctx, v, id, 100)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -199,3 +199,70 @@ func TestNewRefusesNonsense(t *testing.T) {
 		}()
 	}
 }
+
+// TestLateConnection has a connection come about after Close has begun.
+func TestLateConnection(t *testing.T) {
+	ours, theirs := tcpPair(t)
+	late := func(ctx context.Context) (net.Conn, error) {
+		<-ctx.Done()
+		return ours, nil
+	}
+	m := tcp.New(tcp.Config{Rank: 0, Size: 2}, scripted{late, late})
+	time.AfterFunc(10*time.Millisecond, func() { m.Close() })
+	if _, err := m.Sender(t.Context(), 1, 0); !errors.Is(err, transport.ErrClosed) {
+		t.Errorf("Sender: %v, want ErrClosed", err)
+	}
+	theirs.SetReadDeadline(time.Now().Add(30 * time.Second)) //nolint:errcheck // Read fails then
+	if n, err := theirs.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("the peer reads %d bytes, %v; want the end of the connection", n, err)
+	}
+}
+
+// TestCloseWakesBeforeLinger has Close wait for a peer that does not read, while
+// the goroutine that wanted to send more learns of it at once.
+func TestCloseWakesBeforeLinger(t *testing.T) {
+	ours, theirs := tcpPair(t)
+	m := tcp.New(tcp.Config{Rank: 0, Size: 2, Linger: time.Hour}, scripted{
+		dial: func(context.Context) (net.Conn, error) { return ours, nil },
+	})
+	s, err := m.Sender(t.Context(), 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := make([]byte, m.SlotSize())
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		err := put(ctx, s, full)
+		cancel()
+		if err == context.DeadlineExceeded {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiter := make(chan error)
+	go func() {
+		var err error
+		for err == nil {
+			err = put(t.Context(), s, full)
+		}
+		waiter <- err
+	}()
+	time.Sleep(10 * time.Millisecond)
+	closed := make(chan struct{})
+	go func() {
+		m.Close()
+		close(closed)
+	}()
+	if err := <-waiter; !errors.Is(err, transport.ErrClosed) {
+		t.Errorf("a waiting Acquire: %v, want ErrClosed", err)
+	}
+	select {
+	case <-closed:
+		t.Error("Close has not waited for the peer to read")
+	default:
+	}
+	theirs.Close() // no reader any more
+	<-closed
+}

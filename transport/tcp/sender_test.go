@@ -1,0 +1,67 @@
+package tcp
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/monel-dev/monel/transport"
+)
+
+// dialled is a ConnSource that gives out one connection.
+type dialled struct{ net.Conn }
+
+func (d dialled) Dial(context.Context, int, int) (net.Conn, error)   { return d.Conn, nil }
+func (d dialled) Accept(context.Context, int, int) (net.Conn, error) { return d.Conn, nil }
+
+// TestStalledOnlyWhileQueued checks that a sender counts as stalled while its
+// socket is full, and no longer once all is written.
+func TestStalledOnlyWhileQueued(t *testing.T) {
+	for _, portable := range []bool{false, true} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := New(Config{Rank: 0, Size: 2, Portable: portable}, dialled{conn})
+		s, err := m.Sender(t.Context(), 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total := int64(0)
+		for {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			slot, err := s.Acquire(ctx)
+			cancel()
+			if err != nil {
+				break
+			}
+			if err := s.Commit(&transport.Header{}, len(slot)); err != nil {
+				t.Fatal(err)
+			}
+			total += int64(headSize + len(slot))
+		}
+		if n := len(m.stalled.get()); n != 1 {
+			t.Errorf("portable %v: %d senders stalled with a full socket, want 1", portable, n)
+		}
+		if _, err := io.CopyN(io.Discard, peer, total); err != nil {
+			t.Fatal(err)
+		}
+		m.writers.Wait()
+		if n := len(m.stalled.get()); n != 0 {
+			t.Errorf("portable %v: %d senders stalled with nothing to write", portable, n)
+		}
+		m.Close()
+		peer.Close()
+		ln.Close()
+	}
+}
