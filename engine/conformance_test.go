@@ -185,21 +185,26 @@ func TestLargeTensors(t *testing.T) {
 	}
 }
 
-// TestTCPMatrix is a slice of the matrix over sockets.
-func TestTCPMatrix(t *testing.T) {
-	for _, size := range worldSizes {
-		t.Run(fmt.Sprintf("np=%d", size), func(t *testing.T) {
-			w := tcpWorld(t, size, engine.Config{ChunkBytes: smallChunk})
-			for _, dt := range dtype.All() {
-				op := dtype.Ops()[int(dt)%len(dtype.Ops())]
-				for n, shape := range shapesFor(smallChunk / int64(dt.Size())) {
-					l := layouts[(n+int(dt))%len(layouts)].name
-					allReduceCase{dt: dt, op: op, shape: shape, in: []string{l}}.run(t, w)
-					allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts, out: mixedLayouts[1:]}.run(t, w)
-					broadcastCase{dt, shape, []string{l}, n % size, true}.run(t, w)
-					broadcastCase{dt, shape, mixedLayouts, n % size, false}.run(t, w)
-				}
+// TestWireMatrix is a slice of the matrix over the wires between processes.
+func TestWireMatrix(t *testing.T) {
+	for name, newWorld := range worlds {
+		for _, size := range worldSizes {
+			if name == "inproc" || size == 1 {
+				continue
 			}
-		})
+			t.Run(fmt.Sprintf("%s/np=%d", name, size), func(t *testing.T) {
+				w := newWorld(t, size, engine.Config{ChunkBytes: smallChunk})
+				for _, dt := range dtype.All() {
+					op := dtype.Ops()[int(dt)%len(dtype.Ops())]
+					for n, shape := range shapesFor(smallChunk / int64(dt.Size())) {
+						l := layouts[(n+int(dt))%len(layouts)].name
+						allReduceCase{dt: dt, op: op, shape: shape, in: []string{l}}.run(t, w)
+						allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts, out: mixedLayouts[1:]}.run(t, w)
+						broadcastCase{dt, shape, []string{l}, n % size, true}.run(t, w)
+						broadcastCase{dt, shape, mixedLayouts, n % size, false}.run(t, w)
+					}
+				}
+			})
+		}
 	}
 }
