@@ -54,9 +54,9 @@ type control interface {
 	// Done is closed when the communicator has failed, and Err says why.
 	Done() <-chan struct{}
 	Err() error
-	// Leave waits, within bounds, until all ranks have called it or the
-	// communicator has failed.
-	Leave()
+	// Leave waits, within bounds, until all ranks have called it, the
+	// communicator has failed, or over is closed.
+	Leave(over <-chan struct{})
 	// Close frees everything. Ranks that have not left yet get an error.
 	Close() error
 }
@@ -65,6 +65,7 @@ type control interface {
 type mailbox struct {
 	mu     sync.Mutex
 	queue  []message
+	closed bool
 	signal chan struct{}
 }
 
@@ -74,14 +75,28 @@ type message struct {
 	payload []byte
 }
 
-func (b *mailbox) put(m message) {
+// put reports whether the message will be taken: not after close.
+func (b *mailbox) put(m message) bool {
 	b.mu.Lock()
-	b.queue = append(b.queue, m)
+	closed := b.closed
+	if !closed {
+		b.queue = append(b.queue, m)
+	}
 	b.mu.Unlock()
 	select {
 	case b.signal <- struct{}{}:
 	default:
 	}
+	return !closed
+}
+
+// close makes put refuse messages, and reports whether any had come that
+// nobody will take.
+func (b *mailbox) close() (left bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return len(b.queue) > 0
 }
 
 func (b *mailbox) takeAll() []message {
@@ -187,8 +202,12 @@ func (c *Comm) Err() error { return c.member.Broken() }
 // Close too, since they may still be receiving what this one has sent; ranks
 // that use the communicator after that get a RankError. If it has failed, or if
 // a collective of this rank is still in progress, which then ends with
-// ErrClosed, Close does not wait for others. Calling it again does nothing and
-// returns the same result.
+// ErrClosed, Close does not wait for others. Ranks that are goroutines of one
+// process (NewLocal) never wait: what was sent stays readable. Calling Close
+// again does nothing and returns the same result.
+//
+// A disagreement about a broadcast that no rank has noticed in it shows in the
+// next operation; after the last one there is none.
 func (c *Comm) Close() error {
 	c.closeOnce.Do(func() {
 		healthy := c.member.Broken() == nil
@@ -209,13 +228,14 @@ func (c *Comm) shut(inOrder bool) error {
 		return nil
 	}
 	if inOrder {
-		c.control.Leave()
+		c.control.Leave(c.member.Over())
 	}
-	if c.coordinator != nil {
-		c.coordinator.Close()
-	}
+	unsettled := c.coordinator != nil && c.coordinator.Close()
 	close(c.closing)
 	c.serving.Wait()
+	if unsettled || c.inbox.close() {
+		c.control.Fail(c.closedError())
+	}
 	for _, in := range c.in {
 		in.waitDrained()
 	}
@@ -224,6 +244,11 @@ func (c *Comm) shut(inOrder bool) error {
 		errs = append(errs, c.release())
 	}
 	return errors.Join(errs...)
+}
+
+// closedError is what other ranks get that still need this one.
+func (c *Comm) closedError() *RankError {
+	return &RankError{Rank: c.rank, Err: fmt.Errorf("%w: it closed the communicator while other ranks still used it", ErrClosed)}
 }
 
 // now is the time since the communicator was made.

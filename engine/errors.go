@@ -26,12 +26,21 @@ var (
 	ErrInvalidArgument = transport.ErrInvalid         // an argument that cannot be right
 )
 
-// RankError names the rank that an error is about and wraps the reason. Every
-// rank of a communicator returns the same one for the same failure.
+// RankError names the rank that an error is about and wraps the reason; find it
+// with errors.As. Its fields are Rank, the rank that was lost, gave up or
+// disagrees; Doing, what the reporting rank was doing; and Err. Every rank of a
+// communicator returns the same Rank and Err for the same failure.
 type RankError = transport.RankError
 
-// MismatchError says which ranks called what. It wraps ErrMismatch, or
-// ErrTimeout where ranks have not called at all.
+// MismatchError says which ranks called what; find it with errors.As. Its
+// fields are Seq, the operation's number; Groups, ranks that made the same call,
+// the smallest group first, each with Ranks, Call and Invalid; Broken, whether
+// the communicator is unusable now; and Err, which is ErrMismatch, or ErrTimeout
+// where ranks have not called at all.
+//
+// After a mismatch in a collective that reduces, the communicator stays usable
+// and all ranks go on with their next call. After one in a broadcast that some
+// rank had already finished, it is broken.
 type MismatchError = agree.MismatchError
 
 // ArgumentError reports an argument that this rank cannot accept. Nothing was

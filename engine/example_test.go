@@ -92,5 +92,5 @@ func ExampleMismatchError() {
 	wg.Wait()
 	fmt.Println(errs[0])
 	// Output:
-	// rank 0: operation 0: ranks disagree: rank 0 called all_reduce float sum shape [4]; rank 1 called all_reduce float sum shape [5] (the communicator stays usable) (while in all_reduce on rank 0)
+	// operation 0: ranks disagree: rank 0 called all_reduce float sum shape [4]; rank 1 called all_reduce float sum shape [5] (the communicator stays usable)
 }

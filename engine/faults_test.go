@@ -349,3 +349,31 @@ func TestResultsEqualNCCL(t *testing.T) {
 	require.Equal(t, engine.InvalidUsage, engine.ResultOf(engine.ErrMismatch))
 	require.Equal(t, engine.InternalError, engine.ResultOf(errors.New("anything else")))
 }
+
+// TestCoordinatorClosesEarly: rank 0 is done and gone before rank 1 finds that
+// they disagree. Rank 1 still gets an error, in bounded time.
+func TestCoordinatorClosesEarly(t *testing.T) {
+	for name, newWorld := range worlds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for size := 2; size <= 3; size++ {
+				for range 10 {
+					w := newWorld(t, size, engine.Config{})
+					errs := w.each(t, func(rank int, c *engine.Comm) error {
+						x := strided.Of(make([]float32, 10))
+						if rank > 0 {
+							return c.AllReduce(background, x, x, engine.Sum)
+						}
+						if err := c.Broadcast(background, x, x, 0); err != nil {
+							return err
+						}
+						return c.Close()
+					})
+					for rank, err := range errs[1:] {
+						require.Error(t, err, "rank %d", rank+1)
+					}
+				}
+			}
+		})
+	}
+}

@@ -152,8 +152,18 @@ func secretOf(phrase []byte) bootstrap.Secret {
 // closeWait is how long Close waits for ranks that still use the communicator.
 const closeWait = 10 * time.Second
 
-func (p controlPlane) Leave() {
+func (p controlPlane) Leave(over <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
-	_ = p.Control.Leave(ctx) // whatever it says, this rank is leaving
+	left := make(chan struct{})
+	go func() {
+		_ = p.Control.Leave(ctx) // whatever it says, this rank is leaving
+		close(left)
+	}()
+	select {
+	case <-left:
+	case <-over:
+		cancel()
+		<-left
+	}
 }

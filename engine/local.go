@@ -59,7 +59,11 @@ type localControl struct {
 }
 
 func (l *localControl) Send(to int, payload []byte) error {
-	l.hub.comms[to].inbox.put(message{l.rank, payload})
+	if !l.hub.comms[to].inbox.put(message{l.rank, payload}) {
+		err := l.hub.comms[to].closedError()
+		l.hub.fail(err)
+		return err
+	}
 	return nil
 }
 
@@ -72,8 +76,8 @@ func (l *localControl) Err() error {
 	return l.hub.cause
 }
 
-// Leave and Close do nothing: what was sent stays readable, and the mesh tells
-// ranks that need more of this one.
-func (l *localControl) Leave() {}
+// Leave and Close do nothing: what was sent stays readable, the mesh tells
+// ranks that need more of this one, and Send those that need its verdict.
+func (l *localControl) Leave(<-chan struct{}) {}
 
 func (l *localControl) Close() error { return nil }

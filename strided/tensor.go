@@ -24,7 +24,9 @@ type Tensor struct {
 	err    error
 }
 
-// Of is the one-dimensional tensor of data's elements. The memory stays the
+// Of is the one-dimensional tensor of data's elements: Go's integers and floats
+// of the supported sizes, or dtype.F16, BF16, E4M3 and E5M2. For memory that has
+// no Go type, there are FromBytes and FromPointer. The memory stays the
 // caller's: collectives write to it, and it must not be touched meanwhile.
 func Of[T dtype.Element](data []T) Tensor {
 	size := int64(unsafe.Sizeof(*new(T)))

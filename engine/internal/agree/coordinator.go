@@ -56,15 +56,18 @@ func NewCoordinator(size int, send func(to int, payload []byte)) *Coordinator {
 	return &Coordinator{size: size, send: send, asked: map[key]time.Time{}}
 }
 
-// Close stops the timers. Nothing is sent afterwards.
-func (c *Coordinator) Close() {
+// Close stops the timers and reports whether a dispute was left unsettled.
+// Nothing is sent afterwards.
+func (c *Coordinator) Close() (unsettled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	unsettled = c.current != nil || len(c.queue) > 0
 	c.closed = true
 	if c.current != nil && c.current.timer != nil {
 		c.current.timer.Stop()
 	}
-	c.current = nil
+	c.current, c.queue = nil, nil
+	return unsettled
 }
 
 // Handle takes a message from a rank. An error wraps transport.ErrProtocol.

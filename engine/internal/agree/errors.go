@@ -81,14 +81,19 @@ func (e *MismatchError) Error() string {
 func (e *MismatchError) Unwrap() error { return e.Err }
 
 // asRankError names one rank to look at first: of the smallest group, since
-// the odd one out is most likely wrong. If all ranks made the call in time and
-// it merely took too long, there is nobody to name.
+// the odd one out is most likely wrong. It names nobody if two groups are
+// equally small, or if all ranks made the call in time and it merely took too
+// long.
 func (e *MismatchError) asRankError() error {
 	rank, best := -1, 0
 	for _, g := range e.Groups {
 		suspect := e.Err == ErrMismatch || g.status == statusNotYet || g.status == statusSilent
-		if suspect && len(g.Ranks) > 0 && (rank < 0 || len(g.Ranks) < best) {
+		switch {
+		case !suspect || len(g.Ranks) == 0:
+		case best == 0 || len(g.Ranks) < best:
 			rank, best = g.Ranks[0], len(g.Ranks)
+		case len(g.Ranks) == best:
+			rank = -1
 		}
 	}
 	if rank < 0 {

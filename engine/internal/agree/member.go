@@ -44,6 +44,7 @@ type Member struct {
 	early    map[uint64]error // verdicts on operations not called yet
 	past     history
 	broken   error
+	over     chan struct{}       // closed by a verdict that ends the communicator
 	logical  map[uint64]struct{} // signatures whose ranks walk differently
 	remember []uint64            // the same, oldest first
 }
@@ -55,6 +56,7 @@ func NewMember(send func(payload []byte)) *Member {
 		early:   map[uint64]error{},
 		logical: map[uint64]struct{}{},
 		op:      Op{Stop: newStop()},
+		over:    make(chan struct{}),
 	}
 }
 
@@ -195,6 +197,10 @@ func (m *Member) Broken() error {
 	return m.broken
 }
 
+// Over is closed when a verdict has made the communicator unusable on all
+// ranks.
+func (m *Member) Over() <-chan struct{} { return m.over }
+
 // Handle takes a message from the coordinator. An error wraps
 // transport.ErrProtocol and means that the coordinator cannot be trusted.
 func (m *Member) Handle(payload []byte) error {
@@ -279,6 +285,11 @@ func (m *Member) onVerdict(v *verdictMsg) {
 	switch {
 	case v.broken:
 		m.fail(err)
+		select {
+		case <-m.over:
+		default:
+			close(m.over)
+		}
 	case mine:
 		m.interrupt(err)
 	case v.seq >= m.next:

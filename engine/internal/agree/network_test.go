@@ -34,7 +34,7 @@ func newNetwork(t *testing.T, size int) *network {
 		n.members = append(n.members, NewMember(func(p []byte) { n.up = append(n.up, upward{rank, p}) }))
 	}
 	n.coord = NewCoordinator(size, func(to int, p []byte) { n.down = append(n.down, downward{to, p}) })
-	t.Cleanup(n.coord.Close)
+	t.Cleanup(func() { n.coord.Close() })
 	return n
 }
 
