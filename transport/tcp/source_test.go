@@ -3,7 +3,6 @@ package tcp_test
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -157,25 +156,6 @@ func world(cfg tcp.Config, wrap func(net.Conn) net.Conn, kill func(*source)) con
 type opaque struct{ net.Conn }
 
 func hide(c net.Conn) net.Conn { return opaque{c} }
-
-// pair returns two meshes of a world that ends with the test.
-func pair(t testing.TB, cfg tcp.Config) (m0, m1 *tcp.Mesh) {
-	t.Helper()
-	sources := newSources(t, 2, nil)
-	var m [2]*tcp.Mesh
-	for rank := range m {
-		cfg.Rank, cfg.Size = rank, 2
-		m[rank] = tcp.New(cfg, sources[rank])
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(m[0].Close(), m[1].Close()); err != nil {
-			t.Error(err)
-		}
-		sources[0].kill()
-		sources[1].kill()
-	})
-	return m[0], m[1]
-}
 
 func put(ctx context.Context, s transport.Sender, p []byte) error {
 	slot, err := s.Acquire(ctx)
