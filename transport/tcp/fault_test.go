@@ -57,7 +57,7 @@ func TestHostileBytes(t *testing.T) {
 		{"another protocol", strings.Repeat("GET / HTTP/1.1\r\n", 10), transport.ErrProtocol, "frame"},
 		{"end at once", "", transport.ErrPeerLost, "ended"},
 		{"end amid a head", "\x05\x00", transport.ErrPeerLost, "amid a chunk"},
-		{"end amid a payload", "\x05" + strings.Repeat("\x00", 57), transport.ErrPeerLost, "amid a chunk"},
+		{"end amid a payload", "\x05" + strings.Repeat("\x00", 65), transport.ErrPeerLost, "amid a chunk"},
 	} {
 		for _, portable := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/portable=%v", c.name, portable), func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestSourceErrors(t *testing.T) {
 
 // readFrame reads a frame as a peer of another making would.
 func readFrame(r io.Reader) (string, error) {
-	head := make([]byte, 8+transport.HeaderSize)
+	head := make([]byte, 16+transport.HeaderSize)
 	if _, err := io.ReadFull(r, head); err != nil {
 		return "", err
 	}

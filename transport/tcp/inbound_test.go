@@ -99,6 +99,7 @@ func TestInboundRefuses(t *testing.T) {
 		"a length negative in 32":   head(1<<31, 0),
 		"a later frame's number":    head(0, 1),
 		"the same frame twice":      append(head(0, 0), head(0, 0)...),
+		"nonzero where zero is due": append(append(head(0, 0)[:8], 0, 0, 0, 1), make([]byte, headSize-12)...),
 		"text of another protocol":  bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 10),
 		"a frame with a wrong size": append(frames([]int{5, 5}, 1000)[:headSize+4], frames([]int{1, 5}, 1000)...),
 	} {
@@ -138,7 +139,7 @@ func FuzzInbound(f *testing.F) {
 		if !bytes.HasPrefix(stream, again) {
 			t.Fatal("the chunks are not what was in the stream")
 		}
-		if in.slot != nil && len(in.slot.mem) != slotHead+slotSize || len(in.stash) > stashSize {
+		if in.slot != nil && len(in.slot.mem) != headSize+slotSize || len(in.stash) > stashSize {
 			t.Fatalf("allocated %d and %d bytes", len(in.slot.mem), len(in.stash))
 		}
 	})
