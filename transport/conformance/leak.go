@@ -57,11 +57,15 @@ func leakCheck(t *testing.T, f func()) {
 	for range 4 {
 		f()
 	}
-	// Goroutines that have finished their work may take a moment to vanish.
+	// Goroutines that have finished their work may take a moment to vanish. In a
+	// synctest bubble sleeping takes no time, so others are let run besides.
 	var after resources
-	for range 100 {
+	for range 1000 {
 		if after = census(); after.goroutines <= before.goroutines && after.files <= before.files {
 			return
+		}
+		for range 100 {
+			runtime.Gosched()
 		}
 		time.Sleep(pause)
 	}
