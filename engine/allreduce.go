@@ -26,8 +26,9 @@ import (
 //
 // The result has the same bits on every rank, in every run and on every
 // transport, given the same world size, shape, dtype, chunk size and walking
-// order (see Config.LogicalOrder). The end of ctx aborts the communicator on
-// all ranks.
+// order (see Config.LogicalOrder). If ctx ends during the call, the communicator
+// is aborted on all ranks; a call whose ctx has ended before starts nothing, and
+// the other ranks wait for it until their timeout.
 func (c *Comm) AllReduce(ctx context.Context, dst, src strided.Tensor, op Op) error {
 	var shape [16]int64
 	call := agree.NewCall(agree.AllReduce, src.DType(), op, 0, src.Layout().AppendShape(shape[:0]))

@@ -21,8 +21,9 @@ import (
 // The tensors' memory is borrowed until the call returns. The root may return
 // before others have received everything. A rank whose call differs from the
 // root's keeps its dst untouched; it and every other rank get a
-// *MismatchError, in this call or, if they had already finished it rightly, in
-// their next. The end of ctx aborts the communicator on all ranks.
+// *MismatchError, in this call or, if they had already finished it rightly, in a
+// later one: their next that waits for other ranks, as a root's broadcasts do not.
+// If ctx ends during the call, the communicator is aborted on all ranks.
 func (c *Comm) Broadcast(ctx context.Context, dst, src strided.Tensor, root int) error {
 	here := dst
 	if c.rank == root {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
@@ -29,14 +28,14 @@ type Comm struct {
 	coordinator *agree.Coordinator // on rank 0
 	inbox       mailbox            // agreement messages that serve handles
 
-	turn    sync.Mutex       // held by the collective in progress
-	header  transport.Header // scratch of the collective in progress
-	out     []transport.Sender
-	in      []*inLink
-	timer   *time.Timer
-	started atomic.Int64 // when the operation in progress began, on the clock of epoch
-	epoch   time.Time
+	turn   turn             // held by the collective in progress
+	header transport.Header // scratch of the collective in progress
+	out    []outLink
+	in     []*inLink
+	timer  *time.Timer
 
+	life      context.Context // ends with the communicator
+	endLife   context.CancelFunc
 	closing   chan struct{}
 	closeOnce sync.Once
 	closeErr  error
@@ -112,8 +111,8 @@ func (b *mailbox) takeAll() []message {
 func newComm(rank, size int, cfg Config) *Comm {
 	c := &Comm{
 		rank: rank, size: size, cfg: cfg,
-		out: make([]transport.Sender, size), in: make([]*inLink, size),
-		epoch:   time.Now(),
+		out: make([]outLink, size), in: make([]*inLink, size),
+		turn:    make(turn, 1),
 		closing: make(chan struct{}),
 		inbox:   mailbox{signal: make(chan struct{}, 1)},
 	}
@@ -121,6 +120,7 @@ func newComm(rank, size int, cfg Config) *Comm {
 	if rank == 0 {
 		c.coordinator = agree.NewCoordinator(size, c.send)
 	}
+	c.life, c.endLife = context.WithCancel(context.Background())
 	c.timer = time.AfterFunc(time.Hour, c.onTimer)
 	c.timer.Stop()
 	return c
@@ -142,6 +142,7 @@ func (c *Comm) serve() {
 		select {
 		case <-c.control.Done():
 			c.member.Fail(c.control.Err())
+			c.endLife()
 			return
 		case <-c.inbox.signal:
 			for _, m := range c.inbox.takeAll() {
@@ -211,12 +212,12 @@ func (c *Comm) Err() error { return c.member.Broken() }
 func (c *Comm) Close() error {
 	c.closeOnce.Do(func() {
 		healthy := c.member.Broken() == nil
-		idle := c.turn.TryLock()
+		idle := c.turn.tryTake()
 		c.member.Fail(fmt.Errorf("communicator %w", ErrClosed))
 		if !idle {
-			c.turn.Lock()
+			c.turn.take()
 		}
-		defer c.turn.Unlock()
+		defer c.turn.give()
 		c.closeErr = c.shut(healthy && idle)
 	})
 	return c.closeErr
@@ -224,6 +225,7 @@ func (c *Comm) Close() error {
 
 func (c *Comm) shut(inOrder bool) error {
 	c.timer.Stop()
+	defer c.endLife()
 	if c.control == nil {
 		return nil
 	}
@@ -232,6 +234,7 @@ func (c *Comm) shut(inOrder bool) error {
 	}
 	unsettled := c.coordinator != nil && c.coordinator.Close()
 	close(c.closing)
+	c.endLife()
 	c.serving.Wait()
 	if unsettled || c.inbox.close() {
 		c.control.Fail(c.closedError())
@@ -251,9 +254,6 @@ func (c *Comm) closedError() *RankError {
 	return &RankError{Rank: c.rank, Err: fmt.Errorf("%w: it closed the communicator while other ranks still used it", ErrClosed)}
 }
 
-// now is the time since the communicator was made.
-func (c *Comm) now() int64 { return int64(time.Since(c.epoch)) }
-
 const (
 	// slowAfter is when a call in progress first asks whether all ranks are in
 	// the same one; it asks again whenever that time has doubled.
@@ -266,19 +266,19 @@ const (
 // onTimer runs while an operation lasts: it asks whether something is wrong,
 // then for a verdict, which says who is missing, and at last gives up.
 func (c *Comm) onTimer() {
-	start := c.started.Load()
-	if start == 0 {
+	seq, lasted, ok := c.member.Elapsed()
+	if !ok {
 		return
 	}
-	lasted := time.Duration(c.now() - start)
 	timeout := c.cfg.Timeout
-	switch {
-	case lasted < min(slowAfter, timeout): // a timer that an earlier operation left behind
+	switch first := min(slowAfter, timeout); {
+	case lasted < first: // a timer that an earlier operation left behind
+		c.timer.Reset(first - lasted)
 	case lasted < timeout:
-		c.member.Slow()
+		c.member.Slow(seq)
 		c.timer.Reset(min(lasted, timeout-lasted))
 	case lasted < timeout+lastResort:
-		c.member.TimedOut()
+		c.member.TimedOut(seq)
 		c.timer.Reset(timeout + lastResort - lasted)
 	default:
 		err := fmt.Errorf("%w after %v and the coordinator has not said why", ErrTimeout, timeout)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ func (c *Comm) connect(ctx context.Context) (*bootstrap.Session, *bootstrap.Cont
 		Rank: cfg.Rank, Size: cfg.Size,
 		ID: cfg.ID, Addr: cfg.Root, Secret: secretOf(cfg.Secret),
 		Timeout:     cfg.InitTimeout,
-		Listen:      cfg.Listen,
+		Listen:      cfg.listen(),
 		Fingerprint: cfg.fingerprint(),
 		Info:        cfg.info(),
 		Handler:     func(from int, payload []byte) { c.inbox.put(message{from, payload}) },
@@ -88,7 +89,7 @@ func (c *Comm) connectRing(ctx context.Context) error {
 	if err != nil {
 		return c.initError(prev, err)
 	}
-	c.out[next], c.in[prev] = send, &inLink{peer: prev, r: recv}
+	c.out[next].s, c.in[prev] = send, &inLink{peer: prev, r: recv}
 	return nil
 }
 
@@ -139,6 +140,14 @@ func (p controlPlane) Err() error {
 		return err
 	}
 	return nil
+}
+
+// listen is where this rank listens, with port 0 if it names none.
+func (cfg *Config) listen() string {
+	if _, _, err := net.SplitHostPort(cfg.Listen); cfg.Listen != "" && err != nil {
+		return net.JoinHostPort(cfg.Listen, "0")
+	}
+	return cfg.Listen
 }
 
 // secretOf is the handshake's secret for what the user has given.

@@ -45,16 +45,40 @@ func (c *Comm) receiver(op agree.Op, peer int) (*inLink, error) {
 	return in, nil
 }
 
-// sender returns the sending end of the link to peer, made on first use.
+// outLink is the sending end of a link, or the attempt to make it.
+type outLink struct {
+	s       transport.Sender
+	pending chan dialed // not nil while the link is being made
+}
+
+type dialed struct {
+	s   transport.Sender
+	err error
+}
+
+// sender returns the sending end of the link to peer, made on first use. An
+// operation that is stopped meanwhile leaves the attempt to the next: a
+// connection given up halfway would look like a death to the peer.
 func (c *Comm) sender(op agree.Op, peer int) (transport.Sender, error) {
-	if c.out[peer] == nil {
-		s, err := c.mesh.Sender(op.Stop, peer, 0)
-		if err != nil {
-			return nil, err
-		}
-		c.out[peer] = s
+	link := &c.out[peer]
+	if link.s != nil {
+		return link.s, nil
 	}
-	return c.out[peer], nil
+	if link.pending == nil {
+		pending := make(chan dialed, 1)
+		link.pending = pending
+		c.serving.Go(func() {
+			s, err := c.mesh.Sender(c.life, peer, 0)
+			pending <- dialed{s, err}
+		})
+	}
+	select {
+	case d := <-link.pending:
+		link.s, link.pending = d.s, nil
+		return d.s, d.err
+	case <-op.Stop.Done():
+		return nil, op.Stop.Err()
+	}
 }
 
 // drain starts a goroutine that releases chunks of operations before op.

@@ -17,11 +17,14 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 	if err := c.member.Broken(); err != nil {
 		return err // at once, even while Close holds the turn
 	}
-	c.turn.Lock()
-	defer c.turn.Unlock()
-	if err := ctx.Err(); err != nil {
+	err := ctx.Err()
+	if err == nil {
+		err = c.turn.takeWithin(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("rank %d: %v: not started: %w", c.rank, call.Kind, err)
 	}
+	defer c.turn.give()
 	op, err := c.member.Begin(call, walk, "")
 	if err != nil {
 		return c.explain(err, call, op)
@@ -30,7 +33,6 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 		return c.member.End(attempt(op))
 	}
 	unwatch := c.watch(ctx, call)
-	c.started.Store(c.now())
 	c.timer.Reset(min(slowAfter, c.cfg.Timeout))
 	for {
 		err = attempt(op)
@@ -45,7 +47,6 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 		op = c.member.Restarted()
 	}
 	err = c.member.End(err)
-	c.started.Store(0)
 	c.timer.Stop()
 	if unwatch != nil && !unwatch() && err != nil {
 		// The context ended while the operation ran: say so in its own terms too.
@@ -95,8 +96,11 @@ func (c *Comm) explain(err error, call *agree.Call, op agree.Op) error {
 // ranks are told instead of being left waiting.
 func (c *Comm) refuse(call *agree.Call, argument string, err error) error {
 	bad := &ArgumentError{Rank: c.rank, Call: call.Kind.String(), Argument: argument, Err: err}
-	c.turn.Lock()
-	defer c.turn.Unlock()
+	if c.member.Broken() != nil {
+		return bad // nobody is left to be told
+	}
+	c.turn.take()
+	defer c.turn.give()
 	if c.size > 1 {
 		if _, failed := c.member.Begin(call, strided.Logical, fmt.Sprintf("%s: %v", argument, err)); failed != nil {
 			return errors.Join(bad, failed)

@@ -206,7 +206,7 @@ func TestSlowFindsRanksInDifferentCalls(t *testing.T) {
 		require.NoError(t, n.members[rank].End(nil))
 	}
 	op := begin(t, n.members[2], cast(1, 8), strided.Logical)
-	n.members[2].Slow()
+	n.members[2].Slow(0)
 	n.deliver()
 	require.ErrorIs(t, op.Stop.Err(), ErrMismatch)
 	require.ErrorIs(t, n.members[0].Broken(), ErrMismatch)
@@ -222,7 +222,7 @@ func TestSlowInSeveralOperations(t *testing.T) {
 	}
 	op := begin(t, n.members[2], cast(1, 8), strided.Logical)
 	for _, m := range n.members {
-		m.Slow()
+		m.Slow(m.Restarted().Seq)
 	}
 	n.deliver()
 	require.ErrorIs(t, op.Stop.Err(), ErrMismatch)
@@ -244,13 +244,52 @@ func TestFailedOperationsAreForgotten(t *testing.T) {
 	}
 }
 
+// A dispute about a later operation waits for a rank that hangs in an earlier
+// one: the earlier one is settled first.
+func TestEarlierDisputeFirst(t *testing.T) {
+	n := newNetwork(t, 3)
+	for _, rank := range []int{0, 1} {
+		begin(t, n.members[rank], cast(0, 8), strided.Logical)
+		require.NoError(t, n.members[rank].End(nil))
+	}
+	late := begin(t, n.members[2], cast(0, 9), strided.Logical)
+	begin(t, n.members[0], call(5, 5), strided.Logical)
+	later := begin(t, n.members[1], call(5, 5), otherWalk)
+	n.members[1].Dispute(later)
+	n.deliver()
+	require.NoError(t, later.Stop.Err())
+	n.members[2].Dispute(late)
+	n.deliver()
+	for _, op := range []Op{late, later} {
+		var mismatch *MismatchError
+		require.ErrorAs(t, op.Stop.Err(), &mismatch)
+		require.EqualValues(t, 0, mismatch.Seq)
+		require.Equal(t, []int{2}, mismatch.Groups[0].Ranks)
+		require.Len(t, mismatch.Groups, 2, "who has finished a call made it, too")
+	}
+}
+
+// The rank whose arguments were refused is the one to look at.
+func TestInvalidArgumentsAreBlamed(t *testing.T) {
+	n := newNetwork(t, 3)
+	begin(t, n.members[0], cast(0, 8), strided.Logical)
+	require.NoError(t, n.members[0].End(nil))
+	op := begin(t, n.members[1], cast(0, 8), strided.Logical)
+	_, err := n.members[2].Begin(cast(0, 8), strided.Logical, "dst: no memory")
+	require.NoError(t, err)
+	n.deliver()
+	var re *transport.RankError
+	require.ErrorAs(t, op.Stop.Err(), &re)
+	require.Equal(t, 2, re.Rank)
+}
+
 // Being slow is no fault: everybody goes on, and a rank that was held by the
 // poll is let go.
 func TestSlowButRight(t *testing.T) {
 	n := newNetwork(t, 3)
 	op := begin(t, n.members[0], call(8), strided.Logical)
 	begin(t, n.members[1], call(8), strided.Logical)
-	n.members[0].Slow()
+	n.members[0].Slow(0)
 	for len(n.up) > 0 && len(n.down) == 0 {
 		m := n.up[0]
 		n.up = n.up[1:]
@@ -274,7 +313,7 @@ func TestSlowButRight(t *testing.T) {
 	m := begin(t, n.members[0], call(8), strided.Logical)
 	begin(t, n.members[1], call(9), strided.Logical)
 	begin(t, n.members[2], call(8), strided.Logical)
-	n.members[0].Slow()
+	n.members[0].Slow(1)
 	n.members[1].Dispute(n.members[1].Restarted())
 	n.deliver()
 	require.ErrorIs(t, m.Stop.Err(), ErrMismatch)
@@ -284,7 +323,7 @@ func TestTimeoutNamesWhoHasNotCalled(t *testing.T) {
 	n := newNetwork(t, 3)
 	op := begin(t, n.members[0], call(3), strided.Logical)
 	begin(t, n.members[2], call(3), strided.Logical)
-	n.members[0].TimedOut()
+	n.members[0].TimedOut(0)
 	n.deliver()
 	err := op.Stop.Err()
 	require.ErrorIs(t, err, transport.ErrTimeout)
@@ -301,7 +340,7 @@ func TestTimeoutWithSilentRank(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t, 2)
 		op := begin(t, n.members[0], call(3), strided.Logical)
-		n.members[0].TimedOut()
+		n.members[0].TimedOut(0)
 		for len(n.up) > 0 { // rank 1 never hears anything
 			m := n.up[0]
 			n.up = n.up[1:]
@@ -328,7 +367,7 @@ func TestTimeoutOvertakesDispute(t *testing.T) {
 	begin(t, n.members[1], call(3), strided.Logical)
 	n.members[0].Dispute(n.members[0].Restarted())
 	n.deliver()
-	n.members[1].TimedOut()
+	n.members[1].TimedOut(0)
 	n.deliver()
 	require.ErrorIs(t, op.Stop.Err(), transport.ErrTimeout)
 	require.ErrorContains(t, op.Stop.Err(), "rank 2 had not called it")

@@ -63,8 +63,8 @@ func (c *Coordinator) Close() (unsettled bool) {
 	defer c.mu.Unlock()
 	unsettled = c.current != nil || len(c.queue) > 0
 	c.closed = true
-	if c.current != nil && c.current.timer != nil {
-		c.current.timer.Stop()
+	if c.current != nil {
+		c.current.stop()
 	}
 	c.current, c.queue = nil, nil
 	return unsettled
@@ -99,18 +99,45 @@ func (c *Coordinator) onDispute(d disputeMsg) {
 	s := c.current
 	switch {
 	case d.reason < reasonMisfit || d.reason > reasonTimeout:
-	case slices.Contains(c.settled, d.key):
-	case d.reason == reasonSlow && (slices.Contains(c.queue, d) || time.Since(c.asked[d.key]) < slowPause):
-		// Somebody else is asking, or has just asked.
+	case slices.Contains(c.settled, d.key) || slices.Contains(c.queue, d):
+	case d.reason == reasonSlow && time.Since(c.asked[d.key]) < slowPause:
+		// Somebody else has just asked.
 	case s == nil:
 		c.open(d)
+	case s.key == d.key && (s.reason == d.reason || s.reason == reasonTimeout):
+		// This is being settled.
 	case s.key == d.key && s.reason == reasonMisfit && d.reason == reasonTimeout:
 		// The ranks still missing have had all the time there is.
 		s.reason = d.reason
 		c.askNow(s)
-	case s.key == d.key && s.reason >= d.reason:
 	default:
 		c.queue = append(c.queue, d)
+		if d.seq < s.seq {
+			// A rank that hangs in an earlier operation will not answer about a
+			// later one.
+			s.stop()
+			c.queue = append(c.queue, disputeMsg{key: s.key, reason: s.reason})
+			c.current = nil
+			c.openNext()
+		}
+	}
+}
+
+// openNext opens the queued disputes, those about earlier operations first,
+// until one has to wait for answers.
+func (c *Coordinator) openNext() {
+	for c.current == nil && len(c.queue) > 0 {
+		first := 0
+		for i, d := range c.queue {
+			if d.seq < c.queue[first].seq {
+				first = i
+			}
+		}
+		d := c.queue[first]
+		c.queue = slices.Delete(c.queue, first, first+1)
+		if !slices.Contains(c.settled, d.key) {
+			c.open(d)
+		}
 	}
 }
 
@@ -155,9 +182,7 @@ func (c *Coordinator) poll(s *settlement, now bool) {
 }
 
 func (c *Coordinator) arm(s *settlement, d time.Duration) {
-	if s.timer != nil {
-		s.timer.Stop()
-	}
+	s.stop()
 	s.timer = time.AfterFunc(d, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -165,6 +190,13 @@ func (c *Coordinator) arm(s *settlement, d time.Duration) {
 			c.decide(s)
 		}
 	})
+}
+
+// stop ends the wait for answers.
+func (s *settlement) stop() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
 }
 
 func (c *Coordinator) onState(from int, m *stateMsg) {
@@ -234,9 +266,7 @@ func (c *Coordinator) decide(s *settlement) {
 		v.outcome = outcomeMismatch
 		s.mismatch(&v)
 	}
-	if s.timer != nil {
-		s.timer.Stop()
-	}
+	s.stop()
 	c.current = nil
 	if v.outcome != outcomeCarryOn {
 		if c.settled = append(c.settled, s.key); len(c.settled) > maxSettled {
@@ -247,11 +277,7 @@ func (c *Coordinator) decide(s *settlement) {
 	for rank := range c.size {
 		c.send(rank, m)
 	}
-	for c.current == nil && len(c.queue) > 0 {
-		d := c.queue[0]
-		c.queue = c.queue[1:]
-		c.onDispute(d)
-	}
+	c.openNext()
 }
 
 // mismatch fills in who called what, and whether the ranks are still in step.
@@ -322,6 +348,9 @@ func (s *settlement) groups() []Group {
 	for rank := range s.states {
 		st := &s.states[rank]
 		k := kind{status: st.status, sig: st.call.Sig, invalid: st.invalid}
+		if k.status == statusDone && st.call.Kind != 0 {
+			k.status = statusInOp // the same call, wherever they are in it
+		}
 		if st.status == statusNotYet || st.status == statusDone && st.call.Kind == 0 {
 			k.next = st.next
 		}

@@ -80,13 +80,18 @@ func (e *MismatchError) Error() string {
 // Unwrap returns ErrMismatch or transport.ErrTimeout.
 func (e *MismatchError) Unwrap() error { return e.Err }
 
-// asRankError names one rank to look at first: of the smallest group, since
-// the odd one out is most likely wrong. It names nobody if two groups are
+// asRankError names one rank to look at first: one whose arguments were
+// refused, or else of the smallest group, since the odd one out is most likely
+// wrong. It names nobody if two groups are
 // equally small, or if all ranks made the call in time and it merely took too
 // long.
 func (e *MismatchError) asRankError() error {
 	rank, best := -1, 0
 	for _, g := range e.Groups {
+		if g.Invalid != "" && len(g.Ranks) > 0 {
+			rank = g.Ranks[0]
+			break
+		}
 		suspect := e.Err == ErrMismatch || g.status == statusNotYet || g.status == statusSilent
 		switch {
 		case !suspect || len(g.Ranks) == 0:

@@ -2,6 +2,7 @@ package agree
 
 import (
 	"sync"
+	"time"
 
 	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/transport"
@@ -33,6 +34,7 @@ type Member struct {
 	active bool
 	op     Op
 	call   Call
+	began  time.Time
 	thaw   chan struct{} // not nil: a poll was answered, leave only with the verdict
 
 	// chain is the fold of the signatures of all calls so far. It is in every
@@ -90,7 +92,7 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 	if m.op.Stop.fired() {
 		m.op.Stop = newStop()
 	}
-	m.active, m.thaw = true, nil
+	m.active, m.thaw, m.began = true, nil, time.Now()
 	m.call = *call
 	m.op = Op{Seq: seq, Sig: mix(m.chain, call.Sig), Walk: walk, Stop: m.op.Stop}
 	m.answerPending()
@@ -111,23 +113,27 @@ func (m *Member) Dispute(op Op) {
 	}
 }
 
-// Slow reports that the operation in progress takes long, so that ranks which
-// wait for each other in different calls are found.
-func (m *Member) Slow() {
+// Elapsed is how long the operation in progress has lasted; false if there is
+// none. The number tells it from others.
+func (m *Member) Elapsed() (seq uint64, lasted time.Duration, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.active {
-		m.dispute(reasonSlow)
-	}
+	return m.op.Seq, time.Since(m.began), m.active
 }
 
-// TimedOut reports that the operation in progress takes longer than allowed.
-// The verdict fires its Stop.
-func (m *Member) TimedOut() {
+// Slow reports that an operation takes long, so that ranks which wait for each
+// other in different calls are found.
+func (m *Member) Slow(seq uint64) { m.late(seq, reasonSlow) }
+
+// TimedOut reports that an operation takes longer than allowed. The verdict
+// fires its Stop.
+func (m *Member) TimedOut(seq uint64) { m.late(seq, reasonTimeout) }
+
+func (m *Member) late(seq uint64, why reason) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.active {
-		m.dispute(reasonTimeout)
+	if m.active && m.op.Seq == seq {
+		m.dispute(why)
 	}
 }
 
@@ -294,6 +300,25 @@ func (m *Member) onVerdict(v *verdictMsg) {
 		m.interrupt(err)
 	case v.seq >= m.next:
 		m.early[v.seq] = err
+	default:
+		m.overtaken(v.seq, err)
+	}
+}
+
+// overtaken handles a verdict on an operation that this rank had not called
+// when it was polled and has finished since, rightly, as a broadcast's root
+// may. The others count the operation as failed; if this rank has not gone
+// further it does so, too, and stays in step.
+func (m *Member) overtaken(seq uint64, err error) {
+	done, ok := m.past.find(seq)
+	switch {
+	case ok && done.sig == 0: // it failed here, too
+	case seq+1 == m.next && !m.active:
+		m.rechain()
+		done.sig = 0
+		m.past.add(done)
+	default:
+		m.fail(err)
 	}
 }
 
