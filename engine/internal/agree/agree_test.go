@@ -290,15 +290,8 @@ func TestSlowButRight(t *testing.T) {
 	op := begin(t, n.members[0], call(8), strided.Logical)
 	begin(t, n.members[1], call(8), strided.Logical)
 	n.members[0].Slow(0)
-	for len(n.up) > 0 && len(n.down) == 0 {
-		m := n.up[0]
-		n.up = n.up[1:]
-		require.NoError(t, n.coord.Handle(m.from, m.payload))
-	}
-	for _, d := range n.down {
-		require.NoError(t, n.members[d.to].Handle(d.payload))
-	}
-	n.down = nil
+	n.deliverUp()
+	n.deliverDown(everybody)
 	ended := make(chan error)
 	go func() { ended <- n.members[1].End(nil) }()
 	n.deliver()
@@ -341,16 +334,8 @@ func TestTimeoutWithSilentRank(t *testing.T) {
 		n := newNetwork(t, 2)
 		op := begin(t, n.members[0], call(3), strided.Logical)
 		n.members[0].TimedOut(0)
-		for len(n.up) > 0 { // rank 1 never hears anything
-			m := n.up[0]
-			n.up = n.up[1:]
-			require.NoError(t, n.coord.Handle(m.from, m.payload))
-			for _, d := range n.down {
-				if d.to == 0 {
-					require.NoError(t, n.members[0].Handle(d.payload))
-				}
-			}
-			n.down = nil
+		rank1IsDeaf := func(rank int) bool { return rank == 0 }
+		for n.deliverUp() || n.deliverDown(rank1IsDeaf) {
 		}
 		time.Sleep(timeoutGrace + time.Millisecond)
 		synctest.Wait()

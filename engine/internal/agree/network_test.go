@@ -1,6 +1,7 @@
 package agree
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,8 +15,10 @@ type network struct {
 	t       *testing.T
 	members []*Member
 	coord   *Coordinator
-	up      []upward
-	down    []downward
+
+	mu   sync.Mutex // the coordinator's timers send, too
+	up   []upward
+	down []downward
 }
 
 type upward struct {
@@ -31,27 +34,65 @@ type downward struct {
 func newNetwork(t *testing.T, size int) *network {
 	n := &network{t: t}
 	for rank := range size {
-		n.members = append(n.members, NewMember(func(p []byte) { n.up = append(n.up, upward{rank, p}) }))
+		n.members = append(n.members, NewMember(func(p []byte) {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.up = append(n.up, upward{rank, p})
+		}))
 	}
-	n.coord = NewCoordinator(size, func(to int, p []byte) { n.down = append(n.down, downward{to, p}) })
+	n.coord = NewCoordinator(size, func(to int, p []byte) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.down = append(n.down, downward{to, p})
+	})
 	t.Cleanup(func() { n.coord.Close() })
 	return n
 }
 
+// takeUp and takeDown take the messages under way to the coordinator and to
+// the members.
+func (n *network) takeUp() []upward {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := n.up
+	n.up = nil
+	return all
+}
+
+func (n *network) takeDown() []downward {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := n.down
+	n.down = nil
+	return all
+}
+
+func (n *network) deliverUp() (moved bool) {
+	for _, m := range n.takeUp() {
+		require.True(n.t, ForCoordinator(m.payload))
+		require.NoError(n.t, n.coord.Handle(m.from, m.payload))
+		moved = true
+	}
+	return moved
+}
+
+// deliverDown moves messages to the members that hear anything.
+func (n *network) deliverDown(hears func(rank int) bool) (moved bool) {
+	for _, m := range n.takeDown() {
+		require.False(n.t, ForCoordinator(m.payload))
+		if hears(m.to) {
+			require.NoError(n.t, n.members[m.to].Handle(m.payload))
+		}
+		moved = true
+	}
+	return moved
+}
+
+func everybody(int) bool { return true }
+
 // deliver moves messages until none is left.
 func (n *network) deliver() {
-	for len(n.up)+len(n.down) > 0 {
-		if len(n.up) > 0 {
-			m := n.up[0]
-			n.up = n.up[1:]
-			require.True(n.t, ForCoordinator(m.payload))
-			require.NoError(n.t, n.coord.Handle(m.from, m.payload))
-			continue
-		}
-		m := n.down[0]
-		n.down = n.down[1:]
-		require.False(n.t, ForCoordinator(m.payload))
-		require.NoError(n.t, n.members[m.to].Handle(m.payload))
+	for n.deliverUp() || n.deliverDown(everybody) {
 	}
 }
 
