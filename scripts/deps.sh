@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: a C compiler for the race detector,
-# Open MPI's launcher, and git to see what generators changed.
+# the launchers of Open MPI and MPICH, and git to see what generators changed.
 set -euo pipefail
 . "$(dirname "$0")/install.sh"
 command -v go >/dev/null || fail "Go is missing: install the version in go.mod, or a newer one, from go.dev"
@@ -10,3 +10,5 @@ echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1 || { as_root apt-get updat
 	fail "the C library's headers are missing: install libc6-dev"
 require git git
 require mpirun openmpi-bin
+require mpirun.openmpi openmpi-bin
+require mpiexec.hydra mpich

@@ -95,6 +95,9 @@ func TestRealLaunchers(t *testing.T) {
 			t.Run(fmt.Sprintf("%s wrapped=%v", c.name, wrap), func(t *testing.T) {
 				path, err := exec.LookPath(c.command[0])
 				if err != nil {
+					if os.Getenv("CI") != "" {
+						t.Fatalf("%s is not installed: make deps installs it", c.command[0])
+					}
 					t.Skipf("%s is not installed", c.command[0])
 				}
 				args := append(c.command[1:len(c.command):len(c.command)], os.Args[0])
