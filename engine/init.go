@@ -31,7 +31,7 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 	}
 	session, ctl, err := c.connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, namingRank(cfg.Rank, err)
 	}
 	mesh, err := c.wires(ctx, session)
 	if err != nil {
@@ -43,6 +43,16 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+// namingRank makes sure that an error of Init says which rank it is about.
+func namingRank(rank int, err error) error {
+	var re *RankError
+	var world *bootstrap.WorldError
+	if errors.As(err, &re) || errors.As(err, &world) {
+		return err
+	}
+	return &RankError{Rank: rank, Doing: "init", Err: err}
 }
 
 // connect meets the other ranks.

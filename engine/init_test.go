@@ -99,6 +99,18 @@ func TestInitErrors(t *testing.T) {
 		require.ErrorIs(t, errs[0], bootstrap.ErrAddress)
 		require.ErrorContains(t, errs[0], ln.Addr().String())
 	})
+	t.Run("a rank's own port in use", func(t *testing.T) {
+		t.Parallel()
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer ln.Close()
+		first := rank(freeAddr(t), 0, 2)
+		second := first
+		second.Rank, second.Listen = 1, ln.Addr().String()
+		var re *engine.RankError
+		require.ErrorAs(t, initAll(t, first, second)[1], &re)
+		require.Equal(t, 1, re.Rank)
+	})
 	t.Run("unresolvable address", func(t *testing.T) {
 		t.Parallel()
 		for _, err := range initAll(t, rank("no-such-host.invalid:29400", 0, 2), rank("no-such-host.invalid:29400", 1, 2)) {
