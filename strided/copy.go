@@ -36,7 +36,7 @@ func copyViews(to, from View) {
 	n := to.Count()
 	to.noteWrite(0, n)
 	from.noteRead(0, n)
-	j := job{plan: from.plan, mem: from.base, mem2: to.base}
+	j := job{plan: from.plan, mem: from.base, mem2: to.base, total: n * from.plan.es}
 	switch {
 	case from.plan.kind == contiguous && to.plan.kind == contiguous:
 		kernel.Copy(to.base, from.base, int(n*to.plan.es))

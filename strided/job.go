@@ -40,7 +40,9 @@ type job struct {
 	out, in unsafe.Pointer // slots; out is nil when no slot is wanted
 	op      Op
 	ranks   int
-	scratch *scratch
+	total   int64 // bytes of the whole move, 0 for one within the cache
+	// scratch and scratchOther are two buffers of equal size.
+	scratch, scratchOther unsafe.Pointer
 }
 
 // visit does the job for the elements [lo,hi), lo < hi; as far as possible by
@@ -85,10 +87,10 @@ func (j *job) rect(offset, e, rows, cols int64) {
 	at := (e - j.lo) * p.es // bytes into the slots
 	switch j.do {
 	case pack:
-		p.load(unsafe.Add(j.out, at), p.pitch*p.es, mem, rows, cols)
+		p.load(unsafe.Add(j.out, at), p.pitch*p.es, mem, rows, cols, j.total)
 		return
 	case unpack:
-		p.store(mem, unsafe.Add(j.in, at), p.pitch*p.es, rows, cols)
+		p.store(mem, unsafe.Add(j.in, at), p.pitch*p.es, rows, cols, j.total)
 		return
 	case noteRead, noteWrite:
 		j.note(mem, rows, cols)
@@ -103,7 +105,7 @@ func (j *job) rect(offset, e, rows, cols int64) {
 
 // directBytes is how long a run must be for a kernel call of its own to be
 // cheaper than staging several runs.
-const directBytes = 256
+const directBytes = 1024
 
 // direct does a job run by run, straight on the memory, except for runs that are
 // not contiguous in the other tensor.
@@ -158,11 +160,11 @@ func (v View) packRaw(out unsafe.Pointer, lo, n int64) {
 	j.visit(lo, lo+n)
 }
 
-func (v View) unpackRaw(in unsafe.Pointer, lo, n int64) {
+func (v View) unpackRaw(in unsafe.Pointer, lo, n, total int64) {
 	if to := v.direct(lo, n); to != nil {
 		kernel.Copy(to, in, int(n*v.plan.es))
 		return
 	}
-	j := job{do: unpack, plan: v.plan, mem: v.base, lo: lo, in: in}
+	j := job{do: unpack, plan: v.plan, mem: v.base, lo: lo, in: in, total: total}
 	j.visit(lo, lo+n)
 }

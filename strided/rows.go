@@ -6,18 +6,16 @@ import (
 	"github.com/monel-dev/monel/strided/internal/kernel"
 )
 
-// longRun is the length in bytes from which a call per run is the fastest way.
+// longRun is the length in bytes from which runs have a kernel.
 const longRun = 64
 
 // copyRows copies rows runs of n bytes between places dstPitch and srcPitch bytes
-// apart. Source and destination do not overlap. Short runs are copied in the
+// apart, a part of a move of total bytes. Source and destination do not overlap. Short runs are copied in the
 // largest words that fit, the last one overlapping its predecessor.
-func copyRows(dst unsafe.Pointer, dstPitch int64, src unsafe.Pointer, srcPitch int64, rows, n int64) {
+func copyRows(dst unsafe.Pointer, dstPitch int64, src unsafe.Pointer, srcPitch int64, rows, n, total int64) {
 	switch {
 	case n >= longRun:
-		for r := range rows {
-			kernel.Copy(unsafe.Add(dst, r*dstPitch), unsafe.Add(src, r*srcPitch), int(n))
-		}
+		kernel.CopyRows(dst, dstPitch, src, srcPitch, int(rows), int(n), total)
 	case n >= 32:
 		for r := range rows {
 			d, s := unsafe.Add(dst, r*dstPitch), unsafe.Add(src, r*srcPitch)

@@ -20,16 +20,60 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
+// largeBytes is the size of a large scratch buffer: it holds a chunk of a
+// collective, and stays in the second-level cache.
+const largeBytes = 256 << 10
+
+// largeScratch holds pieces of layouts whose rows are too long for tiles to be
+// cheap: moving a whole piece at once, kernels choose the order in which they
+// touch memory.
+type largeScratch struct {
+	tile  [largeBytes]byte
+	other [largeBytes]byte
+}
+
+var largeScratches = sync.Pool{New: func() any { return new(largeScratch) }}
+
 // visitWithScratch is visit for the actions that combine memory with something
 // else, through a scratch where memory is not contiguous.
 func (j *job) visitWithScratch(lo, hi int64) {
-	j.scratch = scratches.Get().(*scratch)
-	if j.plan.isFine() {
-		j.stage(lo, hi)
-	} else {
+	long := j.isLong(lo, hi)
+	switch {
+	case !long && j.plan.isFine():
+		x := scratches.Get().(*scratch)
+		j.scratch, j.scratchOther = unsafe.Pointer(&x.tile), unsafe.Pointer(&x.other)
+		j.stage(lo, hi, scratchBytes)
+		scratches.Put(x)
+	case long || j.isLarge(lo, hi):
+		x := largeScratches.Get().(*largeScratch)
+		j.scratch, j.scratchOther = unsafe.Pointer(&x.tile), unsafe.Pointer(&x.other)
+		j.stage(lo, hi, largeBytes)
+		largeScratches.Put(x)
+	default:
+		x := scratches.Get().(*scratch)
+		j.scratch, j.scratchOther = unsafe.Pointer(&x.tile), unsafe.Pointer(&x.other)
 		j.visit(lo, hi)
+		scratches.Put(x)
 	}
-	scratches.Put(j.scratch)
+}
+
+// isLarge reports whether [lo,hi) is better taken through a large scratch than
+// in tiles: if rows share cache lines, and the scratch holds all of the range or
+// at least the rows of a line.
+func (j *job) isLarge(lo, hi int64) bool {
+	p := j.plan
+	if p.units != nil {
+		p, lo, hi = p.units, lo/p.units.per, hi/p.units.per
+	}
+	return p.byColumns && ((hi-lo+1)*p.es <= largeBytes || min(p.size[p.row], p.bandRows())*p.pitch*p.es <= largeBytes)
+}
+
+// isLong reports whether a range of short runs is long enough for a large
+// scratch: copying many runs at a time, the kernel fetches the next ones ahead,
+// which it begins anew with every piece.
+func (j *job) isLong(lo, hi int64) bool {
+	p := j.plan
+	return p.kind == runs && p.units == nil && p.cols()*p.es < directBytes && (hi-lo)*p.es > 2*scratchBytes
 }
 
 // isFine reports whether a scratch holds whole blocks, or as many rows as share
@@ -50,14 +94,18 @@ func (p *plan) isFine() bool {
 	return rows*p.pitch*p.es <= scratchBytes
 }
 
-// stage takes the elements [lo,hi) through the scratch in their own order.
-func (j *job) stage(lo, hi int64) {
+// stage takes the elements [lo,hi) through a scratch of so many bytes in their
+// own order.
+func (j *job) stage(lo, hi, bytes int64) {
 	p := j.plan
-	room := scratchBytes / p.es
+	room := bytes / p.es
 	if whole := room / p.pitch * p.pitch; whole > 0 {
 		room = whole
 	}
-	tile := unsafe.Pointer(&j.scratch.tile)
+	if hi-lo <= bytes/p.es {
+		room = hi // one piece
+	}
+	tile := j.scratch
 	for at := lo; at < hi; {
 		end := min(hi, (at/room+1)*room) // pieces begin with rows
 		if j.readsMemory() {
@@ -66,7 +114,7 @@ func (j *job) stage(lo, hi int64) {
 		}
 		j.piece(tile, at, end-at)
 		if mem := j.written(); mem != nil {
-			k := job{do: unpack, plan: p, mem: mem, lo: at, in: tile}
+			k := job{do: unpack, plan: p, mem: mem, lo: at, in: tile, total: j.total}
 			k.visit(at, end)
 		}
 		at = end
@@ -102,9 +150,9 @@ func (j *job) tiles(offset, e, rows, cols int64) {
 func (j *job) tile(offset, e, rows, cols int64) {
 	p := j.plan
 	row := cols * p.es // bytes of a row of the tile
-	tile := unsafe.Pointer(&j.scratch.tile)
+	tile := j.scratch
 	if j.readsMemory() {
-		p.load(tile, row, unsafe.Add(j.mem, offset), rows, cols)
+		p.load(tile, row, unsafe.Add(j.mem, offset), rows, cols, 0)
 	}
 	if cols == p.pitch {
 		j.piece(tile, e*p.per, rows*cols*p.per)
@@ -114,7 +162,7 @@ func (j *job) tile(offset, e, rows, cols int64) {
 		}
 	}
 	if mem := j.written(); mem != nil {
-		p.store(unsafe.Add(mem, offset), tile, row, rows, cols)
+		p.store(unsafe.Add(mem, offset), tile, row, rows, cols, j.total)
 	}
 }
 
@@ -135,17 +183,17 @@ func (j *job) piece(tile unsafe.Pointer, e, n int64) {
 		}
 		kernel.ReduceFinish(j.op, dt, to, advance(j.out, at), unsafe.Add(j.in, at), tile, int(n), j.ranks)
 		if to == tile {
-			j.other.unpackRaw(tile, e, n)
+			j.other.unpackRaw(tile, e, n, j.total)
 		}
 	case reduceToTarget:
 		from := j.other.direct(e, n)
 		if from == nil {
-			from = unsafe.Pointer(&j.scratch.other)
+			from = j.scratchOther
 			j.other.packRaw(from, e, n)
 		}
 		kernel.ReduceFinish(j.op, dt, tile, advance(j.out, at), unsafe.Add(j.in, at), from, int(n), j.ranks)
 	case copyFrom:
-		j.other.unpackRaw(tile, e, n)
+		j.other.unpackRaw(tile, e, n, j.total)
 	case copyTo:
 		j.other.packRaw(tile, e, n)
 	}

@@ -6,8 +6,10 @@ import (
 	"github.com/monel-dev/monel/strided/internal/kernel"
 )
 
-// Between memory and rows that are contiguous, in a slot or a scratch tile, a
-// rectangle of a transposed layout moves band by band: a band is as many rows as
+// Between memory and rows that are contiguous, in a slot or a scratch, a rectangle
+// of a transposed layout is kernel.Transpose's to cut up, unless it is thin, and
+// one of a scattered layout goes through a buffer; see sparse.go. What is left
+// moves band by band: a band is as many rows as
 // one cache line of memory holds, so that every line fetched is used up while it
 // is in the first-level cache, even where the lines of neighbouring columns fall
 // into the same cache set.
@@ -22,6 +24,8 @@ const (
 	near       = 1 << 10       // bytes between neighbours that are near each other
 	tallBands  = 128           // of a tall patch
 	flatWidth  = 2 << 10       // bytes of a row of a flat patch
+	// laneBytes is from how wide on a rectangle is kernel.Transpose's to cut up.
+	laneBytes = 16
 	// thin is up to how many rows or columns are moved one by one, as long strided
 	// runs, rather than transposed in blocks.
 	thin = 4
@@ -50,16 +54,28 @@ func (p *plan) bandRows() int64 {
 	return max(1, cacheLine/int64(magnitude(p.rowStride())))
 }
 
-// load copies a rectangle from memory to rows of dst that are pitch bytes apart.
-func (p *plan) load(dst unsafe.Pointer, pitch int64, mem unsafe.Pointer, rows, cols int64) {
+// load copies a rectangle from memory to rows of dst that are pitch bytes apart,
+// a part of a move of total bytes.
+func (p *plan) load(dst unsafe.Pointer, pitch int64, mem unsafe.Pointer, rows, cols, total int64) {
 	if !p.byColumns {
 		if p.kind == runs {
-			copyRows(dst, pitch, mem, p.rowStride(), rows, cols*p.es)
+			copyRows(dst, pitch, mem, p.rowStride(), rows, cols*p.es, total)
 			return
 		}
 		for r := range rows {
 			p.gather(unsafe.Add(dst, r*pitch), unsafe.Add(mem, r*p.rowStride()), cols)
 		}
+		return
+	}
+	if p.wholly(rows, cols) {
+		if stride := p.rowStride(); stride < 0 {
+			dst, pitch, mem = unsafe.Add(dst, (rows-1)*pitch), -pitch, unsafe.Add(mem, (rows-1)*stride)
+		}
+		kernel.TransposePart(dst, pitch, mem, p.colStride(), int(rows), int(cols), int(p.es), total)
+		return
+	}
+	if p.sparsely(rows, cols) {
+		p.loadSparse(dst, pitch, mem, rows, cols)
 		return
 	}
 	s := p.patches(mem, pitch, rows, cols)
@@ -69,15 +85,26 @@ func (p *plan) load(dst unsafe.Pointer, pitch int64, mem unsafe.Pointer, rows, c
 }
 
 // store copies rows of src that are pitch bytes apart to a rectangle of memory.
-func (p *plan) store(mem, src unsafe.Pointer, pitch int64, rows, cols int64) {
+func (p *plan) store(mem, src unsafe.Pointer, pitch int64, rows, cols, total int64) {
 	if !p.byColumns {
 		if p.kind == runs {
-			copyRows(mem, p.rowStride(), src, pitch, rows, cols*p.es)
+			copyRows(mem, p.rowStride(), src, pitch, rows, cols*p.es, total)
 			return
 		}
 		for r := range rows {
 			p.scatter(unsafe.Add(mem, r*p.rowStride()), unsafe.Add(src, r*pitch), cols)
 		}
+		return
+	}
+	if p.wholly(rows, cols) {
+		if stride := p.rowStride(); stride < 0 {
+			src, pitch, mem = unsafe.Add(src, (rows-1)*pitch), -pitch, unsafe.Add(mem, (rows-1)*stride)
+		}
+		kernel.TransposePart(mem, p.colStride(), src, pitch, int(cols), int(rows), int(p.es), total)
+		return
+	}
+	if p.sparsely(rows, cols) {
+		p.storeSparse(mem, src, pitch, rows, cols)
 		return
 	}
 	s := p.patches(mem, pitch, rows, cols)
@@ -86,12 +113,18 @@ func (p *plan) store(mem, src unsafe.Pointer, pitch int64, rows, cols int64) {
 	}
 }
 
+// wholly reports whether a rectangle is one for kernel.Transpose, which cuts it
+// up itself.
+func (p *plan) wholly(rows, cols int64) bool {
+	return p.kind == transposed && min(rows, cols)*p.es >= laneBytes && min(rows, cols) > 1
+}
+
 // gather copies n elements of a row from memory.
 func (p *plan) gather(dst, mem unsafe.Pointer, n int64) {
 	if isWord(p.es) {
 		kernel.Gather(dst, mem, int(n), int(p.es), p.colStride())
 	} else {
-		copyRows(dst, p.es, mem, p.colStride(), n, p.es)
+		copyRows(dst, p.es, mem, p.colStride(), n, p.es, 0)
 	}
 }
 
@@ -100,7 +133,7 @@ func (p *plan) scatter(mem, src unsafe.Pointer, n int64) {
 	if isWord(p.es) {
 		kernel.Scatter(mem, src, int(n), int(p.es), p.colStride())
 	} else {
-		copyRows(mem, p.colStride(), src, p.es, n, p.es)
+		copyRows(mem, p.colStride(), src, p.es, n, p.es, 0)
 	}
 }
 

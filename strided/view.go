@@ -97,7 +97,7 @@ func (v View) Pack(slot []byte, lo, hi int64) {
 		kernel.Copy(s, unsafe.Add(v.base, lo*v.plan.es), int((hi-lo)*v.plan.es))
 		return
 	}
-	j := job{do: pack, plan: v.plan, mem: v.base, lo: lo, out: s}
+	j := job{do: pack, plan: v.plan, mem: v.base, lo: lo, out: s, total: (hi - lo) * v.plan.es}
 	j.visit(lo, hi)
 }
 
@@ -114,7 +114,7 @@ func (v View) Unpack(slot []byte, lo, hi int64) {
 		kernel.Copy(unsafe.Add(v.base, lo*v.plan.es), s, int((hi-lo)*v.plan.es))
 		return
 	}
-	j := job{do: unpack, plan: v.plan, mem: v.base, lo: lo, in: s}
+	j := job{do: unpack, plan: v.plan, mem: v.base, lo: lo, in: s, total: v.total(lo, hi)}
 	j.visit(lo, hi)
 }
 
@@ -167,7 +167,10 @@ func (v View) ReduceOut(dst View, out, in []byte, lo, hi int64, op Op, ranks int
 	if o != nil {
 		noteSlotWrite(o, bytes)
 	}
-	j := job{plan: v.plan, mem: v.base, mem2: dst.base, lo: lo, out: o, in: i, op: op, ranks: ranks}
+	j := job{plan: v.plan, mem: v.base, mem2: dst.base, lo: lo, out: o, in: i, op: op, ranks: ranks, total: dst.total(lo, hi)}
+	if v.base == dst.base {
+		j.total = 0 // what is written is in the cache already
+	}
 	switch {
 	case v.plan.kind == contiguous && dst.plan.kind == contiguous:
 		from, to := unsafe.Add(v.base, lo*v.plan.es), unsafe.Add(dst.base, lo*v.plan.es)
@@ -182,6 +185,19 @@ func (v View) ReduceOut(dst View, out, in []byte, lo, hi int64, op Op, ranks int
 		j.plan, j.mem = dst.plan, dst.base
 	}
 	j.visitWithScratch(lo, hi)
+}
+
+// chunkBytes is from how many bytes on a range is a chunk of a transfer, most of
+// which follows or has gone before.
+const chunkBytes = 64 << 10
+
+// total is how large the move to memory is that writing [lo,hi) is a part of: of
+// a tensor larger than the caches no chunk is still there when it is used.
+func (v View) total(lo, hi int64) int64 {
+	if n := (hi - lo) * v.plan.es; n < chunkBytes {
+		return n
+	}
+	return v.plan.count * v.plan.es
 }
 
 func (v View) check(method string, lo, hi int64) {

@@ -195,6 +195,55 @@ func TestViewAgainstNaive(t *testing.T) {
 	}
 }
 
+// TestLargeViews: moves too large for the cache take other ways through the
+// kernels, and ranges of long rows others through the scratch.
+func TestLargeViews(t *testing.T) {
+	rng := seeded(t)
+	for _, dt := range []DType{Float64, Float32, Float16, Int8} {
+		es := int64(dt.Size())
+		make2 := func(shape ...int64) (Tensor, []byte) {
+			data := filled(rng, shape[0]*shape[1]*es)
+			return FromBytes(dt, data).Reshape(shape...), data
+		}
+		bytes := int64(1 << 20)
+		if es == 8 {
+			bytes = 9 << 20 // streamed past the cache
+		}
+		rows := bytes / 8192
+		cols := 8192 / es
+		type pair struct {
+			x    Tensor
+			data []byte
+		}
+		for name, make := range map[string]func() pair{
+			"transposed":  func() pair { x, b := make2(rows, cols); return pair{x.Permute(1, 0), b} },
+			"upside down": func() pair { x, b := make2(rows, cols); return pair{x.Reverse(1).Permute(1, 0), b} },
+			"odd rows":    func() pair { x, b := make2(rows, cols+3); return pair{x.Slice(1, 1, cols+1).Permute(1, 0), b} },
+			"channels":    func() pair { x, b := make2(bytes/512, 512/es); return pair{x.Permute(1, 0), b} },
+			"planes":      func() pair { x, b := make2(512/es, bytes/512); return pair{x.Permute(1, 0), b} },
+			"runs":        func() pair { x, b := make2(2*bytes/256, 256/es); return pair{x.Slice(1, 0, 128/es), b} },
+			"odd runs":    func() pair { x, b := make2(2*bytes/256, 256/es); return pair{x.Slice(1, 1, 121/es), b} },
+		} {
+			if raceEnabled && (dt != Float64 || name == "channels") {
+				continue
+			}
+			one := make()
+			count := one.x.Count()
+			lo := rng.Int64N(count)
+			hi := min(count, lo+1+rng.Int64N(2*chunkBytes/es))
+			if name == "runs" || name == "odd rows" {
+				checkView(t, rng, one.x, one.data, Logical, 0, count)
+			}
+			checkView(t, rng, one.x, one.data, Logical, lo, hi)
+			other := make()
+			y, ydata := sameShapeTensor(rng, one.x)
+			checkReduceOut(t, rng, one.x, other.x, one.data, other.data, Logical, lo, hi)
+			checkReduceOut(t, rng, one.x, y, one.data, ydata, Logical, lo, hi)
+			checkReduceOut(t, rng, y, one.x, ydata, one.data, Logical, lo, hi)
+		}
+	}
+}
+
 // TestViewChunks packs tensors chunk by chunk with every chunk size that falls
 // badly: chunks begin and end in the middle of runs, rows and tiles.
 func TestViewChunks(t *testing.T) {

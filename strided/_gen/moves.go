@@ -8,7 +8,11 @@ func moves(m *machine) {
 		transpose(m, size)
 	}
 	if !m.wide() {
+		copyRows(m)
 		gathers(m)
+		for _, size := range []int{2, 4, 8} {
+			lanes(m, size)
+		}
 	}
 }
 

@@ -31,7 +31,7 @@ func FuzzReduce(f *testing.F) {
 	})
 }
 
-// FuzzMove compares transposes, gathers and scatters with the definition.
+// FuzzMove compares transposes, copies of rows, gathers and scatters with the definition.
 func FuzzMove(f *testing.F) {
 	f.Add(uint64(1), uint8(2), uint8(70), uint8(33), uint8(0), uint8(7), int8(8))
 	f.Add(uint64(2), uint8(0), uint8(130), uint8(64), uint8(64), uint8(0), int8(-1))
@@ -40,6 +40,7 @@ func FuzzMove(f *testing.F) {
 		onEachTier(t, func() {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			checkTranspose(t, rng, int(rows), int(cols), es, int(padDst), int(padSrc), int(seed&3))
+			checkCopyRows(t, rng, int(rows), int(cols), int(padDst), int(padSrc), int(seed&3))
 			checkGather(t, rng, int(rows), es, int(stride))
 			checkGather(t, rng, int(rows), es, int(stride)*es)
 			if stride != 0 {

@@ -212,3 +212,27 @@ func checkReduceOn(t *testing.T, op dtype.Op, dt dtype.DType, a, b guarded, n in
 		}
 	}
 }
+
+// TestReduceBeyondCache: operands so large that other kernels take over give the
+// bits of the same operands taken in pieces.
+func TestReduceBeyondCache(t *testing.T) {
+	const bytes, piece = 16<<20 + 24, 64 << 10
+	a, b := ones(bytes), ones(bytes)
+	for i := range b {
+		b[i] ^= byte(i >> 3)
+	}
+	whole, pieces := make([]byte, bytes), make([]byte, bytes)
+	forEachTier(t, func(t *testing.T) {
+		for _, dt := range []dtype.DType{dtype.Int8, dtype.Int32, dtype.Uint64, dtype.Float16, dtype.Float32, dtype.Float64} {
+			for _, op := range []dtype.Op{dtype.Sum, dtype.Max} {
+				Reduce(op, dt, ptr(whole), ptr(a), ptr(b), bytes/dt.Size())
+				for at := 0; at < bytes; at += piece {
+					Reduce(op, dt, ptr(pieces[at:]), ptr(a[at:]), ptr(b[at:]), min(piece, bytes-at)/dt.Size())
+				}
+				if !slices.Equal(whole, pieces) {
+					t.Fatalf("%v %v", op, dt)
+				}
+			}
+		}
+	})
+}

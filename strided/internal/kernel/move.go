@@ -8,6 +8,18 @@ func Copy(dst, src unsafe.Pointer, n int) {
 	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
 }
 
+// CopyRows copies rows runs of n bytes between places dstPitch and srcPitch bytes
+// apart, a part of a move of total bytes. Pitches may have any sign; source and
+// destination do not overlap, nor do the destination's runs.
+func CopyRows(dst unsafe.Pointer, dstPitch int64, src unsafe.Pointer, srcPitch int64, rows, n int, total int64) {
+	if active != Scalar && copyRowsVector(dst, dstPitch, src, srcPitch, rows, n, total >= bypassBytes) {
+		return
+	}
+	for r := range int64(rows) {
+		Copy(unsafe.Add(dst, r*dstPitch), unsafe.Add(src, r*srcPitch), n)
+	}
+}
+
 // Gather packs n elements of es bytes, srcStride bytes apart, into contiguous
 // memory. The stride may be zero or negative. Bytes between the elements may be
 // read, none beyond them.
@@ -47,10 +59,22 @@ func Scatter(dst, src unsafe.Pointer, n, es int, dstStride int64) {
 // may have any sign; dst's rows do not overlap.
 func Transpose(dst unsafe.Pointer, dstRowStride int64, src unsafe.Pointer, srcColStride int64, rows, cols, es int) {
 	m := matrix{dst, dstRowStride, src, srcColStride, es}
-	if active == Scalar || !m.transposeVector(rows, cols) {
+	if active == Scalar || !m.transposeVector(rows, cols, rows*cols*es >= bypassBytes) {
 		m.transposeScalar(rows, cols)
 	}
 }
+
+// TransposePart is Transpose for a part of a move of total bytes.
+func TransposePart(dst unsafe.Pointer, dstRowStride int64, src unsafe.Pointer, srcColStride int64, rows, cols, es int, total int64) {
+	m := matrix{dst, dstRowStride, src, srcColStride, es}
+	if active == Scalar || !m.transposeVector(rows, cols, total >= bypassBytes) {
+		m.transposeScalar(rows, cols)
+	}
+}
+
+// bypassBytes is the size of a move from which the destination bypasses the
+// cache, where a kernel can do that: it would not stay there.
+const bypassBytes = 8 << 20
 
 // matrix is what Transpose moves.
 type matrix struct {

@@ -29,6 +29,11 @@ func avx2Transpose8(dst *byte, dstRowStride int, src *byte, srcColStride int, li
 //go:noescape
 func avx2Transpose16(dst *byte, dstRowStride int, src *byte, srcColStride int, lines int, cols int, bypass bool)
 
+// avx2CopyRows copies rows runs of n bytes, rows being greater than 0 and n at least 32, and asks for what lies ahead bytes after what it reads. To bypass the cache, dst, dstPitch and n must be multiples of 64.
+//
+//go:noescape
+func avx2CopyRows(dst *byte, dstPitch int, src *byte, srcPitch int, rows int, n int, ahead int, bypass bool)
+
 // avx2EverySecond1 stores every second of 2*n elements of 1 bytes, n being a multiple of 32 greater than 0.
 //
 //go:noescape
@@ -78,3 +83,33 @@ func avx2EverySecond16(dst *byte, src *byte, n int)
 //
 //go:noescape
 func avx2Reverse16(dst *byte, src *byte, n int)
+
+// avx2TransposeFlat2 moves 8 rows by cols elements of 2 bytes, cols being a multiple of 16 greater than 0.
+//
+//go:noescape
+func avx2TransposeFlat2(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int)
+
+// avx2TransposeTall2 moves rows by 8 elements of 2 bytes, rows being a multiple of 16 greater than 0.
+//
+//go:noescape
+func avx2TransposeTall2(dst *byte, dstRowStride int, src *byte, srcColStride int, rows int)
+
+// avx2TransposeFlat4 moves 4 rows by cols elements of 4 bytes, cols being a multiple of 8 greater than 0.
+//
+//go:noescape
+func avx2TransposeFlat4(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int)
+
+// avx2TransposeTall4 moves rows by 4 elements of 4 bytes, rows being a multiple of 8 greater than 0.
+//
+//go:noescape
+func avx2TransposeTall4(dst *byte, dstRowStride int, src *byte, srcColStride int, rows int)
+
+// avx2TransposeFlat8 moves 2 rows by cols elements of 8 bytes, cols being a multiple of 4 greater than 0.
+//
+//go:noescape
+func avx2TransposeFlat8(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int)
+
+// avx2TransposeTall8 moves rows by 2 elements of 8 bytes, rows being a multiple of 4 greater than 0.
+//
+//go:noescape
+func avx2TransposeTall8(dst *byte, dstRowStride int, src *byte, srcColStride int, rows int)

@@ -3012,6 +3012,86 @@ pastLanes:
 	VZEROUPPER
 	RET
 
+// func avx2CopyRows(dst *byte, dstPitch int, src *byte, srcPitch int, rows int, n int, ahead int, bypass bool)
+// Requires: AVX, MMX+
+TEXT ·avx2CopyRows(SB), NOSPLIT, $0-57
+	MOVQ  dst+0(FP), AX
+	MOVQ  dstPitch+8(FP), CX
+	MOVQ  src+16(FP), DX
+	MOVQ  srcPitch+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  n+40(FP), DI
+	MOVQ  ahead+48(FP), R8
+	MOVB  bypass+56(FP), R9
+	TESTB R9, R9
+	JNZ   past
+
+through:
+	MOVQ AX, R9
+	MOVQ DX, R10
+	MOVQ DI, R11
+	SUBQ $+64, R11
+	JL   throughTail
+
+throughLine:
+	PREFETCHT0 (R10)(R8*1)
+	VMOVDQU    (R10), Y0
+	VMOVDQU    32(R10), Y1
+	VMOVDQU    Y0, (R9)
+	VMOVDQU    Y1, 32(R9)
+	ADDQ       $+64, R10
+	ADDQ       $+64, R9
+	SUBQ       $+64, R11
+	JGE        throughLine
+
+throughTail:
+	CMPQ       R11, $-64
+	JE         throughNext
+	VMOVDQU    32(R10)(R11*1), Y0
+	CMPQ       R11, $-32
+	JLE        throughLast
+	PREFETCHT0 (R10)(R8*1)
+	VMOVDQU    (R10), Y1
+	VMOVDQU    Y1, (R9)
+
+throughLast:
+	VMOVDQU Y0, 32(R9)(R11*1)
+
+throughNext:
+	ADDQ BX, DX
+	ADDQ CX, AX
+	DECQ SI
+	JNZ  through
+	VZEROUPPER
+	RET
+
+past:
+	MOVQ AX, R9
+	MOVQ DX, R10
+	MOVQ DI, R11
+	SUBQ $+64, R11
+	JL   pastTail
+
+pastLine:
+	PREFETCHT0 (R10)(R8*1)
+	VMOVDQU    (R10), Y0
+	VMOVDQU    32(R10), Y1
+	VMOVNTDQ   Y0, (R9)
+	VMOVNTDQ   Y1, 32(R9)
+	ADDQ       $+64, R10
+	ADDQ       $+64, R9
+	SUBQ       $+64, R11
+	JGE        pastLine
+
+pastTail:
+	ADDQ BX, DX
+	ADDQ CX, AX
+	DECQ SI
+	JNZ  past
+	SFENCE
+	VZEROUPPER
+	RET
+
 // func avx2EverySecond1(dst *byte, src *byte, n int)
 // Requires: AVX, AVX2
 TEXT ·avx2EverySecond1(SB), NOSPLIT, $0-24
@@ -3296,5 +3376,397 @@ loop:
 	ADDQ    $+32, AX
 	SUBQ    $+2, DX
 	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func avx2TransposeFlat2(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·avx2TransposeFlat2(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   dstRowStride+8(FP), CX
+	MOVQ   src+16(FP), DX
+	MOVQ   srcColStride+24(FP), BX
+	MOVQ   cols+32(FP), SI
+	IMUL3Q $+32, BX, R8
+
+loop:
+	LEAQ           (DX)(R8*1), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	VBROADCASTI128 (DX), Y0
+	VBROADCASTI128 (DX)(BX*1), Y1
+	LEAQ           (DX)(BX*2), DX
+	VBROADCASTI128 (DX), Y2
+	VBROADCASTI128 (DX)(BX*1), Y3
+	LEAQ           (DX)(BX*2), DX
+	VBROADCASTI128 (DX), Y4
+	VBROADCASTI128 (DX)(BX*1), Y5
+	LEAQ           (DX)(BX*2), DX
+	VBROADCASTI128 (DX), Y6
+	VBROADCASTI128 (DX)(BX*1), Y7
+	LEAQ           (DX)(BX*2), DX
+	VINSERTI128    $0x01, (DX), Y0, Y0
+	VINSERTI128    $0x01, (DX)(BX*1), Y1, Y1
+	LEAQ           (DX)(BX*2), DX
+	VINSERTI128    $0x01, (DX), Y2, Y2
+	VINSERTI128    $0x01, (DX)(BX*1), Y3, Y3
+	LEAQ           (DX)(BX*2), DX
+	VINSERTI128    $0x01, (DX), Y4, Y4
+	VINSERTI128    $0x01, (DX)(BX*1), Y5, Y5
+	LEAQ           (DX)(BX*2), DX
+	VINSERTI128    $0x01, (DX), Y6, Y6
+	VINSERTI128    $0x01, (DX)(BX*1), Y7, Y7
+	LEAQ           (DX)(BX*2), DX
+	VPUNPCKLWD     Y4, Y0, Y8
+	VPUNPCKHWD     Y4, Y0, Y0
+	VPUNPCKLWD     Y5, Y1, Y4
+	VPUNPCKHWD     Y5, Y1, Y1
+	VPUNPCKLWD     Y6, Y2, Y5
+	VPUNPCKHWD     Y6, Y2, Y2
+	VPUNPCKLWD     Y7, Y3, Y6
+	VPUNPCKHWD     Y7, Y3, Y3
+	VPUNPCKLWD     Y5, Y8, Y7
+	VPUNPCKHWD     Y5, Y8, Y5
+	VPUNPCKLWD     Y2, Y0, Y8
+	VPUNPCKHWD     Y2, Y0, Y0
+	VPUNPCKLWD     Y6, Y4, Y2
+	VPUNPCKHWD     Y6, Y4, Y4
+	VPUNPCKLWD     Y3, Y1, Y6
+	VPUNPCKHWD     Y3, Y1, Y1
+	VPUNPCKLWD     Y2, Y7, Y3
+	VPUNPCKHWD     Y2, Y7, Y2
+	VPUNPCKLWD     Y4, Y5, Y7
+	VPUNPCKHWD     Y4, Y5, Y4
+	VPUNPCKLWD     Y6, Y8, Y5
+	VPUNPCKHWD     Y6, Y8, Y6
+	VPUNPCKLWD     Y1, Y0, Y8
+	VPUNPCKHWD     Y1, Y0, Y0
+	MOVQ           AX, DI
+	VMOVDQU        Y3, (DI)
+	VMOVDQU        Y2, (DI)(CX*1)
+	LEAQ           (DI)(CX*2), DI
+	VMOVDQU        Y7, (DI)
+	VMOVDQU        Y4, (DI)(CX*1)
+	LEAQ           (DI)(CX*2), DI
+	VMOVDQU        Y5, (DI)
+	VMOVDQU        Y6, (DI)(CX*1)
+	LEAQ           (DI)(CX*2), DI
+	VMOVDQU        Y8, (DI)
+	VMOVDQU        Y0, (DI)(CX*1)
+	LEAQ           (DI)(CX*2), DI
+	ADDQ           $+32, AX
+	SUBQ           $+16, SI
+	JNZ            loop
+	VZEROUPPER
+	RET
+
+// func avx2TransposeTall2(dst *byte, dstRowStride int, src *byte, srcColStride int, rows int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·avx2TransposeTall2(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   dstRowStride+8(FP), CX
+	MOVQ   src+16(FP), DX
+	MOVQ   srcColStride+24(FP), BX
+	MOVQ   rows+32(FP), SI
+	IMUL3Q $+32, CX, DI
+
+loop:
+	LEAQ         (AX)(DI*1), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	MOVQ         DX, R8
+	VMOVDQU      (R8), Y0
+	VMOVDQU      (R8)(BX*1), Y1
+	LEAQ         (R8)(BX*2), R8
+	VMOVDQU      (R8), Y2
+	VMOVDQU      (R8)(BX*1), Y3
+	LEAQ         (R8)(BX*2), R8
+	VMOVDQU      (R8), Y4
+	VMOVDQU      (R8)(BX*1), Y5
+	LEAQ         (R8)(BX*2), R8
+	VMOVDQU      (R8), Y6
+	VMOVDQU      (R8)(BX*1), Y7
+	LEAQ         (R8)(BX*2), R8
+	VPUNPCKLWD   Y4, Y0, Y8
+	VPUNPCKHWD   Y4, Y0, Y0
+	VPUNPCKLWD   Y5, Y1, Y4
+	VPUNPCKHWD   Y5, Y1, Y1
+	VPUNPCKLWD   Y6, Y2, Y5
+	VPUNPCKHWD   Y6, Y2, Y2
+	VPUNPCKLWD   Y7, Y3, Y6
+	VPUNPCKHWD   Y7, Y3, Y3
+	VPUNPCKLWD   Y5, Y8, Y7
+	VPUNPCKHWD   Y5, Y8, Y5
+	VPUNPCKLWD   Y2, Y0, Y8
+	VPUNPCKHWD   Y2, Y0, Y0
+	VPUNPCKLWD   Y6, Y4, Y2
+	VPUNPCKHWD   Y6, Y4, Y4
+	VPUNPCKLWD   Y3, Y1, Y6
+	VPUNPCKHWD   Y3, Y1, Y1
+	VPUNPCKLWD   Y2, Y7, Y3
+	VPUNPCKHWD   Y2, Y7, Y2
+	VPUNPCKLWD   Y4, Y5, Y7
+	VPUNPCKHWD   Y4, Y5, Y4
+	VPUNPCKLWD   Y6, Y8, Y5
+	VPUNPCKHWD   Y6, Y8, Y6
+	VPUNPCKLWD   Y1, Y0, Y8
+	VPUNPCKHWD   Y1, Y0, Y0
+	VMOVDQU      X3, (AX)
+	VMOVDQU      X2, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	VMOVDQU      X7, (AX)
+	VMOVDQU      X4, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	VMOVDQU      X5, (AX)
+	VMOVDQU      X6, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	VMOVDQU      X8, (AX)
+	VMOVDQU      X0, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	VEXTRACTI128 $0x01, Y3, (AX)
+	VEXTRACTI128 $0x01, Y2, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	VEXTRACTI128 $0x01, Y7, (AX)
+	VEXTRACTI128 $0x01, Y4, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	VEXTRACTI128 $0x01, Y5, (AX)
+	VEXTRACTI128 $0x01, Y6, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	VEXTRACTI128 $0x01, Y8, (AX)
+	VEXTRACTI128 $0x01, Y0, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	ADDQ         $+32, DX
+	SUBQ         $+16, SI
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func avx2TransposeFlat4(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·avx2TransposeFlat4(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   dstRowStride+8(FP), CX
+	MOVQ   src+16(FP), DX
+	MOVQ   srcColStride+24(FP), BX
+	MOVQ   cols+32(FP), SI
+	IMUL3Q $+16, BX, R8
+
+loop:
+	LEAQ           (DX)(R8*1), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	VBROADCASTI128 (DX), Y0
+	VBROADCASTI128 (DX)(BX*1), Y1
+	LEAQ           (DX)(BX*2), DX
+	VBROADCASTI128 (DX), Y2
+	VBROADCASTI128 (DX)(BX*1), Y3
+	LEAQ           (DX)(BX*2), DX
+	VINSERTI128    $0x01, (DX), Y0, Y0
+	VINSERTI128    $0x01, (DX)(BX*1), Y1, Y1
+	LEAQ           (DX)(BX*2), DX
+	VINSERTI128    $0x01, (DX), Y2, Y2
+	VINSERTI128    $0x01, (DX)(BX*1), Y3, Y3
+	LEAQ           (DX)(BX*2), DX
+	VPUNPCKLDQ     Y2, Y0, Y4
+	VPUNPCKHDQ     Y2, Y0, Y0
+	VPUNPCKLDQ     Y3, Y1, Y2
+	VPUNPCKHDQ     Y3, Y1, Y1
+	VPUNPCKLDQ     Y2, Y4, Y3
+	VPUNPCKHDQ     Y2, Y4, Y2
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y0
+	MOVQ           AX, DI
+	VMOVDQU        Y3, (DI)
+	VMOVDQU        Y2, (DI)(CX*1)
+	LEAQ           (DI)(CX*2), DI
+	VMOVDQU        Y4, (DI)
+	VMOVDQU        Y0, (DI)(CX*1)
+	LEAQ           (DI)(CX*2), DI
+	ADDQ           $+32, AX
+	SUBQ           $+8, SI
+	JNZ            loop
+	VZEROUPPER
+	RET
+
+// func avx2TransposeTall4(dst *byte, dstRowStride int, src *byte, srcColStride int, rows int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·avx2TransposeTall4(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   dstRowStride+8(FP), CX
+	MOVQ   src+16(FP), DX
+	MOVQ   srcColStride+24(FP), BX
+	MOVQ   rows+32(FP), SI
+	IMUL3Q $+16, CX, DI
+
+loop:
+	LEAQ         (AX)(DI*1), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	MOVQ         DX, R8
+	VMOVDQU      (R8), Y0
+	VMOVDQU      (R8)(BX*1), Y1
+	LEAQ         (R8)(BX*2), R8
+	VMOVDQU      (R8), Y2
+	VMOVDQU      (R8)(BX*1), Y3
+	LEAQ         (R8)(BX*2), R8
+	VPUNPCKLDQ   Y2, Y0, Y4
+	VPUNPCKHDQ   Y2, Y0, Y0
+	VPUNPCKLDQ   Y3, Y1, Y2
+	VPUNPCKHDQ   Y3, Y1, Y1
+	VPUNPCKLDQ   Y2, Y4, Y3
+	VPUNPCKHDQ   Y2, Y4, Y2
+	VPUNPCKLDQ   Y1, Y0, Y4
+	VPUNPCKHDQ   Y1, Y0, Y0
+	VMOVDQU      X3, (AX)
+	VMOVDQU      X2, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	VMOVDQU      X4, (AX)
+	VMOVDQU      X0, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	VEXTRACTI128 $0x01, Y3, (AX)
+	VEXTRACTI128 $0x01, Y2, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	VEXTRACTI128 $0x01, Y4, (AX)
+	VEXTRACTI128 $0x01, Y0, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	ADDQ         $+32, DX
+	SUBQ         $+8, SI
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func avx2TransposeFlat8(dst *byte, dstRowStride int, src *byte, srcColStride int, cols int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·avx2TransposeFlat8(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   dstRowStride+8(FP), CX
+	MOVQ   src+16(FP), DX
+	MOVQ   srcColStride+24(FP), BX
+	MOVQ   cols+32(FP), SI
+	IMUL3Q $+8, BX, R8
+
+loop:
+	LEAQ           (DX)(R8*1), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	PREFETCHT0     (DI)
+	PREFETCHT0     (DI)(BX*1)
+	LEAQ           (DI)(BX*2), DI
+	VBROADCASTI128 (DX), Y0
+	VBROADCASTI128 (DX)(BX*1), Y1
+	LEAQ           (DX)(BX*2), DX
+	VINSERTI128    $0x01, (DX), Y0, Y0
+	VINSERTI128    $0x01, (DX)(BX*1), Y1, Y1
+	LEAQ           (DX)(BX*2), DX
+	VPUNPCKLQDQ    Y1, Y0, Y2
+	VPUNPCKHQDQ    Y1, Y0, Y0
+	MOVQ           AX, DI
+	VMOVDQU        Y2, (DI)
+	VMOVDQU        Y0, (DI)(CX*1)
+	LEAQ           (DI)(CX*2), DI
+	ADDQ           $+32, AX
+	SUBQ           $+4, SI
+	JNZ            loop
+	VZEROUPPER
+	RET
+
+// func avx2TransposeTall8(dst *byte, dstRowStride int, src *byte, srcColStride int, rows int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·avx2TransposeTall8(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   dstRowStride+8(FP), CX
+	MOVQ   src+16(FP), DX
+	MOVQ   srcColStride+24(FP), BX
+	MOVQ   rows+32(FP), SI
+	IMUL3Q $+8, CX, DI
+
+loop:
+	LEAQ         (AX)(DI*1), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R8)(CX*1)
+	LEAQ         (R8)(CX*2), R8
+	MOVQ         DX, R8
+	VMOVDQU      (R8), Y0
+	VMOVDQU      (R8)(BX*1), Y1
+	LEAQ         (R8)(BX*2), R8
+	VPUNPCKLQDQ  Y1, Y0, Y2
+	VPUNPCKHQDQ  Y1, Y0, Y0
+	VMOVDQU      X2, (AX)
+	VMOVDQU      X0, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	VEXTRACTI128 $0x01, Y2, (AX)
+	VEXTRACTI128 $0x01, Y0, (AX)(CX*1)
+	LEAQ         (AX)(CX*2), AX
+	ADDQ         $+32, DX
+	SUBQ         $+4, SI
+	JNZ          loop
 	VZEROUPPER
 	RET

@@ -152,8 +152,64 @@ func checkTranspose(t *testing.T, rng *rand.Rand, rows, cols, es, padDst, padSrc
 	if srcSize > 0 {
 		dp, sp = unsafe.Pointer(&dst.b[d0]), unsafe.Pointer(&src[s0])
 	}
-	Transpose(dp, int64(drs), sp, int64(scs), rows, cols, es)
+	if rng.IntN(2) == 0 {
+		Transpose(dp, int64(drs), sp, int64(scs), rows, cols, es)
+	} else {
+		TransposePart(dp, int64(drs), sp, int64(scs), rows, cols, es, bypassBytes)
+	}
 	if !bytes.Equal(dst.all, want) {
 		t.Fatalf("transpose %d×%d es=%d strides %d,%d: wrong element or gap", rows, cols, es, drs, scs)
+	}
+}
+
+func TestCopyRows(t *testing.T) {
+	forEachTier(t, func(t *testing.T) {
+		rng := newRand(t)
+		for _, n := range append(sizes()[1:71], 96, 127, 128, 129, 192, 256, 1000, 4095, 5000) {
+			for _, rows := range []int{0, 1, 2, 3, 17, 40} {
+				for signs := range 4 {
+					checkCopyRows(t, rng, rows, n, rng.IntN(2)*rng.IntN(200), rng.IntN(2)*rng.IntN(200), signs)
+				}
+				checkCopyRows(t, rng, rows, n, 64*rng.IntN(3)+(64-n%64)%64, rng.IntN(200), 0)
+			}
+		}
+	})
+}
+
+// checkCopyRows copies rows with the given gaps; signs are those of
+// checkTranspose.
+func checkCopyRows(t *testing.T, rng *rand.Rand, rows, n, padDst, padSrc, signs int) {
+	t.Helper()
+	if n == 0 {
+		return
+	}
+	dp, sp := n+padDst, n+padSrc
+	size := func(pitch int) int {
+		if rows == 0 {
+			return 0
+		}
+		return (rows-1)*pitch + n
+	}
+	src := randomBytes(rng, size(sp))
+	dst := guard(rng.IntN(2)*rng.IntN(33), size(dp))
+	d0, s0 := 0, 0
+	if signs&1 != 0 && rows > 0 {
+		d0, dp = (rows-1)*dp, -dp
+	}
+	if signs&2 != 0 && rows > 0 {
+		s0, sp = (rows-1)*sp, -sp
+	}
+	want := slices.Clone(dst.all)
+	first := len(dst.all) - 64 - len(dst.b) + d0
+	for r := range rows {
+		copy(want[first+r*dp:], src[s0+r*sp:s0+r*sp+n])
+	}
+	var to, from unsafe.Pointer
+	if rows > 0 && n > 0 {
+		to, from = unsafe.Pointer(&dst.b[d0]), unsafe.Pointer(&src[s0])
+	}
+	CopyRows(to, int64(dp), from, int64(sp), rows, n, rng.Int64N(2)*bypassBytes)
+	if !bytes.Equal(dst.all, want) {
+		t.Fatalf("%d rows of %d bytes, pitches %d,%d: wrong byte or gap", rows, n, dp, sp)
 	}
 }

@@ -18,23 +18,20 @@ const (
 	// stripLines is how many lines of each column a strip takes, so that a visit
 	// to a page yields more than one.
 	stripLines = 4
-
-	// bypassBytes is the size from which the destination bypasses the cache: it
-	// would not stay there.
-	bypassBytes = 8 << 20
 )
 
 // transposeVector transposes squares whose edge is a cache line. Where the
 // matrix ends within a square, the square moves back and overlaps the one before:
 // an element moved twice is the same element. It reports false if the matrix is
 // too small to pay.
-func (m *matrix) transposeVector(rows, cols int) bool {
+func (m *matrix) transposeVector(rows, cols int, bypass bool) bool {
 	edge := lineBytes / m.es
 	if rows < edge || cols < edge {
-		return 2*min(rows, edge)*min(cols, edge) > edge*edge && m.transposePadded(rows, cols)
+		return m.transposeLanes(rows, cols) ||
+			2*min(rows, edge)*min(cols, edge) > edge*edge && m.transposePadded(rows, cols)
 	}
 	m.race(rows, cols)
-	bypass := rows*cols*m.es >= bypassBytes && (uintptr(m.dst)|uintptr(m.rowStride))%lineBytes == 0
+	bypass = bypass && (uintptr(m.dst)|uintptr(m.rowStride))%lineBytes == 0
 	whole := cols - cols%edge
 	for c := 0; c < whole; c += stripColumns {
 		m.strips(rows, c, min(stripColumns, whole-c), bypass)
@@ -45,15 +42,101 @@ func (m *matrix) transposeVector(rows, cols int) bool {
 	return true
 }
 
-// strips transposes all rows of some columns.
+// strips transposes all rows of some columns. Strips begin where lines of the
+// source do, if those of all columns begin at the same row: a line is then read
+// once.
 func (m *matrix) strips(rows, c, cols int, bypass bool) {
 	edge := lineBytes / m.es
 	r, last := 0, rows-edge
+	if off := int(uintptr(m.src)%lineBytes) / m.es; off > 0 && rows > edge && m.colStride%lineBytes == 0 && uintptr(m.src)%uintptr(m.es) == 0 {
+		m.strip(0, c, 1, cols, bypass)
+		r = edge - off
+	}
 	for ; r <= last; r += stripLines * edge {
 		m.strip(r, c, min(stripLines, (rows-r)/edge), cols, bypass)
 	}
-	if rows%edge != 0 {
+	if (rows-r)%edge != 0 {
 		m.strip(last, c, 1, cols, bypass)
+	}
+}
+
+// laneBytes is the edge in bytes of the least squares that have a kernel.
+const laneBytes = 16
+
+// transposeLanes transposes matrices that are narrower than a line but not than
+// a lane, lane by lane. It reports false if the matrix is not one.
+func (m *matrix) transposeLanes(rows, cols int) bool {
+	k, step := laneBytes/m.es, vectorBytes/m.es
+	if m.es < 2 || m.es > 8 {
+		return false
+	}
+	switch {
+	case rows <= cols && rows >= k && cols >= step:
+		m.race(rows, cols)
+		// A block's lines of the source stay in the first-level cache from one
+		// lane to the next.
+		for c := 0; c < cols; c += stripColumns {
+			for r := 0; r < rows; r += k {
+				m.flat(min(r, rows-k), c, min(stripColumns, cols-c))
+			}
+		}
+	case rows > cols && cols >= k && rows >= step:
+		m.race(rows, cols)
+		for r := 0; r < rows; r += stripColumns {
+			for c := 0; c < cols; c += k {
+				m.tall(r, min(c, cols-k), min(stripColumns, rows-r))
+			}
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// flat transposes a lane's rows from row r, and cols columns from column c. At
+// the end it moves back like transposeVector, beyond c if it must.
+func (m *matrix) flat(r, c, cols int) {
+	step := vectorBytes / m.es
+	if whole := cols - cols%step; whole > 0 {
+		m.flatBlocks(r, c, whole)
+	}
+	if cols%step != 0 {
+		m.flatBlocks(r, c+cols-step, step)
+	}
+}
+
+func (m *matrix) flatBlocks(r, c, cols int) {
+	dst, src := (*byte)(m.dstAt(r, c)), (*byte)(m.srcAt(r, c))
+	switch m.es {
+	case 2:
+		avx2TransposeFlat2(dst, int(m.rowStride), src, int(m.colStride), cols)
+	case 4:
+		avx2TransposeFlat4(dst, int(m.rowStride), src, int(m.colStride), cols)
+	case 8:
+		avx2TransposeFlat8(dst, int(m.rowStride), src, int(m.colStride), cols)
+	}
+}
+
+// tall is flat with rows and columns exchanged.
+func (m *matrix) tall(r, c, rows int) {
+	step := vectorBytes / m.es
+	if whole := rows - rows%step; whole > 0 {
+		m.tallBlocks(r, c, whole)
+	}
+	if rows%step != 0 {
+		m.tallBlocks(r+rows-step, c, step)
+	}
+}
+
+func (m *matrix) tallBlocks(r, c, rows int) {
+	dst, src := (*byte)(m.dstAt(r, c)), (*byte)(m.srcAt(r, c))
+	switch m.es {
+	case 2:
+		avx2TransposeTall2(dst, int(m.rowStride), src, int(m.colStride), rows)
+	case 4:
+		avx2TransposeTall4(dst, int(m.rowStride), src, int(m.colStride), rows)
+	case 8:
+		avx2TransposeTall8(dst, int(m.rowStride), src, int(m.colStride), rows)
 	}
 }
 
