@@ -43,3 +43,20 @@ func Choose(bytes, chunk int64, size int) Algorithm {
 	}
 	return Binomial
 }
+
+// Limit is the greatest number of bytes for which Choose prefers Binomial, or
+// false if that is any number.
+func Limit(chunk int64, size int) (int64, bool) {
+	if Choose(math.MaxInt64, chunk, size) == Binomial {
+		return 0, false
+	}
+	lo, hi := int64(0), int64(math.MaxInt64) // Binomial, Chain
+	for hi-lo > 1 {
+		if mid := lo + (hi-lo)/2; Choose(mid, chunk, size) == Chain {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return lo, true
+}

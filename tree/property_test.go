@@ -182,3 +182,16 @@ func TestChooseAtTheLimits(t *testing.T) {
 		require.Equal(t, tc.want, tree.Choose(tc.bytes, tc.chunk, tc.size), "%+v", tc)
 	}
 }
+
+// TestLimit: Choose changes its mind there, and nowhere else.
+func TestLimit(t *testing.T) {
+	t.Parallel()
+	_, ok := tree.Limit(256<<10, 2)
+	require.False(t, ok)
+	for size := 3; size < 70; size++ {
+		limit, ok := tree.Limit(256<<10, size)
+		require.True(t, ok)
+		require.Equal(t, tree.Binomial, tree.Choose(limit, 256<<10, size))
+		require.Equal(t, tree.Chain, tree.Choose(limit+1, 256<<10, size))
+	}
+}

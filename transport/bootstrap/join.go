@@ -52,7 +52,7 @@ func (j *joining) join(ctx context.Context) (*Table, error) {
 	pause := 4 * time.Millisecond
 	listening := false
 	said := 4 * time.Second // when the log is next told
-	var last error
+	var last, telling error
 	for {
 		err := func() error {
 			conn, err := j.reach(ctx)
@@ -81,6 +81,9 @@ func (j *joining) join(ctx context.Context) (*Table, error) {
 		}
 		if ended(ctx) == nil || last == nil {
 			last = err // what is cut short by the deadline tells nothing
+		}
+		if telling == nil || !tellsMore(telling, err) {
+			telling = err
 		}
 		var world *WorldError
 		var stop *fatal
@@ -112,7 +115,7 @@ func (j *joining) join(ctx context.Context) (*Table, error) {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, j.gaveUp(ctx, began, last)
+			return nil, j.gaveUp(ctx, began, last, telling)
 		case <-timer.C:
 		}
 		pause = min(2*pause, 500*time.Millisecond)
@@ -128,7 +131,13 @@ func (j *joining) errorf(err error) error {
 	return &transport.RankError{Rank: j.self.Rank, Doing: "joining the root at " + j.where, Err: err}
 }
 
-func (j *joining) gaveUp(ctx context.Context, began time.Time, last error) error {
+// gaveUp is the error after the last attempt. If an earlier one told more, as a
+// root that refused the secret does and one that has since given up itself does
+// not, it is part of the error.
+func (j *joining) gaveUp(ctx context.Context, began time.Time, last, telling error) error {
+	if tellsMore(telling, last) {
+		last = fmt.Errorf("%w; before that: %w", last, telling)
+	}
 	waited := time.Since(began).Round(time.Millisecond)
 	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return j.errorf(fmt.Errorf("%w: after %v: %w; check that the root's process runs, and that this host reaches its address", transport.ErrTimeout, waited, last))

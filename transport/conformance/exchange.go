@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/monel-dev/monel/transport"
@@ -57,7 +58,7 @@ func sameEndEveryTime(t *testing.T, f Factory) {
 
 func invalidArguments(t *testing.T, f Factory) {
 	r := newRig(t, f, 3)
-	for _, c := range []struct{ peer, channel int }{{0, 0}, {-1, 0}, {3, 0}, {1 << 40, 0}, {1, -1}} {
+	for _, c := range []struct{ peer, channel int }{{0, 0}, {-1, 0}, {3, 0}, {math.MaxInt32, 0}, {1, -1}} {
 		if s, err := r.Meshes[0].Sender(r.ctx, c.peer, c.channel); s != nil || !errors.Is(err, transport.ErrInvalid) {
 			t.Errorf("Sender(%d, %d) on rank 0 = %v, %v; want ErrInvalid", c.peer, c.channel, s, err)
 		}
