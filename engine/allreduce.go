@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/ring"
 	"github.com/monel-dev/monel/strided"
 )
@@ -45,34 +46,54 @@ func (c *Comm) AllReduce(ctx context.Context, dst, src strided.Tensor, op Op) er
 		if c.size == 1 {
 			return strided.Copy(dst, src)
 		}
+		if c.allReduceBy(src) == choose.Doubling {
+			return c.doublingAllReduce(o, dst, src, op)
+		}
 		return c.ringAllReduce(o, dst, src, op)
 	})
 }
 
+// allReduceBy is the algorithm for an all_reduce of tensors like t.
+func (c *Comm) allReduceBy(t strided.Tensor) choose.AllReduce {
+	bytes := t.Count() * int64(t.DType().Size())
+	chunk := int64(c.cfg.ChunkBytes)
+	switch {
+	case c.algorithm == choose.Auto:
+		return choose.Pick(bytes, chunk, choose.Hop, c.size)
+	case bytes > chunk:
+		return choose.Ring // the only one that can
+	}
+	return c.algorithm
+}
+
+// bind views both tensors of an all_reduce in the order of walk.
+func bind(walk strided.Walk, dst, src strided.Tensor) (in, out strided.View, err error) {
+	if in, err = src.View(walk); err == nil {
+		out, err = dst.View(walk)
+	}
+	return in, out, err
+}
+
 // ringAllReduce runs one attempt on the ring.
 func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
-	in, err := src.View(o.Walk)
-	if err != nil {
-		return err
-	}
-	out, err := dst.View(o.Walk)
+	in, out, err := bind(o.Walk, dst, src)
 	if err != nil {
 		return err
 	}
 	size := src.DType().Size()
 	plan, err := ring.AllReduce(ring.Config{
-		Size: c.size, Rank: c.rank, Count: in.Count(),
+		Size: c.size, Rank: c.place, Count: in.Count(),
 		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size),
 		Depth: ringDepth,
 	})
 	if err != nil {
 		return err
 	}
-	next, err := c.sender(o, (c.rank+1)%c.size)
+	next, err := c.sender(o, c.next())
 	if err != nil {
 		return err
 	}
-	prev, err := c.receiver(o, (c.rank+c.size-1)%c.size)
+	prev, err := c.receiver(o, c.prev())
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/strided"
@@ -54,7 +55,7 @@ func (c *Comm) Broadcast(ctx context.Context, dst, src strided.Tensor, root int)
 func (c *Comm) treePlan(t strided.Tensor, root int) (tree.Plan, error) {
 	size := t.DType().Size()
 	return tree.Broadcast(tree.Config{
-		Size: c.size, Rank: c.rank, Root: root, Count: t.Count(),
+		Size: c.size, Rank: c.place, Root: slices.Index(c.order, root), Count: t.Count(),
 		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size),
 		Algorithm: tree.Choose(t.Count()*int64(size), int64(c.cfg.ChunkBytes), c.size),
 	})
@@ -99,7 +100,7 @@ func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
 	if err != nil {
 		return err
 	}
-	parent, err := c.receiver(o, plan.Parent())
+	parent, err := c.receiver(o, c.order[plan.Parent()])
 	if err != nil {
 		return err
 	}
@@ -141,10 +142,10 @@ func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
 	return nil
 }
 
-func (c *Comm) childLinks(o agree.Op, ranks []int) ([]transport.Sender, error) {
+func (c *Comm) childLinks(o agree.Op, places []int) ([]transport.Sender, error) {
 	links := make([]transport.Sender, 0, 16)
-	for _, rank := range ranks {
-		s, err := c.sender(o, rank)
+	for _, place := range places {
+		s, err := c.sender(o, c.order[place])
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -19,7 +20,10 @@ import (
 // failed: every later call returns the same error, and only Close is left.
 type Comm struct {
 	rank, size int
+	order      []int  // the rank at each place of rings and trees; see byHost
+	place      int    // this rank's
 	cfg        Config // with its defaults filled in
+	algorithm  choose.AllReduce
 	mesh       transport.Mesh
 	control    control
 	release    func() error // frees what mesh and control stand on
@@ -28,11 +32,12 @@ type Comm struct {
 	coordinator *agree.Coordinator // on rank 0
 	inbox       mailbox            // agreement messages that serve handles
 
-	turn   turn             // held by the collective in progress
-	header transport.Header // scratch of the collective in progress
-	out    []outLink
-	in     []*inLink
-	timer  *time.Timer
+	turn    turn             // held by the collective in progress
+	header  transport.Header // scratch of the collective in progress
+	scratch []byte           // the same; see partial
+	out     []outLink
+	in      []*inLink
+	timer   *time.Timer
 
 	life      context.Context // ends with the communicator
 	endLife   context.CancelFunc
@@ -116,6 +121,8 @@ func newComm(rank, size int, cfg Config) *Comm {
 		closing: make(chan struct{}),
 		inbox:   mailbox{signal: make(chan struct{}, 1)},
 	}
+	c.setOrder(inRankOrder(size))
+	c.algorithm, _ = choose.Parse(cfg.Algorithm) // resolve has checked it
 	c.member = agree.NewMember(func(payload []byte) { c.send(0, payload) })
 	if rank == 0 {
 		c.coordinator = agree.NewCoordinator(size, c.send)

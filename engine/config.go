@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/transport/bootstrap/launch"
 	"github.com/monel-dev/monel/transport/shm"
 )
@@ -32,6 +33,11 @@ type Config struct {
 	// a port that the system chooses.
 	Listen string
 
+	// Interface selects the network interface that this rank listens on, in the
+	// syntax of NCCL_SOCKET_IFNAME: prefixes of names, separated by commas; "=" in
+	// front asks for whole names, "^" for all but those. Listen goes before it.
+	Interface string
+
 	// Transport is "auto", "shm" or "tcp": shared memory between ranks of one
 	// host and sockets between hosts, or only one of them. Same on all ranks.
 	Transport string
@@ -53,6 +59,17 @@ type Config struct {
 	// operation walks in memory order until ranks with different layouts meet in
 	// it, and in logical order from then on. Same on all ranks.
 	LogicalOrder bool
+
+	// Algorithm is how AllReduce works: "ring", "doubling", or "auto", which picks
+	// one by the tensor's size and the number of ranks; doubling is for tensors
+	// of up to ChunkBytes, and larger ones take the ring whatever is said here. It
+	// decides, like ChunkBytes, the last bits of floating-point results. Same on
+	// all ranks.
+	Algorithm string
+
+	// Explain makes Init tell Logger, in one line, how this rank is connected and
+	// which algorithm runs at which size.
+	Explain bool
 
 	// Logger receives what is worth knowing: slog.Default() by default.
 	Logger *slog.Logger
@@ -84,6 +101,9 @@ func (cfg Config) resolve() (Config, error) {
 	if cfg.ChunkBytes == 0 {
 		cfg.ChunkBytes = DefaultChunkBytes
 	}
+	if cfg.Algorithm == "" {
+		cfg.Algorithm = "auto"
+	}
 	if cfg.Transport == "" {
 		cfg.Transport = "auto"
 	}
@@ -101,6 +121,9 @@ func (cfg Config) resolve() (Config, error) {
 		return bad("ChunkBytes", "%d; give a multiple of 64 up to %d", cfg.ChunkBytes, maxChunkBytes)
 	case !slices.Contains([]string{"auto", "shm", "tcp"}, cfg.Transport):
 		return bad("Transport", "%q: %w; use auto, shm or tcp", cfg.Transport, ErrUnavailable)
+	}
+	if _, ok := choose.Parse(cfg.Algorithm); !ok {
+		return bad("Algorithm", "%q; use auto, ring or doubling", cfg.Algorithm)
 	}
 	return cfg, nil
 }

@@ -2,7 +2,10 @@ package engine
 
 import (
 	"os"
+	"slices"
+	"strings"
 
+	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/transport/bootstrap/launch"
 )
 
@@ -12,8 +15,18 @@ var ErrNotLaunched = launch.ErrNotLaunched
 // FromEnv is the Config of this process as its launcher describes it: Monel's
 // own MONEL_RANK, MONEL_SIZE and MONEL_ID or MONEL_ROOT and MONEL_SECRET, or the
 // variables of torchrun, Open MPI, MPICH or Slurm. The documentation of package
-// launch lists them. The caller may change any setting before Init; an ID or
-// Root that it sets replaces the launcher's.
+// launch (transport/bootstrap/launch) lists them. The caller may change any
+// setting before Init; an ID or Root that it sets replaces the launcher's.
+//
+// Three of NCCL's variables count too:
+//
+//	NCCL_SOCKET_IFNAME  Config.Interface
+//	NCCL_ALGO           Config.Algorithm: names separated by commas, "^" in front
+//	                    for all but those; "ring" and "tree", which is the name
+//	                    there for what doubling is here, in any case. What Monel
+//	                    does not have is ignored, and so is a list without
+//	                    anything that it has.
+//	NCCL_DEBUG          INFO or TRACE: Config.Explain
 //
 // Without a launcher the error wraps ErrNotLaunched and lists what was looked
 // for.
@@ -22,5 +35,33 @@ func FromEnv() (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	return Config{Rank: l.Rank, Size: l.Size, launched: &l}, nil
+	debug := strings.ToUpper(os.Getenv("NCCL_DEBUG"))
+	return Config{
+		Rank: l.Rank, Size: l.Size, launched: &l,
+		Interface: os.Getenv("NCCL_SOCKET_IFNAME"),
+		Algorithm: algorithmNamed(os.Getenv("NCCL_ALGO")),
+		Explain:   debug == "INFO" || debug == "TRACE",
+	}, nil
+}
+
+// algorithmNamed reads NCCL_ALGO.
+func algorithmNamed(list string) string {
+	list, except := strings.CutPrefix(strings.ToLower(strings.TrimSpace(list)), "^")
+	var allowed []choose.AllReduce
+	for _, name := range strings.Split(list, ",") {
+		switch name = strings.TrimSpace(name); name {
+		case "tree", choose.Doubling.String():
+			allowed = append(allowed, choose.Doubling)
+		case choose.Ring.String():
+			allowed = append(allowed, choose.Ring)
+		}
+	}
+	ring, doubling := slices.Contains(allowed, choose.Ring), slices.Contains(allowed, choose.Doubling)
+	switch {
+	case ring == doubling:
+		return choose.Auto.String()
+	case ring != except:
+		return choose.Ring.String()
+	}
+	return choose.Doubling.String()
 }

@@ -107,6 +107,7 @@ func TestBadConfig(t *testing.T) {
 		"Timeout":    {Size: 1, Timeout: -1},
 		"ChunkBytes": {Size: 1, ChunkBytes: 100},
 		"Transport":  {Size: 1, Transport: "pigeon"},
+		"Algorithm":  {Size: 1, Algorithm: "magic"},
 	} {
 		_, err := engine.Init(background, cfg)
 		var argument *engine.ArgumentError

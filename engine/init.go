@@ -33,6 +33,7 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 	if err != nil {
 		return nil, namingRank(cfg.Rank, err)
 	}
+	c.setOrder(byHost(session.Table()))
 	mesh, err := c.wires(ctx, session)
 	if err != nil {
 		ctl.Fail(&RankError{Rank: cfg.Rank, Doing: "init", Err: err})
@@ -41,6 +42,9 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 	c.start(mesh, controlPlane{ctl}, session.Close)
 	if err := c.connectRing(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
+	}
+	if cfg.Explain {
+		cfg.Logger.Info(c.explainPlan())
 	}
 	return c, nil
 }
@@ -63,6 +67,7 @@ func (c *Comm) connect(ctx context.Context) (*bootstrap.Session, *bootstrap.Cont
 		ID: cfg.ID, Addr: cfg.Root, Secret: secretOf(cfg.Secret),
 		Timeout:     cfg.InitTimeout,
 		Listen:      cfg.listen(),
+		Interface:   cfg.Interface,
 		Fingerprint: cfg.fingerprint(),
 		Info:        cfg.info(),
 		Handler:     func(from int, payload []byte) { c.inbox.put(message{from, payload}) },
@@ -90,7 +95,7 @@ func ranksBeside(table *bootstrap.Table, rank int) int {
 // connectRing makes the links that almost every program uses, so that a
 // firewall between two ranks shows at Init and not in the first step.
 func (c *Comm) connectRing(ctx context.Context) error {
-	next, prev := (c.rank+1)%c.size, (c.rank+c.size-1)%c.size
+	next, prev := c.next(), c.prev()
 	send, err := c.mesh.Sender(ctx, next, 0)
 	if err != nil {
 		return c.initError(next, err)
@@ -126,6 +131,7 @@ func (cfg *Config) fingerprint() string {
 		fmt.Sprintf("chunk %d bytes", cfg.ChunkBytes),
 		fmt.Sprintf("logical order %v", cfg.LogicalOrder),
 		"transport " + cfg.Transport,
+		"algorithm " + cfg.Algorithm,
 	}, ", ")
 }
 

@@ -90,6 +90,15 @@ func TestInitErrors(t *testing.T) {
 		require.ErrorIs(t, errs[1], engine.ErrUnauthenticated)
 		require.ErrorContains(t, errs[0], "1", "the rank that is missing")
 	})
+	t.Run("wrong secret, and the root gives up first", func(t *testing.T) {
+		t.Parallel()
+		addr := freeAddr(t)
+		root, stranger := rank(addr, 0, 2), rank(addr, 1, 2)
+		root.InitTimeout = time.Second
+		stranger.Secret = []byte("of another job")
+		stranger.InitTimeout = 2500 * time.Millisecond
+		require.ErrorIs(t, initAll(t, root, stranger)[1], engine.ErrUnauthenticated)
+	})
 	t.Run("port in use", func(t *testing.T) {
 		t.Parallel()
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

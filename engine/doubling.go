@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"github.com/monel-dev/monel/doubling"
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/strided"
+)
+
+// doublingAllReduce runs one attempt by recursive doubling. The tensor fits into
+// one chunk, and every link carries one message.
+func (c *Comm) doublingAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
+	in, out, err := bind(o.Walk, dst, src)
+	if err != nil {
+		return err
+	}
+	count := in.Count()
+	n := int(count) * src.DType().Size()
+	// What this rank has combined so far: the source itself where that is
+	// contiguous, until there is something of its own.
+	have, direct := in.Bytes(0, count)
+	if !direct {
+		have = c.partial()[:n]
+		in.Pack(have, 0, count)
+	}
+	result, inDst := out.Bytes(0, count)
+	if !inDst {
+		result = c.partial()[:n]
+	}
+	for step := range doubling.Steps(c.size, c.place) {
+		peer := c.order[step.Peer]
+		if step.Action.Sends() {
+			to, err := c.sender(o, peer)
+			if err != nil {
+				return err
+			}
+			if err := c.post(o, to, o.Walk, 0, n, func(slot []byte) { copy(slot, have) }); err != nil {
+				return err
+			}
+		}
+		if !step.Action.Receives() {
+			continue
+		}
+		from, err := c.receiver(o, peer)
+		if err != nil {
+			return err
+		}
+		_, received, err := c.expect(o, from, 0, n, true)
+		if err != nil {
+			return err
+		}
+		if step.Action == doubling.RecvResult {
+			out.Unpack(received, 0, count)
+			from.r.Release()
+			return nil
+		}
+		left, right := received, have
+		if step.Left {
+			left, right = right, left
+		}
+		if step.Last {
+			strided.ReduceLast(op, in.DType(), result, left, right, count, c.size)
+			have = result
+		} else {
+			have = c.partial()[:n]
+			strided.Reduce(op, in.DType(), have, left, right, count)
+		}
+		from.r.Release()
+	}
+	if !inDst {
+		out.Unpack(result, 0, count)
+	}
+	return nil
+}
+
+// partial is memory for what a rank has combined of a tensor that fits into a
+// chunk.
+func (c *Comm) partial() []byte {
+	if c.scratch == nil {
+		c.scratch = make([]byte, c.cfg.ChunkBytes)
+	}
+	return c.scratch
+}

@@ -1,0 +1,32 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAlgorithmNamed(t *testing.T) {
+	for list, want := range map[string]string{
+		"": "auto", "Ring": "ring", "Tree": "doubling", "doubling": "doubling", "ring,tree": "auto",
+		"^Ring": "doubling", "^tree": "ring", "^Ring,Tree": "auto", " RING , CollNet": "ring", "NVLS": "auto", "^NVLS": "auto",
+	} {
+		require.Equal(t, want, algorithmNamed(list), "NCCL_ALGO=%q", list)
+	}
+}
+
+func TestFromEnvReadsNCCLsVariables(t *testing.T) {
+	t.Setenv("MONEL_RANK", "1")
+	t.Setenv("MONEL_SIZE", "2")
+	t.Setenv("MONEL_ROOT", "127.0.0.1:1234")
+	t.Setenv("MONEL_SECRET", "a secret of some length")
+	t.Setenv("NCCL_SOCKET_IFNAME", "^docker,lo")
+	t.Setenv("NCCL_ALGO", "Ring")
+	t.Setenv("NCCL_DEBUG", "info")
+	cfg, err := FromEnv()
+	require.NoError(t, err)
+	require.Equal(t, "^docker,lo", cfg.Interface)
+	require.Equal(t, "ring", cfg.Algorithm)
+	require.True(t, cfg.Explain)
+	require.Equal(t, 1, cfg.Rank)
+}

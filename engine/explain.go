@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/monel-dev/monel/engine/internal/choose"
+	"github.com/monel-dev/monel/tree"
+)
+
+// explainPlan says in one line how this rank is connected and which algorithm runs
+// at which size.
+func (c *Comm) explainPlan() string {
+	chunk := int64(c.cfg.ChunkBytes)
+	allReduce := "ring"
+	switch limit := choose.Limit(chunk, choose.Hop, c.size); c.algorithm {
+	case choose.Doubling:
+		allReduce = fmt.Sprintf("doubling up to %s, then ring, as asked", sizeOf(chunk))
+	case choose.Ring:
+		allReduce = "ring, as asked"
+	case choose.Auto:
+		allReduce = fmt.Sprintf("doubling up to %s, then ring", sizeOf(limit))
+	}
+	broadcast := "binomial tree"
+	if limit, ok := tree.Limit(chunk, c.size); ok {
+		broadcast = fmt.Sprintf("binomial tree up to %s, then chain", sizeOf(limit))
+	}
+	order := strings.Trim(strings.ReplaceAll(fmt.Sprint(c.order), " ", " > "), "[]")
+	if c.size > 16 {
+		order = fmt.Sprintf("%d > %d > %d", c.prev(), c.rank, c.next())
+	}
+	return fmt.Sprintf("rank %d of %d over %s; ring %s; all_reduce: %s; broadcast: %s; chunks of %s, %d in flight",
+		c.rank, c.size, c.Transport(), order, allReduce, broadcast, sizeOf(chunk), ringDepth)
+}
+
+func sizeOf(bytes int64) string {
+	if bytes%1024 == 0 {
+		return fmt.Sprintf("%d KiB", bytes/1024)
+	}
+	return fmt.Sprintf("%d B", bytes)
+}

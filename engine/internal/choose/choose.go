@@ -1,0 +1,78 @@
+// Package choose picks the algorithm of a collective from what all ranks know:
+// its size in bytes, the number of ranks, the size of a chunk. Its functions are
+// pure and in integer arithmetic, so ranks that agree on the arguments agree on
+// the result.
+//
+// The models count time in bytes that one link could have sent meanwhile. A hop
+// that carries nothing costs Hop bytes. That is the product of a link's latency
+// and its bandwidth, which differs less between media than either, since faster
+// links come with shorter latencies. One constant for all media means that results have the same
+// bits on all of them.
+package choose
+
+import (
+	"fmt"
+
+	"github.com/monel-dev/monel/doubling"
+)
+
+// Hop is the cost of an empty hop in bytes, unless the caller knows better.
+const Hop = 12 << 10
+
+// AllReduce is an algorithm for all_reduce.
+type AllReduce uint8
+
+// The algorithms. Auto stands for the one that the model prefers.
+const (
+	Auto AllReduce = iota
+	Ring
+	Doubling
+)
+
+var names = [...]string{Auto: "auto", Ring: "ring", Doubling: "doubling"}
+
+// String is the algorithm's name in settings and logs.
+func (a AllReduce) String() string {
+	if int(a) < len(names) {
+		return names[a]
+	}
+	return fmt.Sprintf("algorithm(%d)", uint8(a))
+}
+
+// Parse is the reverse of String; the empty name is Auto.
+func Parse(name string) (AllReduce, bool) {
+	if name == "" {
+		return Auto, true
+	}
+	for a, n := range names {
+		if n == name {
+			return AllReduce(a), true
+		}
+	}
+	return Auto, false
+}
+
+// Pick is the algorithm for an all_reduce of so many bytes by size >= 2 ranks.
+//
+// With n for size, S for bytes, h for hop and R for doubling.Rounds: the ring
+// takes (2n-2)·h + (2n-2)/n·S, and doubling R·(h+S), since every rank sends
+// everything in every round. Doubling is chosen where that is not more, and where
+// the tensor fits into one chunk, since it isn't pipelined.
+func Pick(bytes, chunk, hop int64, size int) AllReduce {
+	if bytes <= Limit(chunk, hop, size) {
+		return Doubling
+	}
+	return Ring
+}
+
+// Limit is the greatest number of bytes for which Pick picks Doubling, at most a
+// chunk.
+func Limit(chunk, hop int64, size int) int64 {
+	n, rounds := int64(size), int64(doubling.Rounds(size))
+	saved := (2*n - 2 - rounds) * n * hop // n times the hops that doubling saves
+	more := rounds*n - (2*n - 2)          // n times the bytes that it sends more, per byte
+	if more <= 0 {
+		return chunk
+	}
+	return min(chunk, saved/more)
+}
