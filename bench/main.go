@@ -5,6 +5,8 @@
 //	mpirun -n 4 bench broadcast -b 8 -e 64M -f 8
 //	go run ./bench ratio all_reduce -b 64M -e 64M --layouts transpose,contiguous
 //
+//	go run ./bench kernels
+//
 // See bench --help for the flags.
 package main
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/launch"
+	"github.com/monel-dev/monel/bench/internal/limit"
 	"github.com/monel-dev/monel/engine"
 )
 
@@ -29,6 +32,15 @@ const (
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	if len(args) > 0 && args[0] == "kernels" {
+		return kernelsVerb(args[1:])
+	}
+	if len(args) > 0 && args[0] == limit.Word {
+		if err := limit.Run(args[1:]); err != nil {
+			return fail(fmt.Errorf("%s: %w", limit.Word, err))
+		}
+		return statusOK
+	}
 	cfg, err := cli.Parse(args)
 	if errors.Is(err, cli.ErrHelp) {
 		fmt.Print(cli.Usage())
@@ -56,6 +68,22 @@ func run(args []string) int {
 	}
 	if err := runRank(context.Background(), cfg, place, os.Stdout, os.Stderr); err != nil {
 		return fail(fmt.Errorf("rank %d of %d: %w", place.Rank, place.Size, err))
+	}
+	return statusOK
+}
+
+// kernelsVerb needs no ranks.
+func kernelsVerb(args []string) int {
+	cfg, err := cli.ParseKernels(args)
+	switch {
+	case errors.Is(err, cli.ErrHelp):
+		fmt.Print(cli.KernelsUsage())
+		return statusOK
+	case err != nil:
+		return failUsage(err)
+	}
+	if err := runKernels(context.Background(), cfg, os.Stdout); err != nil {
+		return fail(err)
 	}
 	return statusOK
 }

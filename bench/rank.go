@@ -30,8 +30,11 @@ func runRank(ctx context.Context, cfg *cli.Config, place engine.Config, stdout, 
 		return err
 	}
 	measureAll := runTable
-	if cfg.Verb == cli.Ratio {
+	switch {
+	case cfg.Verb == cli.Ratio:
 		measureAll = runRatio
+	case cfg.Contest.Wanted():
+		measureAll = runContest
 	}
 	verdict, err := measureAll(ctx, cfg, world, out)
 	if err != nil {

@@ -147,6 +147,9 @@ func describe(c cli.Case) string {
 		s += fmt.Sprintf(" -o %v", c.Ops[0])
 	}
 	s += fmt.Sprintf(" --transport %s", c.Transport)
+	if c.Algorithm != cli.BySize {
+		s += fmt.Sprintf(" --algorithm %s", c.Algorithm)
+	}
 	if c.LogicalOrder {
 		s += " --logical_order"
 	}

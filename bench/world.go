@@ -15,10 +15,11 @@ import (
 // one.
 type wire struct {
 	transport    cli.Transport
+	algorithm    cli.Algorithm
 	logicalOrder bool
 }
 
-func wireOf(c cli.Case) wire { return wire{c.Transport, c.LogicalOrder} }
+func wireOf(c cli.Case) wire { return wire{c.Transport, c.Algorithm, c.LogicalOrder} }
 
 // world holds a rank's communicators, all of the same ranks.
 type world struct {
@@ -53,6 +54,9 @@ func join(ctx context.Context, cfg *cli.Config, place engine.Config) (*world, er
 func (w *world) add(ctx context.Context, key wire, place engine.Config) error {
 	if key.transport != cli.Auto {
 		place.Transport = string(key.transport)
+	}
+	if key.algorithm != cli.BySize {
+		place.Algorithm = string(key.algorithm)
 	}
 	place.LogicalOrder = place.LogicalOrder || key.logicalOrder
 	comm, err := engine.Init(ctx, place)

@@ -56,6 +56,18 @@ const (
 	TCP  Transport = "tcp"
 )
 
+// Algorithm is how all_reduce works.
+type Algorithm string
+
+// The algorithms.
+const (
+	BySize   Algorithm = "auto"
+	Ring     Algorithm = "ring"
+	Doubling Algorithm = "doubling"
+)
+
+func algorithms() []Algorithm { return []Algorithm{BySize, Ring, Doubling} }
+
 func transports() []Transport { return []Transport{Auto, SHM, TCP} }
 
 // Case is one configuration: everything that ratio may compare.
@@ -67,6 +79,7 @@ type Case struct {
 	DTypes       []dtype.DType
 	Root         int // or AllRoots
 	Transport    Transport
+	Algorithm    Algorithm
 	LogicalOrder bool
 }
 
@@ -85,6 +98,8 @@ type Config struct {
 	Timeout time.Duration // 0: the engine's default
 	JSON    string        // file for one object per row, "-" for standard output
 
-	Rounds   int     // ratio: how often both configurations are measured
+	Contest Contest // what is measured beside ours
+
+	Rounds   int     // ratio and contest: how often everything is measured
 	MaxRatio float64 // ratio: fail above this median; 0 never does
 }

@@ -73,7 +73,7 @@ func newLine() *line {
 	l := &line{
 		cfg: Config{
 			Verb:  Measure,
-			Case:  Case{Layout: layouts.Contiguous, Mode: Both, Transport: Auto},
+			Case:  Case{Layout: layouts.Contiguous, Mode: Both, Transport: Auto, Algorithm: BySize},
 			Sweep: Sweep{Min: 32 << 20, Max: 32 << 20, Step: 1 << 20, Factor: 1},
 		},
 		ops:    opList{dtype.Sum},
@@ -100,11 +100,13 @@ func newLine() *line {
 	f.Var(choice[Transport]{&c.Case.Transport, "a transport", transports()}, "transport", "`wire`: "+join(transports()))
 	f.Var(choice[layouts.Name]{&c.Case.Layout, "a layout", layouts.Names()}, "layout", "how tensors lie in memory, a `layout`: "+join(layouts.Names()))
 	f.Var(choice[Mode]{&c.Case.Mode, "a mode", modes()}, "mode", "`which` buffers a call gets: "+join(modes()))
+	f.Var(choice[Algorithm]{&c.Case.Algorithm, "an algorithm", algorithms()}, "algorithm", "how all_reduce `works`: "+join(algorithms()))
 	f.BoolVar(&c.Case.LogicalOrder, "logical_order", false, "walk elements in logical order whatever the layout")
 	f.StringVar(&c.JSON, "json", "", "write one object per row to `FILE`; - is standard output")
 	f.Var(&l.layouts, "layouts", "ratio: the `two` layouts to compare, as in transpose,contiguous")
 	f.StringVar(&l.vs, "vs", "", "ratio: `flags` that make the second configuration out of the first")
-	f.IntVar(&c.Rounds, "rounds", 9, "ratio: `times` that both configurations are measured")
+	l.declareContest()
+	f.IntVar(&c.Rounds, "rounds", 9, "ratio, peers (5), limit (5): `times` that everything is measured")
 	f.Float64Var(&c.MaxRatio, "max_ratio", 0, "ratio: fail when the median is above `R`")
 	return l
 }
@@ -158,6 +160,8 @@ func (l *line) checkRatio(args []string) error {
 		return errors.New("ratio compares two configurations: give either --layouts A,B or --vs FLAGS")
 	case given("layouts") && given("layout"):
 		return errors.New("--layouts already names the layouts: leave --layout out")
+	case c.Contest.Wanted():
+		return errors.New("ratio compares two configurations of ours: leave --peers, --limit, --plot and --results out")
 	case c.Rounds < 1:
 		return fmt.Errorf("--rounds %d: want at least 1", c.Rounds)
 	case c.MaxRatio < 0:
@@ -173,7 +177,7 @@ func (l *line) checkRatio(args []string) error {
 		}
 		base.vs, base.cfg.NPGiven = l.vs, c.NPGiven
 		if !reflect.DeepEqual(base.cfg.settings(), c.settings()) {
-			return fmt.Errorf("--vs %q: only the collective's own flags may differ: --layout, --mode, --op, --datatype, --root, --transport, --logical_order", l.vs)
+			return fmt.Errorf("--vs %q: only the collective's own flags may differ: --layout, --mode, --op, --datatype, --root, --transport, --algorithm, --logical_order", l.vs)
 		}
 		c.Base = base.cfg.Case
 	}
@@ -201,11 +205,11 @@ func flagsOnly(args []string) []string {
 
 func (l *line) checkMeasure() error {
 	for _, name := range []string{"layouts", "vs", "rounds", "max_ratio"} {
-		if l.flags.Changed(name) {
+		if l.flags.Changed(name) && !(name == "rounds" && l.cfg.Contest.Wanted()) {
 			return fmt.Errorf("--%s belongs to ratio: bench ratio %s --%s …", name, l.cfg.Case.Collective, name)
 		}
 	}
-	return nil
+	return l.checkContest()
 }
 
 // maxSizes bounds a sweep, so that a forgotten step does not run for days.

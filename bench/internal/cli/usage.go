@@ -3,8 +3,10 @@ package cli
 const usageHead = `Measure and verify collectives on tensors of any memory layout.
 
   bench all_reduce|broadcast [flags]
+  bench all_reduce|broadcast --peers NAMES [--limit] [flags]
   bench ratio all_reduce|broadcast --layouts A,B [flags]
   bench ratio all_reduce|broadcast --vs "FLAGS" [flags]
+  bench kernels [flags]
 
 Without a launcher, -np N processes are started on this machine. Under torchrun,
 Open MPI or Slurm each process is one rank of that job. The table and the flags

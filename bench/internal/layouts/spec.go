@@ -32,9 +32,9 @@ func New(name Name, rank int, count int64) Spec {
 		order := identity(len(shape))
 		last := len(order) - 1
 		order[last], order[last-1] = order[last-1], order[last]
-		return inOrder(shape, order)
+		return InOrder(shape, order)
 	case ChannelsLast:
-		return inOrder(shape, []int{0, 2, 3, 1})
+		return InOrder(shape, []int{0, 2, 3, 1})
 	case Slice:
 		return slice(shape)
 	case Column:
@@ -42,7 +42,7 @@ func New(name Name, rank int, count int64) Spec {
 	case Reverse:
 		return reverse(shape)
 	default:
-		return inOrder(shape, identity(len(shape)))
+		return InOrder(shape, identity(len(shape)))
 	}
 }
 
@@ -52,9 +52,9 @@ func (s Spec) Count() int64 { return product(s.Shape) }
 // HasGaps reports whether the storage has elements between the tensor's own.
 func (s Spec) HasGaps() bool { return s.Storage > s.Count()+2*guard }
 
-// inOrder is a tensor without gaps whose dimensions lie in memory in the given
+// InOrder is a tensor without gaps whose dimensions lie in memory in the given
 // order, outermost first.
-func inOrder(shape []int64, order []int) Spec {
+func InOrder(shape []int64, order []int) Spec {
 	strides := make([]int64, len(shape))
 	next := int64(1)
 	for _, dim := range slices.Backward(order) {
@@ -68,14 +68,22 @@ func slice(shape []int64) Spec {
 	last := len(shape) - 1
 	wide := slices.Clone(shape)
 	wide[last] += 2 * wider
-	s := inOrder(wide, identity(len(wide)))
+	s := InOrder(wide, identity(len(wide)))
 	s.Shape = shape
 	s.Offset += wider
 	return s
 }
 
+// Window is a matrix of rows × cols elements, each row within a row of pitch
+// elements in memory.
+func Window(rows, cols, pitch int64) Spec {
+	s := InOrder([]int64{rows, pitch}, []int{0, 1})
+	s.Shape = []int64{rows, cols}
+	return s
+}
+
 func column(shape []int64) Spec {
-	s := inOrder(shape, identity(len(shape)))
+	s := InOrder(shape, identity(len(shape)))
 	for i := range s.Strides {
 		s.Strides[i] *= spread
 	}
@@ -85,7 +93,7 @@ func column(shape []int64) Spec {
 }
 
 func reverse(shape []int64) Spec {
-	s := inOrder(shape, identity(len(shape)))
+	s := InOrder(shape, identity(len(shape)))
 	for i := range s.Strides {
 		s.Strides[i] = -s.Strides[i]
 	}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/monel-dev/monel/strided/dtype"
+)
+
+// The peers of the collectives; there is also Torch, torch.distributed with its
+// gloo backend.
+const (
+	OpenMPI Peer = "openmpi"
+	MPICH   Peer = "mpich"
+	Gloo    Peer = "gloo"
+)
+
+// Peers lists what collectives can be measured beside.
+func Peers() []Peer { return []Peer{OpenMPI, MPICH, Gloo, Torch} }
+
+// Contest is what the flags ask for that put others beside ours.
+type Contest struct {
+	Peers   []Peer
+	Limit   bool   // measure what the medium can carry
+	Plot    string // file for a picture, .svg or .png
+	Results string // file for the tables and what they were measured on
+}
+
+// Wanted reports whether anything is to be measured beside ours, or drawn.
+func (c Contest) Wanted() bool {
+	return len(c.Peers) > 0 || c.Limit || c.Plot != "" || c.Results != ""
+}
+
+// contestRounds is the number of rounds unless --rounds is given.
+const contestRounds = 5
+
+func (l *line) declareContest() {
+	c, f := &l.cfg.Contest, l.flags
+	f.Var((*peerList)(&c.Peers), "peers", "measure `names` in turns with ours: any of "+join(Peers()))
+	f.BoolVar(&c.Limit, "limit", false, "measure in turns with ours what the medium can carry")
+	f.StringVar(&c.Plot, "plot", "", "draw bandwidth and latency to `FILE`, .svg or .png")
+	f.StringVar(&c.Results, "results", "", "write tables, machine and versions to `FILE`, in Markdown")
+}
+
+func (l *line) checkContest() error {
+	c := &l.cfg
+	if !c.Contest.Wanted() {
+		return nil
+	}
+	if !l.flags.Changed("rounds") {
+		c.Rounds = contestRounds
+	}
+	if c.Case.Mode == Both {
+		c.Case.Mode = InPlace
+	}
+	plot := strings.ToLower(c.Contest.Plot)
+	switch {
+	case c.Rounds < 1:
+		return fmt.Errorf("--rounds %d: want at least 1", c.Rounds)
+	case len(c.Case.Ops) > 1 || len(c.Case.DTypes) > 1 || c.Case.Root == AllRoots:
+		return errors.New("--peers and --limit compare one operator, one element type and one root: name them instead of all")
+	case len(c.Contest.Peers) > 0 && !c.Case.Collective.Rooted() && c.Case.Ops[0] != dtype.Sum:
+		return errors.New("--peers: all contenders reduce with sum: leave --op out")
+	case plot != "" && !strings.HasSuffix(plot, ".svg") && !strings.HasSuffix(plot, ".png"):
+		return fmt.Errorf("--plot %s: want a name that ends in .svg or .png", c.Contest.Plot)
+	}
+	for _, p := range []Peer{Gloo, Torch} {
+		if slices.Contains(c.Contest.Peers, p) && c.Case.Transport != TCP {
+			return fmt.Errorf("--peers %s: it has TCP only: give --transport tcp, so that all use the same medium", p)
+		}
+	}
+	return nil
+}
+
+// peerList is a flag value such as openmpi,gloo.
+type peerList []Peer
+
+func (p *peerList) Set(s string) error {
+	var list peerList
+	for _, part := range strings.Split(s, ",") {
+		var peer Peer
+		if err := (choice[Peer]{&peer, "a peer", Peers()}).Set(part); err != nil {
+			return err
+		}
+		if !slices.Contains(list, peer) {
+			list = append(list, peer)
+		}
+	}
+	*p = list
+	return nil
+}
+
+func (p *peerList) String() string { return join(*p) }
+func (*peerList) Type() string     { return "names" }

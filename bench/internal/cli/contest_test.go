@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestContest(t *testing.T) {
+	c, err := Parse([]string{"all_reduce", "--peers", "openmpi,torch,openmpi", "--transport", "tcp", "--limit", "--plot", "a.SVG", "--results", "r.md"})
+	require.NoError(t, err)
+	require.Equal(t, Contest{Peers: []Peer{OpenMPI, Torch}, Limit: true, Plot: "a.SVG", Results: "r.md"}, c.Contest)
+	require.Equal(t, contestRounds, c.Rounds)
+	require.Equal(t, InPlace, c.Case.Mode)
+
+	c, err = Parse([]string{"broadcast", "--peers", "mpich", "--rounds", "3", "--mode", "out_of_place"})
+	require.NoError(t, err)
+	require.Equal(t, 3, c.Rounds)
+	require.Equal(t, OutOfPlace, c.Case.Mode)
+
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"all_reduce", "--peers", "nccl"}, `"nccl" is not a peer: want one of openmpi, mpich, gloo, torch`},
+		{[]string{"all_reduce", "--peers", "gloo"}, "--peers gloo: it has TCP only: give --transport tcp"},
+		{[]string{"all_reduce", "--peers", "torch", "--transport", "shm"}, "--peers torch: it has TCP only"},
+		{[]string{"all_reduce", "--peers", "mpich", "-o", "max"}, "all contenders reduce with sum"},
+		{[]string{"all_reduce", "--limit", "-d", "all"}, "one element type"},
+		{[]string{"all_reduce", "--limit", "--rounds", "0"}, "--rounds 0: want at least 1"},
+		{[]string{"all_reduce", "--plot", "a.pdf"}, "--plot a.pdf: want a name that ends in .svg or .png"},
+		{[]string{"ratio", "all_reduce", "--layouts", "slice,column", "--limit"}, "leave --peers, --limit, --plot and --results out"},
+		{[]string{"all_reduce", "--rounds", "3"}, "--rounds belongs to ratio"},
+	} {
+		_, err := Parse(tc.args)
+		require.ErrorContains(t, err, tc.want, tc.args)
+	}
+}
