@@ -4,16 +4,24 @@
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test deps lint unit generated cross launchers fuzz race
+.PHONY: help bench bench-peers bench-kernels test deps lint unit generated cross arm64 launchers hosts fuzz race
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 bench: ## print verified tables of all_reduce and broadcast, contiguous and transposed (NP=2)
 	@scripts/bench.sh
 
-# In the order in which mistakes are found soonest.
-test: deps lint generated unit cross launchers fuzz race ## everything that CI checks
+bench-kernels: ## the kernels beside memcpy, gcc and PyTorch
+	@scripts/bench_kernels.sh
+
+bench-peers: ## measure ours in turns with Open MPI, MPICH, Gloo and PyTorch (Debian; NP="2 4")
+	@scripts/bench_peers.sh
+
+# In the order in which mistakes are found soonest. With CI set, a test that lacks
+# its tool fails instead of skipping.
+test: export CI = 1
+test: deps lint generated unit cross arm64 launchers hosts fuzz race ## everything that CI checks
 	@echo "all checks passed"
 
 deps: ## install what the checks need (Debian)
@@ -31,8 +39,14 @@ generated: ## generated files are up to date
 cross: ## build and vet for the other platforms
 	@scripts/cross.sh
 
+arm64: ## the arm64 kernels under qemu
+	@scripts/qemu.sh
+
 launchers: ## the bench under mpirun, torchrun's and Slurm's environments
 	@scripts/launchers.sh
+
+hosts: ## several hosts: network namespaces, TCP between, one slow and lossy
+	@scripts/hosts.sh
 
 fuzz: ## every fuzz target for FUZZTIME (5s)
 	@scripts/fuzz.sh
