@@ -49,12 +49,11 @@ type Config struct {
 	Slots int
 
 	// LocalRanks is the number of ranks on this machine, 0 if unknown. With more
-	// of them than cores, waiting ranks yield their core to others sooner.
+	// of them than cores, waiting ranks yield their core to others.
 	LocalRanks int
 
 	// Spin is how long a receiver at most polls its socket before it sleeps; 0
-	// means DefaultSpin, or less where LocalRanks or the number of cores say that
-	// polling would keep another rank from running; negative means not at all.
+	// means DefaultSpin, or not at all on a single core; negative means not at all.
 	Spin time.Duration
 
 	// Linger is how long Close at most waits until the system has taken over
@@ -68,8 +67,9 @@ type Config struct {
 	UserTimeout time.Duration
 
 	// SendBuffer and ReceiveBuffer set the sizes in bytes of the system's buffers
-	// (SO_SNDBUF, SO_RCVBUF); 0 leaves them to the system, which adapts them to
-	// the path.
+	// (SO_SNDBUF, SO_RCVBUF); 0 means what the slots hold, and a MiB at least,
+	// between ranks of one machine, and leaves them to the system, which adapts
+	// them to the path, elsewhere.
 	SendBuffer, ReceiveBuffer int
 
 	// Portable makes the mesh use nothing but net.Conn's own methods, as it does
@@ -86,7 +86,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Linger, DefaultLinger)
 	def(&c.UserTimeout, DefaultUserTimeout)
 	if c.Spin == 0 {
-		c.Spin = defaultSpin(c.LocalRanks, runtime.NumCPU())
+		c.Spin = defaultSpin(runtime.NumCPU())
 	}
 	if c.Size < 1 || c.Rank < 0 || c.Rank >= c.Size || c.SlotSize < 1 || c.SlotSize > maxSlotSize || c.Slots < 2 {
 		panic(fmt.Sprintf("tcp: config out of range: rank %d of %d, %d slots of %d bytes", c.Rank, c.Size, c.Slots, c.SlotSize))
@@ -100,14 +100,14 @@ func def[T int | time.Duration](field *T, value T) {
 	}
 }
 
-// defaultSpin is the longest useful poll. A rank that polls on the only core,
-// or on one that another rank needs, delays exactly what it waits for.
-func defaultSpin(localRanks, cores int) time.Duration {
-	switch {
-	case cores == 1:
+// defaultSpin is the longest useful poll. On the only core it delays exactly
+// what it waits for.
+func defaultSpin(cores int) time.Duration {
+	if cores == 1 {
 		return -1
-	case localRanks > cores:
-		return DefaultSpin / 10
 	}
 	return DefaultSpin
 }
+
+// crowded reports whether ranks of this machine share cores.
+func (c *Config) crowded() bool { return c.LocalRanks > runtime.NumCPU() }

@@ -1,6 +1,10 @@
 package tcp
 
-import "golang.org/x/sys/unix"
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
 
 // iovecs does one system call on a non-blocking descriptor.
 type iovecs struct{}
@@ -28,3 +32,20 @@ func result(n int, err error) (int, unix.Errno) {
 	}
 	return 0, unix.EIO
 }
+
+// makePipe makes a pipe that never blocks.
+func makePipe(p *[2]int) error {
+	if err := unix.Pipe(p[:]); err != nil {
+		return err
+	}
+	for _, fd := range p {
+		unix.CloseOnExec(fd)
+		if err := unix.SetNonblock(fd, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// yieldThread lets others run: goroutines, for want of a way to reach threads.
+func yieldThread() { runtime.Gosched() }

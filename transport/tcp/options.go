@@ -19,13 +19,21 @@ func setOptions(conn *net.TCPConn, cfg *Config) error {
 	}); err != nil {
 		return err
 	}
-	if cfg.SendBuffer > 0 {
-		if err := conn.SetWriteBuffer(cfg.SendBuffer); err != nil {
+	send, receive := cfg.SendBuffer, cfg.ReceiveBuffer
+	if sameHost(conn) {
+		// The path is as long as it ever gets, so there is nothing to adapt to: the
+		// system takes at once what the slots hold.
+		all := max(cfg.Slots*cfg.SlotSize, DefaultSlots*DefaultSlotSize)
+		def(&send, all)
+		def(&receive, all)
+	}
+	if send > 0 {
+		if err := conn.SetWriteBuffer(send); err != nil {
 			return err
 		}
 	}
-	if cfg.ReceiveBuffer > 0 {
-		if err := conn.SetReadBuffer(cfg.ReceiveBuffer); err != nil {
+	if receive > 0 {
+		if err := conn.SetReadBuffer(receive); err != nil {
 			return err
 		}
 	}
@@ -38,4 +46,12 @@ func setOptions(conn *net.TCPConn, cfg *Config) error {
 		return err
 	}
 	return failed
+}
+
+// sameHost says whether both ends of a connection have the same address, as
+// connections within a machine do whichever of its addresses they use.
+func sameHost(conn *net.TCPConn) bool {
+	local, ok1 := conn.LocalAddr().(*net.TCPAddr)
+	remote, ok2 := conn.RemoteAddr().(*net.TCPAddr)
+	return ok1 && ok2 && (local.IP.Equal(remote.IP) || local.IP.IsLoopback() && remote.IP.IsLoopback())
 }

@@ -22,11 +22,3 @@ func setSystemOptions(conn *net.TCPConn, fd uintptr, cfg *Config) error {
 	}
 	return nil
 }
-
-// sameHost says whether both ends of a connection have the same address, as
-// connections within a machine do whichever of its addresses they use.
-func sameHost(conn *net.TCPConn) bool {
-	local, ok1 := conn.LocalAddr().(*net.TCPAddr)
-	remote, ok2 := conn.RemoteAddr().(*net.TCPAddr)
-	return ok1 && ok2 && (local.IP.Equal(remote.IP) || local.IP.IsLoopback() && remote.IP.IsLoopback())
-}

@@ -45,7 +45,7 @@ func newSender(m *Mesh, peer, channel int) *sender {
 		channel: channel,
 		dialing: make(chan struct{}, 1),
 		room:    make(chan struct{}, 1),
-		spin:    newSpin(m.cfg.Spin),
+		spin:    newSpin(m.cfg.Spin, m.cfg.crowded()),
 	}
 	s.dialing <- struct{}{}
 	return s

@@ -25,6 +25,7 @@ type source struct {
 	mu      sync.Mutex
 	waiting map[[2]int]chan net.Conn
 	conns   []net.Conn // every one there ever was
+	grips   []grip     // on the same, whoever owns them now
 	done    sync.WaitGroup
 }
 
@@ -77,6 +78,7 @@ func (s *source) keep(conn net.Conn) net.Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns = append(s.conns, conn)
+	s.grips = append(s.grips, gripOn(conn))
 	if s.wrap != nil {
 		return s.wrap(conn)
 	}
@@ -109,25 +111,24 @@ func (s *source) Accept(ctx context.Context, peer, channel int) (net.Conn, error
 }
 
 // kill does to the rank's sockets what the end of its process would.
-func (s *source) kill() {
+func (s *source) kill() { s.end(grip.hangUp) }
+
+// reset does what a rank's host does that has forgotten it: all its connections
+// are reset.
+func (s *source) reset() { s.end(grip.reset) }
+
+func (s *source) end(how func(grip)) {
 	s.ln.Close()
 	s.done.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, g := range s.grips {
+		how(g)
+	}
+	s.grips = nil
 	for _, conn := range s.conns {
 		conn.Close()
 	}
-}
-
-// reset does what a rank's host does that has forgotten it: all its connections
-// are reset.
-func (s *source) reset() {
-	s.mu.Lock()
-	for _, conn := range s.conns {
-		conn.(*net.TCPConn).SetLinger(0) //nolint:errcheck // closed ones do not matter
-	}
-	s.mu.Unlock()
-	s.kill()
 }
 
 // world returns a factory of loopback worlds that kills ranks with kill.

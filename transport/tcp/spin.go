@@ -7,14 +7,18 @@ import (
 
 // spin decides how long to poll before sleeping. Polling pays when what is
 // waited for usually comes sooner than a sleeper could be woken; a core that
-// polls in vain is taken from those that have work, on a crowded machine even
-// from the peer. So success decides: while polls succeed they go on, when they
-// keep failing waits go to sleep at once, and now and then one is polled to
-// see whether times have changed.
+// polls in vain is taken from those that have work. So success decides: while
+// polls succeed they go on, when they keep failing waits go to sleep at once,
+// and now and then one is polled to see whether times have changed.
+//
+// With more ranks than cores, perhaps the very rank that is waited for needs
+// the core. Each look in vain then gives way to whoever is ready to run, which
+// is cheaper than sleeping and being woken.
 type spin struct {
-	limit time.Duration
-	score int // what polls may still fail before they end
-	slept int // waits since one was last polled
+	limit   time.Duration
+	crowded bool
+	score   int // what polls may still fail before they end
+	slept   int // waits since one was last polled
 }
 
 const (
@@ -24,11 +28,12 @@ const (
 )
 
 // yieldAfter is how long a poller keeps other goroutines from its thread. Then
-// it lets them run once, which also makes the scheduler look at the network for
-// goroutines that have become ready: perhaps no thread does while this one polls.
+// it lets them run once: perhaps no thread does while this one polls.
 const yieldAfter = 15 * time.Microsecond
 
-func newSpin(limit time.Duration) spin { return spin{limit: limit, score: spinScore} }
+func newSpin(limit time.Duration, crowded bool) spin {
+	return spin{limit: limit, crowded: crowded, score: spinScore}
+}
 
 // begin says whether the wait that begins now is to be polled.
 func (s *spin) begin() bool {
@@ -70,6 +75,9 @@ func (p *polling) again(s *spin) bool {
 			return false
 		}
 		p.spin, p.since = s, time.Now()
+		if s.crowded {
+			yieldThread()
+		}
 		return true
 	}
 	waited := time.Since(p.since)
@@ -81,6 +89,8 @@ func (p *polling) again(s *spin) bool {
 	if !p.yielded && waited >= yieldAfter {
 		p.yielded = true
 		runtime.Gosched()
+	} else if s.crowded {
+		yieldThread()
 	}
 	return true
 }

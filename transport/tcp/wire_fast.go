@@ -6,131 +6,99 @@ import (
 	"context"
 	"io"
 	"net"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// fastWire is a wire that works on the non-blocking descriptor: it writes and
-// reads in the caller's goroutine and polls for a while before it sleeps.
-//
-// All work happens inside methods of syscall.RawConn, which keep the descriptor
-// from being closed, and its number from being reused, meanwhile.
+// fastWire is a wire that works on a non-blocking descriptor of its own: it
+// writes and reads in the caller's goroutine and polls for a while before it
+// sleeps.
 type fastWire struct {
-	conn *net.TCPConn
-	raw  syscall.RawConn
+	socket *socket
+	wvec   iovecs
 
-	// The callbacks that raw is given, with their arguments and results, made
-	// once so that a call allocates nothing.
-	tryWriteFunc func(fd uintptr)
-	wbufs        [][]byte
-	wn           int
-	werr         error
-	wvec         iovecs
-
-	readFunc func(fd uintptr) bool
-	rctx     context.Context
-	rbufs    [][]byte
-	rn       int
-	rerr     error
-	rvec     iovecs
-	rint     *interruption
-	slept    bool
-	spin     spin
-	stalled  *stalled // senders to help along while polling
+	rvec    iovecs
+	spin    spin
+	stalled *stalled // senders to help along while polling
 }
 
 func newFastWire(conn *net.TCPConn, cfg *Config, stalled *stalled) (wire, error) {
-	raw, err := conn.SyscallConn()
+	s, err := takeSocket(conn)
 	if err != nil {
 		return nil, err
 	}
-	w := &fastWire{conn: conn, raw: raw, spin: newSpin(cfg.Spin), stalled: stalled}
-	w.tryWriteFunc = w.writeNow
-	w.readFunc = w.readOrSleep
-	return w, nil
+	return &fastWire{socket: s, spin: newSpin(cfg.Spin, cfg.crowded()), stalled: stalled}, nil
 }
 
 func (w *fastWire) tryWrite(bufs [][]byte) (int, error) {
-	w.wbufs, w.wn, w.werr = bufs, 0, nil
-	err := w.raw.Control(w.tryWriteFunc)
-	w.wbufs = nil
-	if err == nil {
-		err = w.werr
+	fd, ok := w.socket.enter()
+	if !ok {
+		return 0, net.ErrClosed
 	}
-	return w.wn, err
-}
-
-func (w *fastWire) writeNow(fd uintptr) {
+	defer w.socket.leave()
 	for {
-		n, errno := w.wvec.write(fd, w.wbufs)
+		n, errno := w.wvec.write(uintptr(fd), bufs)
 		switch errno {
 		case 0:
-			w.wn = n
-			return
+			return n, nil
 		case unix.EINTR:
 		case unix.EAGAIN:
-			return
+			return 0, nil
 		default:
-			w.werr = errno
-			return
+			return 0, errno
 		}
 	}
 }
 
 func (w *fastWire) drain(s *sender) error {
-	return w.raw.Write(func(uintptr) bool {
+	for {
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		s.flush()
-		return s.queue.empty()
-	})
+		empty := s.queue.empty()
+		s.mu.Unlock()
+		if empty {
+			return nil
+		}
+		fd, ok := w.socket.enter()
+		if !ok {
+			return net.ErrClosed
+		}
+		err := w.socket.sleep(context.Background(), fd, unix.POLLOUT)
+		w.socket.leave()
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func (w *fastWire) read(ctx context.Context, bufs [][]byte) (int, error) {
-	w.rctx, w.rbufs, w.rn, w.rerr, w.slept = ctx, bufs, 0, nil, false
-	err := w.raw.Read(w.readFunc)
-	w.rint.end()
-	w.rctx, w.rbufs, w.rint = nil, nil, nil
-	if err == nil {
-		err = w.rerr
+	fd, ok := w.socket.enter()
+	if !ok {
+		return 0, net.ErrClosed
 	}
-	if isTimeout(err) && ctx.Err() != nil {
-		err = errInterrupted
-	}
-	return w.rn, err
-}
-
-// readOrSleep reads, or polls for a while, or says that it is time to sleep
-// until the descriptor becomes readable, and then is called again.
-func (w *fastWire) readOrSleep(fd uintptr) bool {
+	defer w.socket.leave()
 	var poll polling
 	for {
-		n, errno := w.rvec.read(fd, w.rbufs)
+		n, errno := w.rvec.read(uintptr(fd), bufs)
 		switch {
 		case errno == 0 && n == 0:
-			w.rerr = io.EOF
-			return true
+			return 0, io.EOF
 		case errno == 0:
-			w.rn = n
 			poll.success()
-			return true
+			return n, nil
 		case errno == unix.EINTR:
 			continue
 		case errno != unix.EAGAIN:
-			w.rerr = errno
-			return true
-		}
-		if w.slept {
-			return false
+			return 0, errno
 		}
 		w.stalled.help()
-		if !poll.again(&w.spin) {
-			w.slept = true
-			w.rint = interruptOn(w.rctx, w.conn)
-			return false
+		if poll.again(&w.spin) && !w.socket.isClosed() {
+			continue
+		}
+		if err := w.socket.sleep(ctx, fd, unix.POLLIN); err != nil {
+			return 0, err
 		}
 	}
 }
 
-func (w *fastWire) close() { w.conn.Close() }
+func (w *fastWire) close() { w.socket.close() }
