@@ -11,9 +11,10 @@ import (
 // polls succeed they go on, when they keep failing waits go to sleep at once,
 // and now and then one is polled to see whether times have changed.
 //
-// With more ranks than cores, perhaps the very rank that is waited for needs
-// the core. Each look in vain then gives way to whoever is ready to run, which
-// is cheaper than sleeping and being woken.
+// Perhaps the very rank that is waited for needs the core: with more ranks than
+// cores, or where the system has put two on one. So looks in vain give way to
+// whoever is ready to run, which is cheaper than sleeping and being woken: every
+// look where ranks share cores, else those of longer waits.
 type spin struct {
 	limit   time.Duration
 	crowded bool
@@ -27,11 +28,25 @@ const (
 	spinProbe = 32 // without a score, one wait in so many is polled
 )
 
-// yieldAfter is how long a poller keeps other goroutines from its thread. Then
-// it lets them run once: perhaps no thread does while this one polls.
-const yieldAfter = 15 * time.Microsecond
+const (
+	// yieldAfter is how long a poller keeps its core. Then it gives way at every
+	// look.
+	yieldAfter = 10 * time.Microsecond
+	// goschedAfter is how long a poller keeps its thread. Then it lets other
+	// goroutines run once: perhaps no thread does while this one polls. Not sooner,
+	// since the runtime then wakes one more thread to look for work, which takes a
+	// core from some rank for longer than a message takes.
+	goschedAfter = 120 * time.Microsecond
+)
+
+// crowdedPatience is how many times longer a poller looks that gives way at
+// every look: it costs others little, and others' turns count as its time.
+const crowdedPatience = 5
 
 func newSpin(limit time.Duration, crowded bool) spin {
+	if crowded {
+		limit *= crowdedPatience
+	}
 	return spin{limit: limit, crowded: crowded, score: spinScore}
 }
 
@@ -86,10 +101,11 @@ func (p *polling) again(s *spin) bool {
 		s.end(false)
 		return false
 	}
-	if !p.yielded && waited >= yieldAfter {
+	switch {
+	case waited >= goschedAfter && !p.yielded:
 		p.yielded = true
 		runtime.Gosched()
-	} else if s.crowded {
+	case waited >= yieldAfter || s.crowded:
 		yieldThread()
 	}
 	return true

@@ -96,6 +96,7 @@ type Config struct {
 	NP      int // processes to start on this machine
 	NPGiven bool
 	Timeout time.Duration // 0: the engine's default
+	Bind    bool          // ranks of -np to cores
 	JSON    string        // file for one object per row, "-" for standard output
 
 	Contest Contest // what is measured beside ours

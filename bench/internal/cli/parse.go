@@ -95,6 +95,7 @@ func newLine() *line {
 	f.VarP(&l.ops, "op", "o", "reduction `operator`: "+join(dtype.Ops())+", or all")
 	f.VarP(&l.dtypes, "datatype", "d", "element `type`: "+join(dtype.All())+", or all")
 	f.VarP(&l.root, "root", "r", "root `rank` of a broadcast, or all")
+	f.BoolVar(&c.Bind, "bind", true, "with -np, work on a core of its own in each rank if there are enough")
 	f.VarP(&l.timeout, "timeout", "T", "give up when nothing happens for this `time`, as 30s or in seconds")
 	f.IntVar(&c.NP, "np", 2, "start `N` processes on this machine; -np N also")
 	f.Var(choice[Transport]{&c.Case.Transport, "a transport", transports()}, "transport", "`wire`: "+join(transports()))

@@ -20,7 +20,7 @@ func TestDefaultsAreThoseOfNcclTests(t *testing.T) {
 			Ops: []dtype.Op{dtype.Sum}, DTypes: []dtype.DType{dtype.Float32},
 		},
 		Sweep: Sweep{Min: 32 << 20, Max: 32 << 20, Step: 1 << 20, Factor: 1},
-		Iters: 20, Warmup: 5, Check: 1, NP: 2, Rounds: 9,
+		Iters: 20, Warmup: 5, Check: 1, NP: 2, Rounds: 9, Bind: true,
 	}, c)
 }
 

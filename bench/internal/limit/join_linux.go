@@ -5,8 +5,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/monel-dev/monel/bench/internal/cli"
 )
 
@@ -21,26 +19,6 @@ func join(transport cli.Transport, rank, size int, folder string) (wire, string,
 		return w, "copies through a shared segment", err
 	default:
 		return nil, "", fmt.Errorf("no limit is known for transport %s", transport)
-	}
-}
-
-// pin gives this thread a core of its own, if there are enough for all ranks, and
-// reports whether it did: spinning takes nothing from the others then, while two
-// that have been woken on one core would take turns on it.
-func pin(rank, size int) bool {
-	var allowed, one unix.CPUSet
-	if unix.SchedGetaffinity(0, &allowed) != nil || allowed.Count() < size {
-		return false
-	}
-	for cpu, seen := 0, 0; ; cpu++ {
-		if !allowed.IsSet(cpu) {
-			continue
-		}
-		if seen == rank {
-			one.Set(cpu)
-			return unix.SchedSetaffinity(0, &one) == nil
-		}
-		seen++
 	}
 }
 

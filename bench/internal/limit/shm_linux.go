@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/monel-dev/monel/bench/internal/affinity"
 )
 
 // slots and slotBytes are the shape of a segment. A chunk fills a slot or part of
@@ -35,7 +37,7 @@ type shm struct {
 func joinSHM(rank, size int, folder string) (*shm, error) {
 	file := fmt.Sprintf("/dev/shm/%s.%d", filepath.Base(folder), rank)
 	s := &shm{}
-	if pin(rank, size) {
+	if affinity.Bind(rank, size) {
 		s.spins = 10000
 	}
 	var err error

@@ -6,6 +6,8 @@ import (
 	"net"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/monel-dev/monel/bench/internal/affinity"
 )
 
 // tcp is a connection to each neighbour, driven without Go's poller by one
@@ -38,7 +40,7 @@ func joinTCP(rank, size int, folder string) (*tcp, error) {
 		return nil, errors.Join(err, out.Close())
 	}
 	t := &tcp{}
-	if pin(rank, size) {
+	if affinity.Bind(rank, size) {
 		t.spins = 10000
 	}
 	if t.out, err = t.descriptor(out.(*net.TCPConn)); err == nil {
