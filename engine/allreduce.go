@@ -98,40 +98,9 @@ func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
 		return err
 	}
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
-		n := int(step.Hi-step.Lo) * size
-		var received, slot []byte
-		if step.Action.Receives() {
-			if _, received, err = c.expect(o, prev, step.Recv, n, true); err != nil {
-				return err
-			}
-		}
-		if step.Action.Sends() {
-			if slot, err = next.Acquire(o.Stop); err != nil {
-				return err
-			}
-			slot = slot[:n]
-		}
-		switch step.Action {
-		case ring.Send:
-			in.Pack(slot, step.Lo, step.Hi)
-		case ring.RecvReduceSend:
-			in.ReduceInto(slot, received, step.Lo, step.Hi, op)
-		case ring.RecvReduceCopySend:
-			in.ReduceOut(out, slot, received, step.Lo, step.Hi, op, c.size)
-		case ring.RecvCopySend:
-			copy(slot, received)
-		}
-		if step.Action.Sends() {
-			if err := c.commit(o, next, o.Walk, step.Send, n); err != nil {
-				return err
-			}
-		}
-		// The chunk is on its way; what concerns only this rank comes after.
-		if step.Action == ring.RecvCopySend || step.Action == ring.RecvCopy {
-			out.Unpack(received, step.Lo, step.Hi)
-		}
-		if step.Action.Receives() {
-			prev.r.Release()
+		r := ringStep{Step: step, n: int(step.Hi-step.Lo) * size, in: in, out: out, next: next, prev: prev, op: op}
+		if err := c.ringStep(o, &r); err != nil {
+			return err
 		}
 	}
 	return nil

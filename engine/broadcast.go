@@ -84,8 +84,7 @@ func (c *Comm) treeSend(o agree.Op, src strided.Tensor, root int) error {
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
 		n := int((step.Hi - step.Lo) * size)
 		for _, child := range children {
-			err := c.post(o, child, walk, step.Index, n, func(slot []byte) { view.Pack(slot, step.Lo, step.Hi) })
-			if err != nil {
+			if err := c.sendView(o, child, walk, step.Index, n, view, step.Lo, step.Hi); err != nil {
 				return err
 			}
 		}
@@ -114,7 +113,8 @@ func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
 	size := int64(dst.DType().Size())
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
 		n := int((step.Hi - step.Lo) * size)
-		h, payload, err := c.expect(o, parent, step.Index, n, false)
+		headOnly := parent.canFill(n)
+		h, payload, err := c.arrival(o, parent, step.Index, n, false, headOnly)
 		if err != nil {
 			return err
 		}
@@ -131,12 +131,24 @@ func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
 		} else if h.walk != walk {
 			return &RankError{Rank: parent.peer, Err: fmt.Errorf("%w: the walking order changed within an operation", ErrProtocol)}
 		}
+		home, there := view.Bytes(step.Lo, step.Hi)
+		switch there = there && headOnly; {
+		case there:
+			payload, err = home, parent.direct.Fill(o.Stop, home)
+		case headOnly:
+			_, payload, err = parent.r.Next(o.Stop)
+		}
+		if err != nil {
+			return err
+		}
 		for _, child := range children {
-			if err := c.post(o, child, walk, step.Index, n, func(slot []byte) { copy(slot, payload) }); err != nil {
+			if err := c.sendFrom(o, child, walk, step.Index, payload); err != nil {
 				return err
 			}
 		}
-		view.Unpack(payload, step.Lo, step.Hi)
+		if !there {
+			view.Unpack(payload, step.Lo, step.Hi)
+		}
 		parent.r.Release()
 	}
 	return nil

@@ -11,8 +11,9 @@ import (
 // inLink is the receiving end of a link and what an interrupted operation may
 // have left in it.
 type inLink struct {
-	peer int
-	r    transport.Receiver
+	peer   int
+	r      transport.Receiver
+	direct transport.DirectReceiver // r, if it is one
 
 	// dirty: an operation that used the link was cut short, so chunks of it may
 	// still come, and the peer may have no free slot until they are released.
@@ -32,6 +33,7 @@ func (c *Comm) receiver(op agree.Op, peer int) (*inLink, error) {
 			return nil, err
 		}
 		in = &inLink{peer: peer, r: r}
+		in.direct, _ = r.(transport.DirectReceiver)
 		c.in[peer] = in
 	}
 	if in.dirty {
@@ -136,6 +138,30 @@ func (c *Comm) soil() {
 // the payload, which is valid until in.r.Release, and the sender's header.
 // Chunks that do not fit raise a dispute, and expect returns with op's Stop.
 func (c *Comm) expect(op agree.Op, in *inLink, index uint32, bytes int, sameWalk bool) (chunkHeader, []byte, error) {
+	return c.arrival(op, in, index, bytes, sameWalk, false)
+}
+
+// expectInto is expect for a chunk whose final place is memory, if that is not
+// nil: the payload is there already if the link can bring it there itself. Nothing
+// is written before the header has told that all ranks agree.
+func (c *Comm) expectInto(op agree.Op, in *inLink, index uint32, bytes int, memory []byte) (payload []byte, there bool, err error) {
+	if memory == nil || !in.canFill(bytes) {
+		_, payload, err = c.expect(op, in, index, bytes, true)
+		return payload, false, err
+	}
+	if _, _, err = c.arrival(op, in, index, bytes, true, true); err != nil {
+		return nil, false, err
+	}
+	return memory, true, in.direct.Fill(op.Stop, memory)
+}
+
+// canFill reports whether a chunk of so many bytes is better received by Head
+// and Fill.
+func (in *inLink) canFill(bytes int) bool { return in.direct != nil && bytes >= directFrom }
+
+// arrival waits for the chunk and checks its header, or with headOnly for the
+// header alone.
+func (c *Comm) arrival(op agree.Op, in *inLink, index uint32, bytes int, sameWalk, headOnly bool) (chunkHeader, []byte, error) {
 	if in.drained != nil {
 		select {
 		case <-in.drained:
@@ -145,13 +171,27 @@ func (c *Comm) expect(op agree.Op, in *inLink, index uint32, bytes int, sameWalk
 		}
 	}
 	for {
-		raw, payload, err := in.r.Next(op.Stop)
+		var raw *transport.Header
+		var payload []byte
+		var n int
+		var err error
+		if headOnly {
+			raw, n, err = in.direct.Head(op.Stop)
+		} else {
+			raw, payload, err = in.r.Next(op.Stop)
+			n = len(payload)
+		}
 		if err != nil {
 			return chunkHeader{}, nil, err
 		}
 		h := decodeChunkHeader(raw)
 		switch {
 		case h.stale(op):
+			if headOnly {
+				if _, _, err := in.r.Next(op.Stop); err != nil {
+					return h, nil, err
+				}
+			}
 			in.r.Release()
 			continue
 		case h.seq == op.Seq && h.attempt > op.Attempt:
@@ -162,9 +202,9 @@ func (c *Comm) expect(op agree.Op, in *inLink, index uint32, bytes int, sameWalk
 			c.member.Dispute(op)
 			<-op.Stop.Done()
 			return h, nil, op.Stop.Err()
-		case h.index != index || len(payload) != bytes:
+		case h.index != index || n != bytes:
 			return h, nil, &RankError{Rank: in.peer, Err: fmt.Errorf(
-				"%w: chunk %d of %d bytes where chunk %d of %d bytes is due", ErrProtocol, h.index, len(payload), index, bytes)}
+				"%w: chunk %d of %d bytes where chunk %d of %d bytes is due", ErrProtocol, h.index, n, index, bytes)}
 		}
 		return h, payload, nil
 	}

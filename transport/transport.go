@@ -71,6 +71,34 @@ type Receiver interface {
 	Release()
 }
 
+// DirectSender is a Sender that can take a chunk from the caller's memory, which
+// spares a copy into a slot.
+type DirectSender interface {
+	Sender
+
+	// Send sends *h and payload as Acquire and Commit with a copy in between would,
+	// and waits as Acquire does. payload is the caller's again when Send returns.
+	// It panics when a slot is acquired or payload is longer than one.
+	Send(ctx context.Context, h *Header, payload []byte) error
+}
+
+// DirectReceiver is a Receiver that can put a chunk into the caller's memory,
+// once the caller has seen the chunk's header.
+type DirectReceiver interface {
+	Receiver
+
+	// Head waits, as Next does, for the header of the oldest chunk that has not
+	// been released, and returns it with the length of the payload. Next and Fill
+	// get the same chunk.
+	Head(ctx context.Context) (*Header, int, error)
+
+	// Fill waits for the payload of the chunk that Head has returned and puts it
+	// into dst, which is as long, or Fill panics. dst is the chunk's payload until
+	// Release then. After an error the content of dst is undefined, and it is the
+	// caller's again.
+	Fill(ctx context.Context, dst []byte) error
+}
+
 // Mesh gives one rank its links to the others. Links are made on first use and
 // live until Close. Its methods may be called from several goroutines.
 type Mesh interface {

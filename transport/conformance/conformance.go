@@ -37,6 +37,10 @@ type World struct {
 	// 0 means exactly Slots full slots.
 	MaxInFlight int64
 
+	// Direct says that links work on the caller's memory: that their ends are a
+	// transport.DirectSender and a transport.DirectReceiver.
+	Direct bool
+
 	// Close, if not nil, is called once all meshes are closed, to free what the
 	// factory has made around them.
 	Close func()
@@ -77,6 +81,8 @@ func Cases() []Case {
 		{"CancelNext", cancelNext},
 		{"CancelRacesChunk", cancelRacesChunk},
 		{"CancelOften", cancelOften},
+		{"DirectAnyWay", directAnyWay},
+		{"DirectCancelOften", directCancelOften},
 		{"CloseWakesWaiters", closeWakesWaiters},
 		{"CloseRacesUse", closeRacesUse},
 		{"AfterClose", afterClose},

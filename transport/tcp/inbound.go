@@ -18,9 +18,10 @@ type inbound struct {
 
 	header transport.Header
 	number uint32 // of the current frame
-	slot   *slot  // allocated by the first payload
+	slot   *slot  // allocated by the first payload that it is to hold
+	target []byte // where the current payload goes; nil until that is known
 	length int    // of the current payload; valid once headDone
-	got    int    // bytes of the payload that are in the slot
+	got    int    // bytes of the payload that are in target
 
 	headDone bool // the current frame's head has been parsed
 	whole    bool // the current chunk is complete and has not been released
@@ -31,29 +32,39 @@ type inbound struct {
 	bufs [2][]byte
 }
 
+// head moves on to the end of the current frame's head, as far as the bytes at
+// hand allow, and says whether it is there. The error wraps ErrProtocol.
+func (in *inbound) head() (done bool, err error) {
+	if in.headDone {
+		return true, nil
+	}
+	if in.to-in.from < headSize {
+		return false, nil
+	}
+	in.length, err = parseHead(in.stash[in.from:in.to], &in.header, in.slotSize, in.number)
+	if err != nil {
+		return false, err
+	}
+	in.from += headSize
+	in.headDone = true
+	in.got = 0
+	return true, nil
+}
+
 // parse moves on as far as the bytes at hand allow and says whether a whole
-// chunk is there. The error wraps ErrProtocol.
+// chunk is there. Its payload goes into the slot unless aim was called.
 func (in *inbound) parse() (whole bool, err error) {
 	if in.whole {
 		return true, nil
 	}
-	if !in.headDone {
-		if in.to-in.from < headSize {
-			return false, nil
-		}
-		in.length, err = parseHead(in.stash[in.from:in.to], &in.header, in.slotSize, in.number)
-		if err != nil {
-			return false, err
-		}
-		in.from += headSize
-		in.headDone = true
-		in.got = 0
-		if in.slot == nil && in.length > 0 {
-			in.slot = newSlot(in.slotSize)
-		}
+	if done, err := in.head(); !done {
+		return false, err
+	}
+	if in.target == nil && in.length > 0 {
+		in.aim(in.ownSlot())
 	}
 	if n := min(in.length-in.got, in.to-in.from); n > 0 {
-		copy(in.slot.payload()[in.got:], in.stash[in.from:in.from+n])
+		copy(in.target[in.got:], in.stash[in.from:in.from+n])
 		in.from += n
 		in.got += n
 	}
@@ -61,12 +72,26 @@ func (in *inbound) parse() (whole bool, err error) {
 	return in.whole, nil
 }
 
+// aim makes the payload of the current frame, whose head is there, go into dst,
+// what has come of it included.
+func (in *inbound) aim(dst []byte) {
+	copy(dst, in.target[:in.got])
+	in.target = dst[:in.length:in.length]
+}
+
+func (in *inbound) ownSlot() []byte {
+	if in.slot == nil {
+		in.slot = newSlot(in.slotSize)
+	}
+	return in.slot.payload()
+}
+
 // payload returns the payload of the whole chunk.
 func (in *inbound) payload() []byte {
 	if in.length == 0 {
 		return []byte{}
 	}
-	return in.slot.payload()[:in.length:in.length]
+	return in.target
 }
 
 // space returns where the next bytes of the stream belong: buffers to be filled
@@ -78,7 +103,7 @@ func (in *inbound) space() [][]byte {
 	if in.headDone {
 		// The stash is empty, or parse would have taken from it.
 		in.from, in.to = 0, 0
-		in.bufs = [2][]byte{in.slot.payload()[in.got:in.length], in.stash}
+		in.bufs = [2][]byte{in.target[in.got:], in.stash}
 		return in.bufs[:]
 	}
 	in.to = copy(in.stash, in.stash[in.from:in.to])
@@ -101,6 +126,7 @@ func (in *inbound) filled(n int) {
 func (in *inbound) release() {
 	in.whole = false
 	in.headDone = false
+	in.target = nil
 	in.number++
 }
 

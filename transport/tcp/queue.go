@@ -20,6 +20,13 @@ func (q *queue) empty() bool { return len(q.frames) == 0 }
 
 func (q *queue) push(o outgoing) { q.frames = append(q.frames, o) }
 
+// keepLast replaces what is not written of the last frame's second part by a
+// copy in keep.
+func (q *queue) keepLast(keep []byte) {
+	part := &q.frames[len(q.frames)-1].parts[1]
+	*part = keep[:copy(keep, *part)]
+}
+
 // buffers returns the pieces that are to be written next, none of them empty,
 // valid until the queue is next used.
 func (q *queue) buffers() [][]byte {

@@ -9,7 +9,7 @@ import (
 	"github.com/monel-dev/monel/transport"
 )
 
-// receiver implements transport.Receiver. Its caller reads the socket itself.
+// receiver implements transport.DirectReceiver. Its caller reads the socket itself.
 type receiver struct {
 	mesh          *Mesh
 	peer, channel int
@@ -24,27 +24,54 @@ func newReceiver(m *Mesh, peer, channel int) *receiver {
 }
 
 func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) {
+	if err := r.await(ctx, r.in.parse); err != nil {
+		return nil, nil, err
+	}
+	return &r.in.header, r.in.payload(), nil
+}
+
+func (r *receiver) Head(ctx context.Context) (*transport.Header, int, error) {
+	if err := r.await(ctx, r.in.head); err != nil {
+		return nil, 0, err
+	}
+	return &r.in.header, r.in.length, nil
+}
+
+func (r *receiver) Fill(ctx context.Context, dst []byte) error {
+	if !r.in.headDone || len(dst) != r.in.length {
+		panic(fmt.Sprintf("tcp: Fill of %d bytes, the chunk has %d", len(dst), r.in.length))
+	}
+	r.in.aim(dst)
+	err := r.await(ctx, r.in.parse)
+	if err != nil && r.err == nil {
+		r.in.aim(r.in.ownSlot()) // the link goes on, without the caller's memory
+	}
+	return err
+}
+
+// await reads until there says that what the caller waits for is at hand.
+func (r *receiver) await(ctx context.Context, there func() (bool, error)) error {
 	if r.mesh.isClosed() {
-		return nil, nil, r.mesh.errClosed()
+		return r.mesh.errClosed()
 	}
 	if r.err != nil {
-		return nil, nil, r.err
+		return r.err
 	}
 	if r.wire == nil {
 		w, err := r.mesh.accept(ctx, r.peer, r.channel)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		r.wire = w
 	}
 	for {
-		whole, err := r.in.parse()
+		done, err := there()
 		if err != nil {
 			r.err = r.mesh.fault(r.peer, "receiving from it", err)
-			return nil, nil, r.err
+			return r.err
 		}
-		if whole {
-			return &r.in.header, r.in.payload(), nil
+		if done {
+			return nil
 		}
 		n, err := r.wire.read(ctx, r.in.space())
 		r.in.filled(n)
@@ -52,13 +79,13 @@ func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) 
 			continue // an error after bytes comes again
 		}
 		if err == errInterrupted {
-			return nil, nil, ctx.Err()
+			return ctx.Err()
 		}
 		if err == io.EOF {
 			err = r.in.end()
 		}
 		r.err = r.mesh.fault(r.peer, "receiving from it", err)
-		return nil, nil, r.err
+		return r.err
 	}
 }
 

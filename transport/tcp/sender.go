@@ -8,7 +8,7 @@ import (
 	"github.com/monel-dev/monel/transport"
 )
 
-// sender implements transport.Sender. Its caller, one goroutine at a time,
+// sender implements transport.DirectSender. Its caller, one goroutine at a time,
 // fills slots and writes them as far as the socket takes them at once. What is
 // left is written, always oldest first and under the lock, by whoever gets to
 // it: the caller as it commits more or waits for a slot, a receiver of the same
@@ -131,18 +131,46 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 		panic(fmt.Sprintf("tcp: Commit of %d bytes in a slot of %d", n, s.mesh.cfg.SlotSize))
 	}
 	s.cur = nil
-	frame := cur.frame(h, n, s.number)
-	s.number++
+	return s.enqueue(outgoing{parts: [2][]byte{cur.frame(h, n, s.number)}, slot: cur}, nil)
+}
 
+func (s *sender) Send(ctx context.Context, h *transport.Header, payload []byte) error {
+	if s.cur != nil {
+		panic("tcp: Send with an acquired slot")
+	}
+	if len(payload) > s.mesh.cfg.SlotSize {
+		panic(fmt.Sprintf("tcp: Send of %d bytes, a slot has %d", len(payload), s.mesh.cfg.SlotSize))
+	}
+	if _, err := s.Acquire(ctx); err != nil {
+		return err
+	}
+	cur := s.cur
+	s.cur = nil
+	head := cur.mem[:headSize]
+	putHead(head, h, len(payload), s.number)
+	return s.enqueue(outgoing{parts: [2][]byte{head, payload}, slot: cur}, cur.payload())
+}
+
+// enqueue sends what the socket takes at once of a frame, and leaves the rest to
+// be written later. If keep is not nil, the frame's second part is the caller's,
+// and what is left of it is copied to keep.
+func (s *sender) enqueue(f outgoing, keep []byte) error {
+	s.number++
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
-		s.free = append(s.free, cur)
+		s.free = append(s.free, f.slot)
 		return s.err
 	}
-	s.queue.push(outgoing{parts: [2][]byte{frame}, slot: cur})
+	s.queue.push(f)
 	s.flush()
-	if !s.writer && !s.queue.empty() {
+	if s.queue.empty() {
+		return s.err
+	}
+	if keep != nil {
+		s.queue.keepLast(keep)
+	}
+	if !s.writer {
 		s.writer = true
 		s.mesh.stalled.add(s)
 		s.mesh.writers.Add(1)

@@ -138,6 +138,7 @@ func world(cfg tcp.Config, wrap func(net.Conn) net.Conn, kill func(*source)) con
 		w := &conformance.World{
 			Kill:        func(rank int) { kill(sources[rank]) },
 			MaxInFlight: 128 << 20, // what the system's buffers may grow to
+			Direct:      true,
 			Close: func() {
 				for _, s := range sources {
 					s.kill()
