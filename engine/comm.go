@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/monel-dev/monel/doubling"
 	"github.com/monel-dev/monel/engine/internal/agree"
@@ -28,6 +29,8 @@ type Comm struct {
 	mesh       transport.Mesh
 	control    control
 	release    func() error // frees what mesh and control stand on
+
+	prepared [preparedCalls]atomic.Pointer[prepared]
 
 	member      *agree.Member
 	coordinator *agree.Coordinator // on rank 0
