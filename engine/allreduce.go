@@ -31,22 +31,16 @@ import (
 // is aborted on all ranks; a call whose ctx has ended before starts nothing, and
 // the other ranks wait for it until their timeout.
 func (c *Comm) AllReduce(ctx context.Context, dst, src strided.Tensor, op Op) error {
-	var shape [16]int64
-	call := agree.NewCall(agree.AllReduce, src.DType(), op, 0, src.Layout().AppendShape(shape[:0]))
-	if argument, err := c.checkAllReduce(dst, src, op); err != nil {
+	p, argument, err := c.prepareAllReduce(&dst, &src, op)
+	if err != nil {
+		call := describeAllReduce(&src, op)
 		return c.refuse(&call, argument, err)
 	}
-	walk := strided.Logical
-	if !c.cfg.LogicalOrder {
-		// Scattered writes cost more than scattered reads, so dst's order is the
-		// one to follow.
-		walk = dst.Layout().MemoryWalk()
-	}
-	return c.run(ctx, &call, walk, func(o agree.Op) error {
+	return c.run(ctx, &p.call, p.walk, func(o agree.Op) error {
 		if c.size == 1 {
 			return strided.Copy(dst, src)
 		}
-		if c.allReduceBy(src) == choose.Doubling {
+		if p.by == choose.Doubling {
 			return c.doublingAllReduce(o, dst, src, op)
 		}
 		return c.ringAllReduce(o, dst, src, op)

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
+	"sync/atomic"
 
+	"github.com/monel-dev/monel/doubling"
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/transport"
@@ -20,13 +21,16 @@ import (
 // failed: every later call returns the same error, and only Close is left.
 type Comm struct {
 	rank, size int
-	order      []int  // the rank at each place of rings and trees; see byHost
-	place      int    // this rank's
-	cfg        Config // with its defaults filled in
+	order      []int           // the rank at each place of rings and trees; see byHost
+	place      int             // this rank's
+	steps      []doubling.Step // of recursive doubling, at this place
+	cfg        Config          // with its defaults filled in
 	algorithm  choose.AllReduce
 	mesh       transport.Mesh
 	control    control
 	release    func() error // frees what mesh and control stand on
+
+	prepared [preparedCalls]atomic.Pointer[prepared]
 
 	member      *agree.Member
 	coordinator *agree.Coordinator // on rank 0
@@ -37,7 +41,8 @@ type Comm struct {
 	scratch []byte           // the same; see partial
 	out     []outLink
 	in      []*inLink
-	timer   *time.Timer
+	alarm   alarm
+	watches watches // belongs to the collective in progress
 
 	life      context.Context // ends with the communicator
 	endLife   context.CancelFunc
@@ -117,7 +122,7 @@ func newComm(rank, size int, cfg Config) *Comm {
 	c := &Comm{
 		rank: rank, size: size, cfg: cfg,
 		out: make([]outLink, size), in: make([]*inLink, size),
-		turn:    make(turn, 1),
+		turn:    newTurn(),
 		closing: make(chan struct{}),
 		inbox:   mailbox{signal: make(chan struct{}, 1)},
 	}
@@ -128,8 +133,8 @@ func newComm(rank, size int, cfg Config) *Comm {
 		c.coordinator = agree.NewCoordinator(size, c.send)
 	}
 	c.life, c.endLife = context.WithCancel(context.Background())
-	c.timer = time.AfterFunc(time.Hour, c.onTimer)
-	c.timer.Stop()
+	c.watches.c = c
+	c.alarm.init(c.onAlarm)
 	return c
 }
 
@@ -231,7 +236,8 @@ func (c *Comm) Close() error {
 }
 
 func (c *Comm) shut(inOrder bool) error {
-	c.timer.Stop()
+	c.alarm.timer.Stop()
+	c.watches.drop()
 	defer c.endLife()
 	if c.control == nil {
 		return nil
@@ -259,49 +265,4 @@ func (c *Comm) shut(inOrder bool) error {
 // closedError is what other ranks get that still need this one.
 func (c *Comm) closedError() *RankError {
 	return &RankError{Rank: c.rank, Err: fmt.Errorf("%w: it closed the communicator while other ranks still used it", ErrClosed)}
-}
-
-const (
-	// slowAfter is when a call in progress first asks whether all ranks are in
-	// the same one; it asks again whenever that time has doubled.
-	slowAfter = time.Second
-	// lastResort is how long a verdict on a timeout may take before the rank
-	// fails on its own.
-	lastResort = 5 * time.Second
-)
-
-// onTimer runs while an operation lasts: it asks whether something is wrong,
-// then for a verdict, which says who is missing, and at last gives up.
-func (c *Comm) onTimer() {
-	seq, lasted, ok := c.member.Elapsed()
-	if !ok {
-		return
-	}
-	timeout := c.cfg.Timeout
-	switch first := min(slowAfter, timeout); {
-	case lasted < first: // a timer that an earlier operation left behind
-		c.timer.Reset(first - lasted)
-	case lasted < timeout:
-		c.member.Slow(seq)
-		c.timer.Reset(min(lasted, timeout-lasted))
-	case lasted < timeout+lastResort:
-		c.member.TimedOut(seq)
-		c.timer.Reset(timeout + lastResort - lasted)
-	default:
-		err := fmt.Errorf("%w after %v and the coordinator has not said why", ErrTimeout, timeout)
-		c.control.Fail(&RankError{Rank: c.rank, Err: err})
-		c.member.Fail(&RankError{Rank: 0, Err: err})
-	}
-}
-
-// watch makes the end of ctx abort the communicator: a rank cannot leave a
-// collective alone without leaving the others in the lurch, so they are told.
-func (c *Comm) watch(ctx context.Context, call *agree.Call) (unwatch func() bool) {
-	if ctx.Done() == nil {
-		return nil
-	}
-	return context.AfterFunc(ctx, func() {
-		c.control.Fail(&RankError{Rank: c.rank, Doing: call.Kind.String(),
-			Err: fmt.Errorf("%w: %v", ErrAborted, context.Cause(ctx))})
-	})
 }

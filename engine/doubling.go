@@ -26,14 +26,19 @@ func (c *Comm) doublingAllReduce(o agree.Op, dst, src strided.Tensor, op Op) err
 	if !inDst {
 		result = c.partial()[:n]
 	}
-	for step := range doubling.Steps(c.size, c.place) {
+	for _, step := range c.steps {
 		peer := c.order[step.Peer]
 		if step.Action.Sends() {
 			to, err := c.sender(o, peer)
 			if err != nil {
 				return err
 			}
-			if err := c.post(o, to, o.Walk, 0, n, func(slot []byte) { copy(slot, have) }); err != nil {
+			slot, err := to.Acquire(o.Stop)
+			if err != nil {
+				return err
+			}
+			copy(slot[:n], have)
+			if err := c.commit(o, to, o.Walk, 0, n); err != nil {
 				return err
 			}
 		}

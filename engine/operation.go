@@ -27,13 +27,13 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 	defer c.turn.give()
 	op, err := c.member.Begin(call, walk, "")
 	if err != nil {
-		return c.explain(err, call, op)
+		return c.explain(err, call)
 	}
 	if c.size == 1 {
 		return c.member.End(attempt(op))
 	}
-	unwatch := c.watch(ctx, call)
-	c.timer.Reset(min(slowAfter, c.cfg.Timeout))
+	watch := c.watches.begin(ctx, call.Kind)
+	c.alarm.arm(c.firstLook())
 	for {
 		err = attempt(op)
 		if err == nil {
@@ -47,17 +47,15 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 		op = c.member.Restarted()
 	}
 	err = c.member.End(err)
-	c.timer.Stop()
-	if unwatch != nil && !unwatch() && err != nil {
-		// The context ended while the operation ran: say so in its own terms too.
-		if ended := context.Cause(ctx); ended != nil {
-			err = fmt.Errorf("%w: %w", ended, err)
-		}
+	c.watches.end(watch)
+	if err == nil {
+		return nil
 	}
-	if err != nil {
-		return c.explain(err, call, op)
+	// Has the context ended while the operation ran? Say so in its own terms too.
+	if ended := context.Cause(ctx); ended != nil {
+		err = fmt.Errorf("%w: %w", ended, err)
 	}
-	return nil
+	return c.explain(err, call)
 }
 
 // verdictWait bounds how long a rank whose own link failed waits to hear the
@@ -84,7 +82,7 @@ func (c *Comm) cause(op agree.Op, err error) error {
 }
 
 // explain adds what this rank was doing to an error that names a rank.
-func (c *Comm) explain(err error, call *agree.Call, op agree.Op) error {
+func (c *Comm) explain(err error, call *agree.Call) error {
 	var re *RankError
 	if errors.As(err, &re) && re.Doing == "" && err == error(re) {
 		return &RankError{Rank: re.Rank, Doing: fmt.Sprintf("%v on rank %d", call.Kind, c.rank), Err: re.Err}

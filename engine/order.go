@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"slices"
+
+	"github.com/monel-dev/monel/doubling"
 	"github.com/monel-dev/monel/transport/bootstrap"
 	"github.com/monel-dev/monel/transport/shm"
 )
@@ -33,6 +36,7 @@ func (c *Comm) setOrder(order []int) {
 			c.place = place
 		}
 	}
+	c.steps = slices.Collect(doubling.Steps(c.size, c.place))
 }
 
 // inRankOrder lists the ranks as they are numbered.

@@ -41,12 +41,17 @@ func childRank() int {
 		fmt.Println("id:", err)
 		return 1
 	}
-	c, err := engine.Init(background, engine.Config{Rank: rank, Size: size, ID: id, InitTimeout: 20 * time.Second})
+	c, err := engine.Init(background, engine.Config{Rank: rank, Size: size, ID: id, InitTimeout: 20 * time.Second,
+		Transport: os.Getenv(envWire)})
 	if err != nil {
 		fmt.Println("init:", err)
 		return 1
 	}
 	defer c.Close()
+	if bytes, err := strconv.Atoi(os.Getenv(envEcho)); err == nil {
+		echo(c, bytes)
+		return 0
+	}
 	fmt.Println("ready")
 	x := strided.Of(make([]float32, 1<<20)).Reshape(1024, 1024).Permute(1, 0)
 	for i := 0; ; i++ {

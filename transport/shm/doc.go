@@ -28,7 +28,8 @@
 // the kernel (futex) until the peer, which sees that it sleeps, wakes it. How
 // long it watches adapts to whether other work is waiting for the processor, so
 // more ranks than cores do not burn each other's time, and an idle rank uses
-// none.
+// none. Two ranks that take turns on one processor, though there are enough for
+// all ranks of the host, part: one of them moves its thread (sharing).
 //
 // # Trust
 //

@@ -23,6 +23,7 @@ type end struct {
 	laps    int    // to watch before giving way; adapts, up to pace.laps
 	skipped uint   // waits that did not watch
 	goFirst bool   // let other goroutines run first: the peer was one of them
+	sharing sharing
 
 	// use tells Close when the segment is no longer touched.
 	use atomic.Uint32

@@ -21,6 +21,9 @@ type pacing struct {
 	// sleeps: a few times is cheaper than sleeping and being woken when it is
 	// the peer that runs.
 	yields int
+	// moves says that there are processors enough for all ranks of the host, so
+	// that one which shares its own with the peer may look for another.
+	moves bool
 }
 
 var usualPace = pacing{laps: 16, awake: 100 * time.Microsecond, yields: 4}
@@ -81,6 +84,9 @@ func (e *end) wait(ctx context.Context, word *atomic.Uint32, old uint32) error {
 		yieldThread()
 		if word.Load() != old {
 			e.laps /= 2 // it was the peer that wanted this processor
+			if e.sharing.together() && e.pace.moves {
+				changeProcessor()
+			}
 			return nil
 		}
 		if took := time.Since(now); took > hogTime {
@@ -93,6 +99,7 @@ func (e *end) wait(ctx context.Context, word *atomic.Uint32, old uint32) error {
 		}
 		if spin(p, old, e.lap) {
 			e.laps = min(e.laps+1, e.pace.laps)
+			e.sharing.apart()
 			return nil
 		}
 	}
@@ -115,6 +122,7 @@ func (e *end) watch(p *uint32, old uint32) bool {
 	for range laps {
 		if spin(p, old, e.lap) {
 			e.laps = min(e.laps+1, e.pace.laps)
+			e.sharing.apart()
 			return true
 		}
 	}

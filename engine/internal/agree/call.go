@@ -58,6 +58,14 @@ func NewCall(kind Collective, dt dtype.DType, op dtype.Op, root int, shape []int
 	return c
 }
 
+// set makes c a copy of o. Programs repeat their calls, so it often is one
+// already.
+func (c *Call) set(o *Call) {
+	if c.Sig != o.Sig || c.Kind != o.Kind {
+		*c = *o
+	}
+}
+
 // mix folds one word into a hash. Multiplying by odd constants and rotating
 // spreads every input bit; nothing here needs to resist an adversary, since
 // only authenticated ranks contribute.

@@ -15,9 +15,12 @@ type history struct {
 	used [64]bool
 }
 
-func (h *history) add(p past) {
-	i := p.seq % uint64(len(h.ring))
-	h.ring[i], h.used[i] = p, true
+func (h *history) add(seq uint64, call *Call, sig uint64, invalid string) {
+	i := seq % uint64(len(h.ring))
+	p := &h.ring[i]
+	p.seq, p.sig, p.invalid = seq, sig, invalid
+	p.call.set(call)
+	h.used[i] = true
 }
 
 func (h *history) find(seq uint64) (past, bool) {

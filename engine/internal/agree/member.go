@@ -2,6 +2,7 @@ package agree
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/monel-dev/monel/strided"
@@ -28,13 +29,14 @@ type Op struct {
 // TimedOut and Fail may be called from any goroutine.
 type Member struct {
 	send func(payload []byte) // to the coordinator; must not block
+	born time.Time
 
 	mu     sync.Mutex
 	next   uint64 // number of the next operation
 	active bool
 	op     Op
 	call   Call
-	began  time.Time
+	began  time.Duration // since born, which takes one clock to tell, not two
 	thaw   chan struct{} // not nil: a poll was answered, leave only with the verdict
 
 	// chain is the fold of the signatures of all calls so far. It is in every
@@ -46,6 +48,7 @@ type Member struct {
 	early    map[uint64]error // verdicts on operations not called yet
 	past     history
 	broken   error
+	failed   atomic.Bool         // broken is set
 	over     chan struct{}       // closed by a verdict that ends the communicator
 	logical  map[uint64]struct{} // signatures whose ranks walk differently
 	remember []uint64            // the same, oldest first
@@ -55,6 +58,7 @@ type Member struct {
 func NewMember(send func(payload []byte)) *Member {
 	return &Member{
 		send:    send,
+		born:    time.Now(),
 		early:   map[uint64]error{},
 		logical: map[uint64]struct{}{},
 		op:      Op{Stop: newStop()},
@@ -75,25 +79,25 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 	m.next++
 	if err, ok := m.early[seq]; ok {
 		delete(m.early, seq)
-		m.past.add(past{seq: seq, call: *call, invalid: invalid})
+		m.past.add(seq, call, 0, invalid)
 		m.rechain()
 		return Op{}, err
 	}
 	if invalid != "" {
-		m.past.add(past{seq: seq, call: *call, invalid: invalid})
+		m.past.add(seq, call, 0, invalid)
 		m.rechain()
 		m.send((&disputeMsg{key: key{seq, 0}, reason: reasonMisfit}).encode())
 		m.answerPending()
 		return Op{}, nil
 	}
-	if _, ok := m.logical[call.Sig]; ok {
+	if walk != strided.Logical && m.isLogical(call.Sig) {
 		walk = strided.Logical
 	}
 	if m.op.Stop.fired() {
 		m.op.Stop = newStop()
 	}
-	m.active, m.thaw, m.began = true, nil, time.Now()
-	m.call = *call
+	m.active, m.thaw, m.began = true, nil, time.Since(m.born)
+	m.call.set(call)
 	m.op = Op{Seq: seq, Sig: mix(m.chain, call.Sig), Walk: walk, Stop: m.op.Stop}
 	m.answerPending()
 	return m.op, nil
@@ -118,7 +122,7 @@ func (m *Member) Dispute(op Op) {
 func (m *Member) Elapsed() (seq uint64, lasted time.Duration, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.op.Seq, time.Since(m.began), m.active
+	return m.op.Seq, time.Since(m.born) - m.began, m.active
 }
 
 // Slow reports that an operation takes long, so that ranks which wait for each
@@ -167,10 +171,10 @@ func (m *Member) End(result error) error {
 	m.active = false
 	if result == nil {
 		m.chain = m.op.Sig
-		m.past.add(past{seq: m.op.Seq, call: m.call, sig: m.chain})
+		m.past.add(m.op.Seq, &m.call, m.chain, "")
 	} else {
 		m.rechain()
-		m.past.add(past{seq: m.op.Seq, call: m.call})
+		m.past.add(m.op.Seq, &m.call, 0, "")
 	}
 	return result
 }
@@ -186,6 +190,7 @@ func (m *Member) Fail(err error) {
 func (m *Member) fail(err error) {
 	if m.broken == nil {
 		m.broken = err
+		m.failed.Store(true)
 	}
 	m.interrupt(err)
 }
@@ -198,6 +203,9 @@ func (m *Member) interrupt(err error) {
 
 // Broken returns the reason why the communicator is unusable, or nil.
 func (m *Member) Broken() error {
+	if !m.failed.Load() {
+		return nil
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.broken
@@ -315,15 +323,19 @@ func (m *Member) overtaken(seq uint64, err error) {
 	case ok && done.sig == 0: // it failed here, too
 	case seq+1 == m.next && !m.active:
 		m.rechain()
-		done.sig = 0
-		m.past.add(done)
+		m.past.add(seq, &done.call, 0, done.invalid)
 	default:
 		m.fail(err)
 	}
 }
 
+func (m *Member) isLogical(sig uint64) bool {
+	_, ok := m.logical[sig]
+	return ok
+}
+
 func (m *Member) rememberLogical(sig uint64) {
-	if _, ok := m.logical[sig]; ok {
+	if m.isLogical(sig) {
 		return
 	}
 	if len(m.remember) == maxRemembered {

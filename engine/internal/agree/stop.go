@@ -1,6 +1,10 @@
 package agree
 
-import "time"
+import (
+	"slices"
+	"sync"
+	"time"
+)
 
 // Stop ends the waits of one attempt at an operation. It is a context.Context
 // whose Err is the very reason, and which costs nothing to reuse as long as it
@@ -8,6 +12,9 @@ import "time"
 type Stop struct {
 	done chan struct{}
 	err  error // written once, before done is closed
+
+	mu    sync.Mutex
+	after []*func() // to be called when it fires
 }
 
 func newStop() *Stop { return &Stop{done: make(chan struct{})} }
@@ -15,7 +22,14 @@ func newStop() *Stop { return &Stop{done: make(chan struct{})} }
 // fire is called once, under the member's mutex.
 func (s *Stop) fire(err error) {
 	s.err = err
+	s.mu.Lock()
 	close(s.done)
+	after := s.after
+	s.after = nil
+	s.mu.Unlock()
+	for _, f := range after {
+		go (*f)()
+	}
 }
 
 func (s *Stop) fired() bool {
@@ -36,6 +50,32 @@ func (s *Stop) Err() error {
 		return s.err
 	}
 	return nil
+}
+
+// AfterFunc calls f in a goroutine of its own when the attempt has to end. The
+// function it returns takes that back, and reports whether f will not be called.
+//
+// Package context asks for this method when a wait derives a context or is to be
+// woken; without it, each would start a goroutine, and with it a thread on a
+// processor that a peer could have run on.
+func (s *Stop) AfterFunc(f func()) (stop func() bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fired() {
+		go f()
+		return func() bool { return false }
+	}
+	s.after = append(s.after, &f)
+	return func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		i := slices.Index(s.after, &f)
+		if i < 0 {
+			return false
+		}
+		s.after = slices.Delete(s.after, i, i+1)
+		return true
+	}
 }
 
 // Deadline and Value have nothing to say.

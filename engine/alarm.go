@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// slowAfter is when a call in progress first asks whether all ranks are in
+	// the same one; it asks again whenever that time has doubled.
+	slowAfter = time.Second
+	// lastResort is how long a verdict on a timeout may take before the rank
+	// fails on its own.
+	lastResort = 5 * time.Second
+)
+
+// alarm is the timer that looks after operations which take long. Starting and
+// stopping it for each of them would cost a short one more than its work, and may
+// wake a thread of the runtime's; so it is left running from one operation to the
+// next, looks at whichever it meets, and stops when it meets none.
+type alarm struct {
+	timer *time.Timer
+	set   atomic.Bool // the timer runs, or what it calls
+}
+
+func (a *alarm) init(f func()) {
+	a.timer = time.AfterFunc(time.Hour, f)
+	a.timer.Stop()
+}
+
+// arm makes sure that the alarm rings within d. It is called when an operation
+// has begun.
+func (a *alarm) arm(d time.Duration) {
+	if !a.set.Load() && a.set.CompareAndSwap(false, true) {
+		a.timer.Reset(d)
+	}
+}
+
+// firstLook is how long an operation may last before anything is done about it.
+func (c *Comm) firstLook() time.Duration { return min(slowAfter, c.cfg.Timeout) }
+
+// onAlarm runs now and then while the communicator is in use: it asks whether
+// something is wrong with an operation that lasts, then for a verdict, which says
+// who is missing, and at last gives up.
+func (c *Comm) onAlarm() {
+	seq, lasted, ok := c.member.Elapsed()
+	if !ok {
+		c.alarm.set.Store(false)
+		// One that has begun since may have relied on this alarm.
+		if _, _, ok := c.member.Elapsed(); ok {
+			c.alarm.arm(c.firstLook())
+		}
+		return
+	}
+	timeout := c.cfg.Timeout
+	switch first := c.firstLook(); {
+	case lasted < first: // set for an earlier operation
+		c.alarm.timer.Reset(first - lasted)
+	case lasted < timeout:
+		c.member.Slow(seq)
+		c.alarm.timer.Reset(min(lasted, timeout-lasted))
+	case lasted < timeout+lastResort:
+		c.member.TimedOut(seq)
+		c.alarm.timer.Reset(timeout + lastResort - lasted)
+	default:
+		err := fmt.Errorf("%w after %v and the coordinator has not said why", ErrTimeout, timeout)
+		c.control.Fail(&RankError{Rank: c.rank, Err: err})
+		c.member.Fail(&RankError{Rank: 0, Err: err})
+	}
+}

@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/choose"
+	"github.com/monel-dev/monel/strided"
+)
+
+// prepared is what follows from the arguments of an all_reduce, apart from the
+// memory itself: that they are right, and how the call is to be carried out. It
+// does not change once made. Programs make the same few calls over and over, and
+// to find all this out again would take a short call longer than its message.
+type prepared struct {
+	pair strided.Pair
+	op   Op
+	call agree.Call
+	walk strided.Walk
+	by   choose.AllReduce
+}
+
+// preparedCalls is how many are remembered, a power of two.
+const preparedCalls = 64
+
+// prepareAllReduce checks and describes a call, or remembers having done so. If
+// the arguments are wrong it returns the name of the one that is, and why.
+func (c *Comm) prepareAllReduce(dst, src *strided.Tensor, op Op) (p *prepared, argument string, err error) {
+	// Calls of different sizes or operators should not displace each other.
+	place := &c.prepared[(uint64(src.Count())*5+uint64(op))%preparedCalls]
+	if p := place.Load(); p != nil && p.op == op && p.pair.Fits(dst, src) {
+		return p, "", nil
+	}
+	if argument, err := c.checkAllReduce(*dst, *src, op); err != nil {
+		return nil, argument, err
+	}
+	p = &prepared{op: op, pair: strided.PairOf(*dst, *src), call: describeAllReduce(src, op), by: c.allReduceBy(*src)}
+	if !c.cfg.LogicalOrder {
+		// Scattered writes cost more than scattered reads, so dst's order is the
+		// one to follow.
+		p.walk = dst.Layout().MemoryWalk()
+	}
+	place.Store(p)
+	return p, "", nil
+}
+
+func describeAllReduce(src *strided.Tensor, op Op) agree.Call {
+	var shape [16]int64
+	return agree.NewCall(agree.AllReduce, src.DType(), op, 0, src.Layout().AppendShape(shape[:0]))
+}
