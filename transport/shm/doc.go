@@ -29,7 +29,7 @@
 // long it watches adapts to whether other work is waiting for the processor, so
 // more ranks than cores do not burn each other's time, and an idle rank uses
 // none. Two ranks that take turns on one processor, though there are enough for
-// all ranks of the host, part: one of them moves its thread (sharing).
+// all ranks of the host, part: one of them moves its thread (processor.Sharing).
 //
 // # Trust
 //

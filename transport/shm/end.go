@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/internal/processor"
 )
 
 // The bits of end.use.
@@ -23,7 +24,7 @@ type end struct {
 	laps    int    // to watch before giving way; adapts, up to pace.laps
 	skipped uint   // waits that did not watch
 	goFirst bool   // let other goroutines run first: the peer was one of them
-	sharing sharing
+	sharing processor.Sharing
 
 	// use tells Close when the segment is no longer touched.
 	use atomic.Uint32

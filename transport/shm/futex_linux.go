@@ -28,8 +28,3 @@ func futexWait(word *atomic.Uint32, value uint32, d time.Duration) {
 func futexWake(word *atomic.Uint32) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakeOp, 1, 0, 0, 0)
 }
-
-// yieldThread lets another thread that is ready run on this processor.
-func yieldThread() {
-	_, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
-}

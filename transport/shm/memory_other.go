@@ -24,6 +24,4 @@ func unmap([]byte)                                    {}
 func retire([]byte, time.Duration)                    {}
 func futexWait(*atomic.Uint32, uint32, time.Duration) {}
 func futexWake(*atomic.Uint32)                        {}
-func yieldThread()                                    {}
 func passFile(*offer, *os.File) (io.Closer, error)    { panic("shm: no system") }
-func changeProcessor()                                {}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/internal/processor"
 )
 
 // Mesh is one rank's links to other ranks of its host. It implements
@@ -79,7 +80,7 @@ func newMesh(cfg Config, src ConnSource, sys system) (*Mesh, error) {
 		return nil, err
 	}
 	m := &Mesh{cfg: cfg, src: src, sys: sys, pace: usualPace, peers: make([]*peer, cfg.Size), conns: map[*conn]struct{}{}}
-	m.pace.moves = roomy(len(cfg.Peers) + 1)
+	m.pace.moves = processor.Roomy(len(cfg.Peers) + 1)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	for _, rank := range cfg.Peers {
 		if m.peers[rank] == nil {

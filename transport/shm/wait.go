@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"github.com/monel-dev/monel/transport/internal/processor"
 )
 
 // pacing says how a wait goes: first it watches the word for some laps, then it
@@ -81,15 +83,16 @@ func (e *end) wait(ctx context.Context, word *atomic.Uint32, old uint32) error {
 			}
 			now = time.Now()
 		}
-		yieldThread()
+		processor.Yield()
+		took := time.Since(now)
 		if word.Load() != old {
 			e.laps /= 2 // it was the peer that wanted this processor
-			if e.sharing.together() && e.pace.moves {
-				changeProcessor()
+			if took > crowdTime && e.pace.moves && e.sharing.Together() {
+				processor.Change()
 			}
 			return nil
 		}
-		if took := time.Since(now); took > hogTime {
+		if took > hogTime {
 			break
 		} else if took > crowdTime {
 			if yields++; yields == 1 {
@@ -99,7 +102,7 @@ func (e *end) wait(ctx context.Context, word *atomic.Uint32, old uint32) error {
 		}
 		if spin(p, old, e.lap) {
 			e.laps = min(e.laps+1, e.pace.laps)
-			e.sharing.apart()
+			e.sharing.Apart()
 			return nil
 		}
 	}
@@ -122,7 +125,7 @@ func (e *end) watch(p *uint32, old uint32) bool {
 	for range laps {
 		if spin(p, old, e.lap) {
 			e.laps = min(e.laps+1, e.pace.laps)
-			e.sharing.apart()
+			e.sharing.Apart()
 			return true
 		}
 	}

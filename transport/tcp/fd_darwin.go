@@ -1,10 +1,6 @@
 package tcp
 
-import (
-	"runtime"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // iovecs does one system call on a non-blocking descriptor.
 type iovecs struct{}
@@ -46,6 +42,3 @@ func makePipe(p *[2]int) error {
 	}
 	return nil
 }
-
-// yieldThread lets others run: goroutines, for want of a way to reach threads.
-func yieldThread() { runtime.Gosched() }

@@ -48,7 +48,3 @@ func (v *iovecs) clear(bufs [][]byte) { clear(v[:len(bufs)]) }
 
 // makePipe makes a pipe that never blocks.
 func makePipe(p *[2]int) error { return unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK) }
-
-// yieldThread lets another thread that is ready run on this processor. It takes
-// no longer than that, so the runtime need not hear of it.
-func yieldThread() { _, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }

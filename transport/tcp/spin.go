@@ -3,6 +3,8 @@ package tcp
 import (
 	"runtime"
 	"time"
+
+	"github.com/monel-dev/monel/transport/internal/processor"
 )
 
 // spin decides how long to poll before sleeping. Polling pays when what is
@@ -20,6 +22,7 @@ type spin struct {
 	crowded bool
 	score   int // what polls may still fail before they end
 	slept   int // waits since one was last polled
+	sharing processor.Sharing
 }
 
 const (
@@ -37,6 +40,8 @@ const (
 	// since the runtime then wakes one more thread to look for work, which takes a
 	// core from some rank for longer than a message takes.
 	goschedAfter = 120 * time.Microsecond
+	// otherTime is how long giving way takes at least when somebody else runs.
+	otherTime = 2 * time.Microsecond
 )
 
 // crowdedPatience is how many times longer a poller looks that gives way at
@@ -77,6 +82,7 @@ type polling struct {
 	since   time.Time
 	over    bool // it has been found not to be worth it, or ended
 	yielded bool
+	gave    bool // somebody else ran when this last gave way
 }
 
 // again is called whenever a look was in vain and says whether to look again.
@@ -91,7 +97,7 @@ func (p *polling) again(s *spin) bool {
 		}
 		p.spin, p.since = s, time.Now()
 		if s.crowded {
-			yieldThread()
+			processor.Yield()
 		}
 		return true
 	}
@@ -105,15 +111,26 @@ func (p *polling) again(s *spin) bool {
 	case waited >= goschedAfter && !p.yielded:
 		p.yielded = true
 		runtime.Gosched()
-	case waited >= yieldAfter || s.crowded:
-		yieldThread()
+	case s.crowded:
+		processor.Yield()
+	case waited >= yieldAfter:
+		before := time.Now()
+		processor.Yield()
+		p.gave = time.Since(before) > otherTime
 	}
 	return true
 }
 
 // success is called when a look was not in vain.
 func (p *polling) success() {
-	if p.spin != nil && !p.over {
-		p.spin.end(true)
+	if p.spin == nil || p.over {
+		return
+	}
+	p.spin.end(true)
+	switch {
+	case !p.gave:
+		p.spin.sharing.Apart()
+	case p.spin.sharing.Together():
+		processor.Change()
 	}
 }

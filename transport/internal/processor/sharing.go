@@ -1,4 +1,4 @@
-package shm
+package processor
 
 import "runtime"
 
@@ -11,27 +11,27 @@ const (
 	calmWaits = 16
 )
 
-// sharing notices that the two ends of a link run on one processor in turns. The
+// Sharing notices that the two ends of a link run on one processor in turns. The
 // system does that to processes that it wakes at about the same time, and for
 // thousands of short waits sees no reason to change it, since one that gives way
 // again and again is not held up. Each wait then costs two switches between
 // processes, several times what it takes the other way.
-type sharing struct {
+type Sharing struct {
 	inRow, calm, patience int
 }
 
-// apart notes that the peer did something while this side was watching.
-func (s *sharing) apart() {
+// Apart notes that the peer did something while this side was watching.
+func (s *Sharing) Apart() {
 	s.inRow = 0
 	if s.calm++; s.calm >= calmWaits {
 		s.patience = leastPatience
 	}
 }
 
-// together notes that the peer did something while this side gave way. It reports
+// Together notes that the peer did something while this side gave way. It reports
 // whether to move: at first soon, and ever more rarely as long as that does not
 // help, because others work on the other processors.
-func (s *sharing) together() bool {
+func (s *Sharing) Together() bool {
 	s.calm = 0
 	s.patience = max(s.patience, leastPatience)
 	if s.inRow++; s.inRow < s.patience {
@@ -42,5 +42,5 @@ func (s *sharing) together() bool {
 	return true
 }
 
-// roomy reports whether so many ranks can each have a processor.
-func roomy(ranks int) bool { return ranks <= runtime.NumCPU() }
+// Roomy reports whether so many ranks can each have a processor.
+func Roomy(ranks int) bool { return ranks <= runtime.NumCPU() }

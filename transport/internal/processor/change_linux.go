@@ -1,4 +1,4 @@
-package shm
+package processor
 
 import (
 	"runtime"
@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// changeProcessor moves this thread to another processor that it may run on, if
+// Change moves this thread to another processor that it may run on, if
 // there is one. Where it may run is the same before and after.
-func changeProcessor() {
+func Change() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var may unix.CPUSet

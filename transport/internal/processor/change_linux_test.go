@@ -1,4 +1,4 @@
-package shm
+package processor
 
 import (
 	"runtime"
@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestChangeProcessor: where the thread may run does not change.
-func TestChangeProcessor(t *testing.T) {
+// TestChange: where the thread may run does not change.
+func TestChange(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before, after unix.CPUSet
 	require.NoError(t, unix.SchedGetaffinity(0, &before))
 	for range 10 {
-		changeProcessor()
+		Change()
 		require.NoError(t, unix.SchedGetaffinity(0, &after))
 		require.Equal(t, before, after)
 	}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package processor
+
+// Change does nothing here.
+func Change() {}
