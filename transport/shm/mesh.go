@@ -80,7 +80,9 @@ func newMesh(cfg Config, src ConnSource, sys system) (*Mesh, error) {
 		return nil, err
 	}
 	m := &Mesh{cfg: cfg, src: src, sys: sys, pace: usualPace, peers: make([]*peer, cfg.Size), conns: map[*conn]struct{}{}}
-	m.pace.moves = processor.Roomy(len(cfg.Peers) + 1)
+	if m.pace.moves = processor.Roomy(len(cfg.Peers) + 1); !m.pace.moves {
+		m.pace = crowdedPace
+	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	for _, rank := range cfg.Peers {
 		if m.peers[rank] == nil {

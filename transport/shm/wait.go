@@ -28,7 +28,13 @@ type pacing struct {
 	moves bool
 }
 
-var usualPace = pacing{laps: 16, awake: 100 * time.Microsecond, yields: 4}
+var (
+	usualPace = pacing{laps: 16, awake: 100 * time.Microsecond, yields: 4}
+	// crowdedPace is for ranks that share processors: those who run when one gives
+	// way are the ranks it waits for, and to sleep and be woken takes several times
+	// as long as a turn of theirs.
+	crowdedPace = pacing{laps: 16, awake: time.Millisecond, yields: 128}
+)
 
 const (
 	lapTime = time.Microsecond // what one lap of watching takes
