@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -78,6 +79,38 @@ func TestSameBitsByDoubling(t *testing.T) {
 				require.Equal(t, results[0], results[rank], "%v, rank %d of %d", op, rank, size)
 			}
 		}
+	}
+}
+
+// TestSameBitsInOneRound: within a host the rounds of doubling become one, and
+// nobody can tell from the bits.
+func TestSameBitsInOneRound(t *testing.T) {
+	for _, size := range []int{2, 3, 4, 5, 7, 8, 9} {
+		t.Run(fmt.Sprintf("np=%d", size), func(t *testing.T) {
+			t.Parallel()
+			var results [][]byte
+			for _, w := range []world{tcpWorld(t, size, engine.Config{}), localWorld(t, size, engine.Config{}), shmWorld(t, size, engine.Config{})} {
+				for _, layout := range []string{"contiguous", "column"} {
+					got := make([][]byte, size)
+					w.must(t, func(rank int, c *engine.Comm) error {
+						p := layoutNamed(layout).place(t, dtype.Float16, []int64{5, 7})
+						rng := rand.New(rand.NewPCG(uint64(rank), 7))
+						for _, at := range p.at {
+							p.storage[at], p.storage[at+1] = byte(rng.Uint32()), byte(0x3c+rng.IntN(4)) // around 1
+						}
+						err := c.AllReduce(background, p.tensor, p.tensor, engine.Sum)
+						for _, at := range p.at {
+							got[rank] = append(got[rank], p.storage[at:at+2]...)
+						}
+						return err
+					})
+					results = append(results, got...)
+				}
+			}
+			for i := range results {
+				require.Equal(t, results[0], results[i], "result %d", i)
+			}
+		})
 	}
 }
 

@@ -40,17 +40,19 @@ func (c *Comm) AllReduce(ctx context.Context, dst, src strided.Tensor, op Op) er
 		if c.size == 1 {
 			return strided.Copy(dst, src)
 		}
-		if p.by == choose.Doubling {
-			return c.doublingAllReduce(o, dst, src, op)
+		switch {
+		case p.by != choose.Doubling:
+			return c.ringAllReduce(o, dst, src, op)
+		case p.oneRound:
+			return c.directAllReduce(o, dst, src, op)
 		}
-		return c.ringAllReduce(o, dst, src, op)
+		return c.doublingAllReduce(o, dst, src, op)
 	})
 }
 
 // allReduceBy is the algorithm for an all_reduce of tensors like t.
 func (c *Comm) allReduceBy(t strided.Tensor) choose.AllReduce {
-	bytes := t.Count() * int64(t.DType().Size())
-	chunk := int64(c.cfg.ChunkBytes)
+	bytes, chunk := bytesOf(t), int64(c.cfg.ChunkBytes)
 	switch {
 	case c.algorithm == choose.Auto:
 		return choose.Pick(bytes, chunk, choose.Hop, c.size)
@@ -59,6 +61,8 @@ func (c *Comm) allReduceBy(t strided.Tensor) choose.AllReduce {
 	}
 	return c.algorithm
 }
+
+func bytesOf(t strided.Tensor) int64 { return t.Count() * int64(t.DType().Size()) }
 
 // bind views both tensors of an all_reduce in the order of walk.
 func bind(walk strided.Walk, dst, src strided.Tensor) (in, out strided.View, err error) {

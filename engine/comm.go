@@ -23,6 +23,7 @@ type Comm struct {
 	rank, size int
 	order      []int           // the rank at each place of rings and trees; see byHost
 	place      int             // this rank's
+	oneHost    bool            // all ranks are on one host, and may share memory
 	steps      []doubling.Step // of recursive doubling, at this place
 	cfg        Config          // with its defaults filled in
 	algorithm  choose.AllReduce
@@ -38,6 +39,7 @@ type Comm struct {
 
 	turn    turn             // held by the collective in progress
 	header  transport.Header // scratch of the collective in progress
+	direct  direct           // the same
 	scratch []byte           // the same; see partial
 	out     []outLink
 	in      []*inLink
@@ -126,6 +128,7 @@ func newComm(rank, size int, cfg Config) *Comm {
 		closing: make(chan struct{}),
 		inbox:   mailbox{signal: make(chan struct{}, 1)},
 	}
+	c.direct = newDirect(size)
 	c.setOrder(inRankOrder(size))
 	c.algorithm, _ = choose.Parse(cfg.Algorithm) // resolve has checked it
 	c.member = agree.NewMember(func(payload []byte) { c.send(0, payload) })

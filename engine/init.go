@@ -34,6 +34,7 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 		return nil, namingRank(cfg.Rank, err)
 	}
 	c.setOrder(byHost(session.Table()))
+	c.oneHost = allShare(session.Table())
 	mesh, err := c.wires(ctx, session)
 	if err != nil {
 		ctl.Fail(&RankError{Rank: cfg.Rank, Doing: "init", Err: err})

@@ -29,6 +29,7 @@ func NewLocal(size int, cfg Config) ([]*Comm, error) {
 		hub.comms = append(hub.comms, newComm(rank, size, cfg))
 	}
 	for rank, c := range hub.comms {
+		c.oneHost = true
 		c.start(meshes[rank], &localControl{hub: hub, rank: rank}, nil)
 	}
 	return hub.comms, nil

@@ -16,6 +16,8 @@ type prepared struct {
 	call agree.Call
 	walk strided.Walk
 	by   choose.AllReduce
+	// oneRound: doubling's rounds are replaced by one.
+	oneRound bool
 }
 
 // preparedCalls is how many are remembered, a power of two.
@@ -33,6 +35,7 @@ func (c *Comm) prepareAllReduce(dst, src *strided.Tensor, op Op) (p *prepared, a
 		return nil, argument, err
 	}
 	p = &prepared{op: op, pair: strided.PairOf(*dst, *src), call: describeAllReduce(src, op), by: c.allReduceBy(*src)}
+	p.oneRound = c.oneHost && c.direct.fits(bytesOf(*src), c.cfg.ChunkBytes) && choose.OneRound(bytesOf(*src), choose.Hop, c.size)
 	if !c.cfg.LogicalOrder {
 		// Scattered writes cost more than scattered reads, so dst's order is the
 		// one to follow.

@@ -69,6 +69,18 @@ func (c *Comm) wires(ctx context.Context, session *bootstrap.Session) (transport
 	return mesh, nil
 }
 
+// allShare reports whether all ranks are on one host and can share memory, as far
+// as the table tells, so that all ranks give the same answer. Two that find out that
+// they cannot share after all are slower, and nothing else.
+func allShare(table *bootstrap.Table) bool {
+	for rank := range table.Peers {
+		if !canShare(table, rank) {
+			return false
+		}
+	}
+	return len(shm.Peers(table, 0)) == len(table.Peers)-1
+}
+
 func canShare(table *bootstrap.Table, rank int) bool {
 	info := table.Peers[rank].Info
 	return len(info) > 0 && info[0] == infoShm

@@ -65,6 +65,19 @@ func Pick(bytes, chunk, hop int64, size int) AllReduce {
 	return Ring
 }
 
+// MostDirect is the greatest world in which every rank may send to every other at
+// once.
+const MostDirect = 8
+
+// OneRound reports whether an all_reduce that Pick has given to Doubling is better
+// done in one round, in which every rank sends everything to every other: where a
+// message costs a sender next to nothing, as it does within a host, that replaces
+// doubling.Rounds hops by one, as long as n-1 messages of the size are no more than
+// a hop. The bits are the same.
+func OneRound(bytes, hop int64, size int) bool {
+	return size > 2 && size <= MostDirect && int64(size-1)*bytes <= hop
+}
+
 // Limit is the greatest number of bytes for which Pick picks Doubling, at most a
 // chunk.
 func Limit(chunk, hop int64, size int) int64 {

@@ -42,6 +42,20 @@ func TestPickFollowsTheModel(t *testing.T) {
 	require.Equal(t, Doubling, Pick(0, chunk, Hop, 1000))
 }
 
+func TestOneRound(t *testing.T) {
+	for _, c := range []struct {
+		bytes int64
+		size  int
+		want  bool
+	}{
+		{8, 2, false}, // is one round anyway
+		{0, 3, true}, {Hop / 2, 3, true}, {Hop/2 + 1, 3, false},
+		{Hop / 7, MostDirect, true}, {Hop/7 + 1, MostDirect, false}, {0, MostDirect + 1, false},
+	} {
+		require.Equal(t, c.want, OneRound(c.bytes, Hop, c.size), "%+v", c)
+	}
+}
+
 func TestParse(t *testing.T) {
 	for _, a := range []AllReduce{Auto, Ring, Doubling} {
 		got, ok := Parse(a.String())

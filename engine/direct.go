@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"github.com/monel-dev/monel/doubling"
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/choose"
+	"github.com/monel-dev/monel/strided"
+)
+
+// direct is what directAllReduce works with: every place's elements, then
+// intermediate results.
+type direct struct {
+	merges   []doubling.Merge
+	operands [][]byte
+}
+
+// newDirect prepares for a world of so many ranks; the zero value if that is too
+// many.
+func newDirect(size int) direct {
+	if size > choose.MostDirect {
+		return direct{}
+	}
+	return direct{merges: doubling.Merges(size), operands: make([][]byte, size+doubling.Levels(size))}
+}
+
+// fits reports whether a communicator's scratch, as large as a chunk, has room for
+// a rank's own elements and the intermediate results.
+func (d *direct) fits(bytes int64, chunk int) bool {
+	levels := len(d.operands) - len(d.merges) - 1
+	return len(d.merges) > 0 && bytes <= int64(chunk/(1+levels))
+}
+
+// directAllReduce runs one attempt in a single round: every rank sends all its
+// elements to every other and adds up what comes. They are added as by doubling,
+// so the bits are the same; nothing is written before the headers of all ranks
+// are seen.
+func (c *Comm) directAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
+	in, out, err := bind(o.Walk, dst, src)
+	if err != nil {
+		return err
+	}
+	count := in.Count()
+	n := int(count) * src.DType().Size()
+	room := c.partial()
+	own, there := in.Bytes(0, count)
+	if !there {
+		own, room = room[:n], room[n:]
+		in.Pack(own, 0, count)
+	}
+	// The nearest places first, so that not all begin with the same rank.
+	for k := 1; k < c.size; k++ {
+		to, err := c.sender(o, c.order[(c.place+k)%c.size])
+		if err != nil {
+			return err
+		}
+		slot, err := to.Acquire(o.Stop)
+		if err != nil {
+			return err
+		}
+		copy(slot[:n], own)
+		if err := c.commit(o, to, o.Walk, 0, n); err != nil {
+			return err
+		}
+	}
+	have := c.direct.operands
+	have[c.place] = own
+	for place, rank := range c.order {
+		if place == c.place {
+			continue
+		}
+		from, err := c.receiver(o, rank)
+		if err != nil {
+			return err
+		}
+		if _, have[place], err = c.expect(o, from, 0, n, true); err != nil {
+			return err
+		}
+	}
+	for i := c.size; i < len(have); i++ {
+		have[i], room = room[:n], room[n:]
+	}
+	last := c.direct.merges[len(c.direct.merges)-1]
+	for _, m := range c.direct.merges[:len(c.direct.merges)-1] {
+		strided.Reduce(op, in.DType(), have[m.Out], have[m.Left], have[m.Right], count)
+	}
+	result, inDst := out.Bytes(0, count)
+	if !inDst {
+		result = have[last.Out]
+	}
+	strided.ReduceLast(op, in.DType(), result, have[last.Left], have[last.Right], count, c.size)
+	if !inDst {
+		out.Unpack(result, 0, count)
+	}
+	for place, rank := range c.order {
+		if place != c.place {
+			c.in[rank].r.Release()
+		}
+	}
+	clear(have) // the tensor is the caller's again
+	return nil
+}
