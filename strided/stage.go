@@ -105,8 +105,11 @@ func (j *job) stage(lo, hi, bytes int64) {
 	if hi-lo <= bytes/p.es {
 		room = hi // one piece
 	}
-	tile := j.scratch
 	for at := lo; at < hi; {
+		tile := j.scratch
+		if j.do == reduceInto && j.out != j.in { // the result's place is the tile
+			tile = unsafe.Add(j.out, (at-j.lo)*p.es)
+		}
 		end := min(hi, (at/room+1)*room) // pieces begin with rows
 		if j.readsMemory() {
 			k := job{do: pack, plan: p, mem: j.mem, lo: at, out: tile}
