@@ -13,8 +13,10 @@ type reduction struct {
 	size    int    // of an element, in bytes
 	unroll  int    // vectors per turn of the main loop
 	divisor string // Go type of the divisor, for averages
-	// ahead: the main loop asks for b ahead of time. Arithmetic that takes many
-	// instructions fills the processor's window before the next line's load is in it.
+	// ahead: the main loop asks for operands ahead of time. Arithmetic that takes
+	// many instructions fills the processor's window before the next line's load is
+	// in it. Of elements of a byte, which take the most, only for b: a, mostly a
+	// slot, is nearer than a tensor, and its lines are in time by themselves.
 	ahead bool
 	start starter
 }
@@ -32,7 +34,7 @@ func (r reduction) emit(m *machine) {
 	}
 	m.function(r.name, signature+")", reduceDoc)
 	l := &loop{
-		machine: m, unroll: r.unroll, ahead: r.ahead,
+		machine: m, unroll: r.unroll, ahead: r.ahead, slow: r.size == 1,
 		out1: m.Load(m.Param("out1"), m.GP64()), out2: m.Load(m.Param("out2"), m.GP64()),
 		a: m.Load(m.Param("a"), m.GP64()), b: m.Load(m.Param("b"), m.GP64()),
 		n: m.Load(m.Param("n"), m.GP64()),
@@ -63,14 +65,14 @@ func (m *machine) broadcastParam(name, goType string) vec {
 	return v
 }
 
-// aheadBytes is how far ahead of its use b, the operand that comes from a tensor,
-// is asked for: a page, where the processor's own prefetchers stop.
+// aheadBytes is how far ahead of their use operands are asked for: a page, where
+// the processor's own prefetchers stop.
 const aheadBytes = 4096
 
 type loop struct {
 	*machine
 	unroll              int
-	ahead               bool
+	ahead, slow         bool
 	out1, out2, a, b, n reg.Register
 	step                step
 	tail                operand.Mem // holds the last vector's result
@@ -119,6 +121,9 @@ func (l *loop) body(prefix string, i, left reg.Register, outs ...reg.Register) {
 	step := func(count int) {
 		if count > 1 && l.ahead {
 			for k := 0; k < count*l.width; k += lineBytes {
+				if !l.slow {
+					m.PREFETCHT0(at(l.a, i, aheadBytes+k))
+				}
 				m.PREFETCHT0(at(l.b, i, aheadBytes+k))
 			}
 		}

@@ -749,6 +749,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(DX)(DI*1)
 	PREFETCHT0  4096(BX)(DI*1)
 	VCVTPH2PS   (DX)(DI*1), Y3
 	VCVTPH2PS   16(DX)(DI*1), Y4
@@ -819,6 +820,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(DX)(DI*1)
 	PREFETCHT0  4096(BX)(DI*1)
 	VCVTPH2PS   (DX)(DI*1), Y3
 	VCVTPH2PS   16(DX)(DI*1), Y4
@@ -1531,6 +1533,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y6
 	VMOVDQU    (BX)(DI*1), Y7
@@ -1628,6 +1631,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y6
 	VMOVDQU    (BX)(DI*1), Y7
@@ -3941,6 +3945,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(DX)(DI*1)
 	PREFETCHT0  4096(BX)(DI*1)
 	VCVTPH2PS   (DX)(DI*1), Y3
 	VCVTPH2PS   16(DX)(DI*1), Y4
@@ -4011,6 +4016,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(DX)(DI*1)
 	PREFETCHT0  4096(BX)(DI*1)
 	VCVTPH2PS   (DX)(DI*1), Y3
 	VCVTPH2PS   16(DX)(DI*1), Y4
@@ -4723,6 +4729,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y6
 	VMOVDQU    (BX)(DI*1), Y7
@@ -4820,6 +4827,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y6
 	VMOVDQU    (BX)(DI*1), Y7
@@ -7782,6 +7790,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y3
 	VMOVDQU    (BX)(DI*1), Y4
@@ -7870,6 +7879,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y3
 	VMOVDQU    (BX)(DI*1), Y4
@@ -8695,6 +8705,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y3
 	VMOVDQU    (BX)(DI*1), Y4
@@ -8783,6 +8794,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y3
 	VMOVDQU    (BX)(DI*1), Y4
@@ -11125,6 +11137,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y3
 	VMOVDQU    (BX)(DI*1), Y4
@@ -11213,6 +11226,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y3
 	VMOVDQU    (BX)(DI*1), Y4
@@ -12038,6 +12052,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y3
 	VMOVDQU    (BX)(DI*1), Y4
@@ -12126,6 +12141,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y3
 	VMOVDQU    (BX)(DI*1), Y4
