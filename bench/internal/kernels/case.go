@@ -93,7 +93,7 @@ func shapes() []Shape {
 		return func(es int64) layouts.Spec { return layouts.New(name, 0, bytes/es) }
 	}
 	window := func(run int64) func(int64) layouts.Spec {
-		return func(es int64) layouts.Spec { return layouts.Window(64*mib/run, run/es, 2*run/es) }
+		return func(es int64) layouts.Spec { return layouts.Window(32*mib/run, run/es, 2*run/es) }
 	}
 	return []Shape{
 		{"contiguous_8M", true, false, named(layouts.Contiguous, 8*mib)},
@@ -103,8 +103,8 @@ func shapes() []Shape {
 		{"NCHW_to_channels_last", false, false, shaped([]int64{4, 128, 128, 64}, 0, 3, 1, 2)},
 		{"slice_runs_256B", false, false, window(256)},
 		{"slice_runs_64B", false, false, window(64)},
-		{"column_64M", false, false, named(layouts.Column, 64*mib)},
-		{"reverse_64M", false, false, named(layouts.Reverse, 64*mib)},
+		{"column_32M", false, false, named(layouts.Column, 32*mib)},
+		{"reverse_32M", false, false, named(layouts.Reverse, 32*mib)},
 	}
 }
 
