@@ -110,14 +110,16 @@ func torchPacks(torch *yardstick.Torch) []kernels.Yardstick {
 	cases := map[string]string{
 		"transpose_4096x4096": "transpose", "channels_last_to_NCHW": "nhwc_to_nchw", "NCHW_to_channels_last": "nchw_to_nhwc",
 	}
+	sizes := map[int]dtype.DType{2: dtype.Float16, 4: dtype.Float32} // moves do not look further
 	const calls = 3
 	pack := func(copies bool) func(kernels.Case) (float64, bool, error) {
 		return func(c kernels.Case) (float64, bool, error) {
 			name, known := cases[c.Shape.Name]
-			if !known || c.DType != dtype.Float32 && c.DType != dtype.Float16 {
+			dt, sized := sizes[c.DType.Size()]
+			if !known || !sized {
 				return 0, false, nil
 			}
-			contiguous, copied, err := torch.Time(name, c.DType, calls)
+			contiguous, copied, err := torch.Time(name, dt, calls)
 			if copies {
 				contiguous = copied
 			}

@@ -43,6 +43,7 @@ type job struct {
 	total   int64 // bytes of the whole move, 0 for one within the cache
 	// scratch and scratchOther are two buffers of equal size.
 	scratch, scratchOther unsafe.Pointer
+	room                  int64 // bytes of each for tiles
 }
 
 // visit does the job for the elements [lo,hi), lo < hi; as far as possible by

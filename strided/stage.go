@@ -49,9 +49,14 @@ func (j *job) visitWithScratch(lo, hi int64) {
 		j.scratch, j.scratchOther = unsafe.Pointer(&x.tile), unsafe.Pointer(&x.other)
 		j.stage(lo, hi, largeBytes)
 		largeScratches.Put(x)
+	case j.plan.isNarrow():
+		x := largeScratches.Get().(*largeScratch)
+		j.scratch, j.scratchOther, j.room = unsafe.Pointer(&x.tile), unsafe.Pointer(&x.other), largeBytes
+		j.visit(lo, hi)
+		largeScratches.Put(x)
 	default:
 		x := scratches.Get().(*scratch)
-		j.scratch, j.scratchOther = unsafe.Pointer(&x.tile), unsafe.Pointer(&x.other)
+		j.scratch, j.scratchOther, j.room = unsafe.Pointer(&x.tile), unsafe.Pointer(&x.other), scratchBytes
 		j.visit(lo, hi)
 		scratches.Put(x)
 	}
@@ -94,6 +99,15 @@ func (p *plan) isFine() bool {
 	return rows*p.pitch*p.es <= scratchBytes
 }
 
+// isNarrow reports whether tiles that fit a scratch would have rows too short for
+// kernel calls of their own.
+func (p *plan) isNarrow() bool {
+	if p.units != nil {
+		p = p.units
+	}
+	return p.byColumns && scratchBytes/p.bandRows() < directBytes
+}
+
 // stage takes the elements [lo,hi) through a scratch of so many bytes in their
 // own order.
 func (j *job) stage(lo, hi, bytes int64) {
@@ -105,8 +119,12 @@ func (j *job) stage(lo, hi, bytes int64) {
 	if hi-lo <= bytes/p.es {
 		room = hi // one piece
 	}
-	tile := j.scratch
 	for at := lo; at < hi; {
+		tile := j.scratch
+		if bytes == largeBytes && j.do == reduceInto && j.out != j.in {
+			// The result's place is the tile, one buffer less for the second-level cache.
+			tile = unsafe.Add(j.out, (at-j.lo)*p.es)
+		}
 		end := min(hi, (at/room+1)*room) // pieces begin with rows
 		if j.readsMemory() {
 			k := job{do: pack, plan: p, mem: j.mem, lo: at, out: tile}
@@ -138,7 +156,7 @@ func (j *job) written() unsafe.Pointer {
 // tiles cuts a rectangle into tiles that fit the scratch.
 func (j *job) tiles(offset, e, rows, cols int64) {
 	p := j.plan
-	tileRows, tileCols := p.tile(rows, cols)
+	tileRows, tileCols := p.tile(rows, cols, j.room)
 	for r := int64(0); r < rows; r += tileRows {
 		for c := int64(0); c < cols; c += tileCols {
 			j.tile(offset+r*p.rowStride()+c*p.colStride(), e+r*p.pitch+c, min(tileRows, rows-r), min(tileCols, cols-c))

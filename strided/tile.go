@@ -37,9 +37,9 @@ const (
 )
 
 // tile is the shape of the tiles that a rectangle is cut into to go through a
-// scratch buffer.
-func (p *plan) tile(rows, cols int64) (tileRows, tileCols int64) {
-	room := scratchBytes / p.es
+// scratch buffer of so many bytes.
+func (p *plan) tile(rows, cols, bytes int64) (tileRows, tileCols int64) {
+	room := bytes / p.es
 	if !p.byColumns {
 		tileCols = min(cols, room)
 		return min(rows, room/tileCols), tileCols

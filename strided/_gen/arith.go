@@ -56,7 +56,7 @@ func mulInt64(m *machine) func(x, y vec) vec {
 }
 
 // chooseBits takes the bits of yes where sel has ones and those of no elsewhere.
-// sel's bytes are all ones or zero.
+// Unless vectors are wide, sel's bytes are all ones or zero.
 func (m *machine) chooseBits(sel, yes, no vec) vec {
 	r := m.vec()
 	if m.wide() {

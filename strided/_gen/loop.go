@@ -13,7 +13,12 @@ type reduction struct {
 	size    int    // of an element, in bytes
 	unroll  int    // vectors per turn of the main loop
 	divisor string // Go type of the divisor, for averages
-	start   starter
+	// ahead: the main loop asks for operands ahead of time. Arithmetic that takes
+	// many instructions fills the processor's window before the next line's load is
+	// in it. Of elements of a byte, which take the most, only for b: a, mostly a
+	// slot, is nearer than a tensor, and its lines are in time by themselves.
+	ahead bool
+	start starter
 }
 
 const reduceDoc = "stores its result for n elements of a and b in out1 and, unless that is nil, in out2."
@@ -29,7 +34,7 @@ func (r reduction) emit(m *machine) {
 	}
 	m.function(r.name, signature+")", reduceDoc)
 	l := &loop{
-		machine: m, unroll: r.unroll,
+		machine: m, unroll: r.unroll, ahead: r.ahead, slow: r.size == 1,
 		out1: m.Load(m.Param("out1"), m.GP64()), out2: m.Load(m.Param("out2"), m.GP64()),
 		a: m.Load(m.Param("a"), m.GP64()), b: m.Load(m.Param("b"), m.GP64()),
 		n: m.Load(m.Param("n"), m.GP64()),
@@ -60,9 +65,14 @@ func (m *machine) broadcastParam(name, goType string) vec {
 	return v
 }
 
+// aheadBytes is how far ahead of their use operands are asked for: a page, where
+// the processor's own prefetchers stop.
+const aheadBytes = 4096
+
 type loop struct {
 	*machine
 	unroll              int
+	ahead, slow         bool
 	out1, out2, a, b, n reg.Register
 	step                step
 	tail                operand.Mem // holds the last vector's result
@@ -109,6 +119,14 @@ func (l *loop) emit() {
 func (l *loop) body(prefix string, i, left reg.Register, outs ...reg.Register) {
 	m := l.machine
 	step := func(count int) {
+		if count > 1 && l.ahead {
+			for k := 0; k < count*l.width; k += lineBytes {
+				if !l.slow {
+					m.PREFETCHT0(at(l.a, i, aheadBytes+k))
+				}
+				m.PREFETCHT0(at(l.b, i, aheadBytes+k))
+			}
+		}
 		var x, y []source
 		for k := range count {
 			x = append(x, m.fromMemory(at(l.a, i, k*l.width)))

@@ -30,26 +30,32 @@ func float16(m *machine, f binary32) step {
 // bfloat16 works on even and odd elements apart, because a shift or a mask
 // widens them, and rounds to nearest even with integers: adding 0x7fff plus the
 // lowest bit kept carries into the upper half exactly when it must, into
-// infinity if need be.
+// infinity if need be. A NaN comes of operands, or of an instruction's default,
+// whose lower halves are zero, so rounding leaves it a NaN, to be made canonical
+// with its neighbours once the halves are together.
 func bfloat16(m *machine, f binary32) step {
 	high, bias, one := m.const32(0xffff0000), m.const32(0x7fff), m.const32(1)
-	nan := m.const16(0x7fc0)
+	magnitude, inf, nan := m.const16(0x7fff), m.const16(0x7f80), m.const16(0x7fc0)
+	var lowestKept vec
+	if m.wide() {
+		lowestKept = m.const32(1 << 16)
+	}
 	round := func(r vec) vec {
+		biased := m.do2(m.VPADDD, r, bias)
+		if m.wide() {
+			odd := m.K()
+			m.VPTESTMD(lowestKept, r, odd)
+			m.VPADDD(one, biased, odd, biased)
+			return biased
+		}
 		lowest := m.and(m.shift(m.VPSRLD, 16, r), one)
-		return m.do2(m.VPADDD, lowest, m.do2(m.VPADDD, r, bias))
+		return m.do2(m.VPADDD, lowest, biased)
 	}
 	return onVectors(func(x, y vec) vec {
 		odd := f(m, m.and(x, high), m.and(y, high))
 		even := f(m, m.shift(m.VPSLLD, 16, x), m.shift(m.VPSLLD, 16, y))
-		oddNaN, evenNaN := m.compareFloat(32, unordered, odd, odd), m.compareFloat(32, unordered, even, even)
 		r := m.oddWords(high, round(odd), m.shift(m.VPSRLD, 16, round(even)))
-		if m.wide() {
-			// A mask of 32-bit lanes covers both words, so merge in float32.
-			isNaN := m.oddWords(high, m.ones(32, oddNaN), m.ones(32, evenNaN))
-			return m.chooseBits(isNaN, nan, r)
-		}
-		isNaN := m.oddWords(high, oddNaN.(vec), evenNaN.(vec))
-		return m.choose(16, isNaN, nan, r)
+		return m.choose(16, m.greater(16, m.and(r, magnitude), inf), nan, r)
 	})
 }
 

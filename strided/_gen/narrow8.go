@@ -45,6 +45,7 @@ func (t float8) combine(m *machine, f binary32, sticky bool) step {
 	high, signs, nan := m.const16(0xff00), m.const8(0x80), m.const8(0x7f)
 	split, narrow, round := t.words(m, high), t.narrow(m, sticky), t.round(m)
 	isNaN := t.isNaN(m, high)
+	largest, rest := m.spilled16(t.largest*0x0101), nan
 	halves := func(x, y source) vec {
 		xl, xh := x.widen16()
 		yl, yh := y.widen16()
@@ -55,9 +56,15 @@ func (t float8) combine(m *machine, f binary32, sticky bool) step {
 		if t.fraction == 7 {
 			roundOdd = m.do2(m.VPADDW, roundOdd, roundOdd)
 		}
-		magnitude := m.chooseBits(high, roundOdd, m.shift(m.VPSRLW, t.fraction, roundEven))
-		sign := m.and(signs, m.chooseBits(high, odd, m.shift(m.VPSRLW, 8, even)))
-		return m.choose(8, isNaN(x, y, odd, even), nan, m.or(magnitude, sign))
+		r := m.chooseBits(high, roundOdd, m.shift(m.VPSRLW, t.fraction, roundEven))
+		var sign vec
+		if t.fraction == 7 { // the signs were shifted out
+			sign = m.chooseBits(high, odd, m.shift(m.VPSRLW, 8, even))
+		} else {
+			sign, r = r, m.and(r, rest)
+		}
+		r = m.do2(m.VPMINUB, largest, r)
+		return m.choose(8, isNaN(x, y, odd, even), nan, m.withSign(signs, sign, r))
 	}
 	// One dependency chain is long enough to fill a processor's scheduler, so each
 	// stage is emitted for all vectors before the next stage begins.
@@ -113,16 +120,33 @@ func (t float8) narrow(m *machine, sticky bool) func(lo, hi vec) vec {
 }
 
 // round rounds the magnitude of a float16 to nearest even, as far as this type's
-// fraction goes, and saturates. Bits below the fraction are left undefined.
+// fraction goes. Bits below the fraction are left undefined, and so is the sign
+// of a NaN.
 func (t float8) round(m *machine) func(x vec) vec {
-	magnitude, one := m.spilled16(0x7fff), m.spilled16(1)
 	bias := m.spilled16(1<<(t.fraction-1) - 1)
-	largest := m.spilled16(t.largest<<t.fraction | (1<<t.fraction - 1))
+	if m.wide() {
+		one, kept := m.const16(1), m.const16(1<<t.fraction)
+		return func(x vec) vec {
+			r, odd := m.do2(m.VPADDW, bias, x), m.K()
+			m.VPTESTMW(kept, x, odd)
+			m.VPADDW(one, r, odd, r)
+			return r
+		}
+	}
+	one := m.spilled16(1)
 	return func(x vec) vec {
 		lowest := m.and(one, m.shift(m.VPSRLW, t.fraction, x))
-		biased := m.do2(m.VPADDW, bias, m.and(magnitude, x))
-		return m.do2(m.VPMINSW, largest, m.do2(m.VPADDW, lowest, biased))
+		return m.do2(m.VPADDW, lowest, m.do2(m.VPADDW, bias, x))
 	}
+}
+
+// withSign takes the bits of signs from sign, the others, which are its only
+// ones, from magnitude.
+func (m *machine) withSign(signs, sign, magnitude vec) vec {
+	if m.wide() {
+		return m.chooseBits(signs, sign, magnitude)
+	}
+	return m.or(magnitude, m.and(signs, sign))
 }
 
 // isNaN finds the bytes of the result that are NaN: those whose float16 is, or,

@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // A starter emits what precedes a loop and returns the loop's step. divisor is
 // nil but for averages.
 type starter func(m *machine, divisor vec) step
@@ -18,6 +20,9 @@ func narrow(kind func(*machine, binary32) step, f binary32) starter {
 func average(kind func(*machine, binary32) step) starter {
 	return func(m *machine, divisor vec) step { return kind(m, avg32(divisor)) }
 }
+
+// narrowTypes are widened for arithmetic.
+var narrowTypes = []string{"Float16", "BFloat16", "Float8E4M3", "Float8E5M2"}
 
 // kernelFor names the function for an operator and a list of element types, all
 // spelled as the constants of package dtype.
@@ -98,6 +103,7 @@ func reductions(m *machine) []kernelFor {
 	}
 	for i := range kernels {
 		k := &kernels[i]
+		k.ahead = slices.Contains(narrowTypes, k.dtypes[0])
 		k.name = tierName(m.width) + k.op + k.dtypes[0]
 		k.emit(m)
 	}

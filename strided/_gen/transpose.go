@@ -74,7 +74,10 @@ func transpose(m *machine, size int) {
 func (t *transposer) spilling() bool { return t.k == 16 && !t.wide() }
 
 // loop goes over all columns, a group at a time. fetch asks for lines of the
-// destination, too, before they are stored to.
+// destination, too, before they are stored to: those of the next line of the
+// columns, and after the last one those of the next group. It must not ask for
+// what follows the destination, which may be memory that was never touched: each
+// such request costs a walk through the page tables that leads nowhere.
 func (t *transposer) loop(label string, store func(vec, operand.Op), fetch bool) {
 	m := t.machine
 	m.Label(label)
@@ -84,15 +87,18 @@ func (t *transposer) loop(label string, store func(vec, operand.Op), fetch bool)
 	m.Load(m.Param("lines"), lines)
 	m.Label(label + "Line")
 	next, from := m.GP64(), m.GP64()
-	m.MOVQ(line, from)
 	m.LEAQ(operand.Mem{Base: line, Index: t.groupStep, Scale: 1}, next)
 	t.walk(next, t.columnStep, t.group, func(_ int, at operand.Mem) { m.PREFETCHT0(at) })
 	if fetch {
 		m.MOVQ(t.rowStep, next)
 		m.IMUL3Q(operand.I32(t.group), next, next)
 		m.ADDQ(dest, next)
+		m.LEAQ(operand.Mem{Base: t.dst, Disp: lineBytes}, from)
+		m.CMPQ(lines, operand.I32(1))
+		m.CMOVQEQ(from, next)
 		t.walk(next, t.rowStep, t.group, func(_ int, at operand.Mem) { m.PREFETCHT0(at) })
 	}
+	m.MOVQ(line, from)
 	t.walk(from, t.columnStep, t.group, func(i int, at operand.Mem) {
 		for part := 0; part < lineBytes; part += m.width {
 			m.store(m.load(at.Offset(part)), operand.Mem{Base: t.buffer, Disp: i*lineBytes + part})

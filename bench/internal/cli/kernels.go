@@ -37,7 +37,8 @@ const kernelsHead = `Measure what the data path does to memory, on one core.
 
   bench kernels [flags]
 
-Each row is a kernel on a layout, with copies of as many bytes measured in turns:
+The types measured by default have every element size and every class of
+arithmetic; all of them take three times as long. Each row is a kernel on a layout, with copies of as many bytes measured in turns:
 GB/s, read and written, and the median ratio of the rates. Rows are verified
 element by element first.
 
@@ -51,20 +52,26 @@ func KernelsUsage() string {
 }
 
 func kernelsFlags() (*KernelsConfig, *pflag.FlagSet, *kernelsLine) {
-	c, l := &KernelsConfig{}, &kernelsLine{chunk: 256 << 10, ops: opList{dtype.Sum}, dtypes: dtype.All()}
+	c, l := &KernelsConfig{}, &kernelsLine{chunk: 256 << 10, ops: opList{dtype.Sum}, dtypes: usualDTypes()}
 	f := pflag.NewFlagSet("bench kernels", pflag.ContinueOnError)
 	f.SortFlags = false
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
-	f.VarP(&l.dtypes, "datatype", "d", "element `type`: "+join(dtype.All())+", or all")
+	f.VarP(&l.dtypes, "datatype", "d", "element `types`, separated by commas: "+join(dtype.All())+", or all")
 	f.VarP(&l.ops, "op", "o", "reduction `operator`: "+join(dtype.Ops())+", or all")
 	f.StringVar(&l.filter, "filter", "", "only rows whose name, kernel/type/op/layout/chunk, matches `RE`")
 	f.Var(&l.chunk, "chunk", "`bytes` moved at a time in the rows that move chunks")
-	f.IntVar(&c.Rounds, "rounds", 9, "`times` that a row and its copies are measured in turns")
-	f.DurationVar(&c.Time, "time", 10*time.Millisecond, "least `duration` of each measurement")
+	f.IntVar(&c.Rounds, "rounds", 5, "`times` that a row and its copies are measured in turns")
+	f.DurationVar(&c.Time, "time", 5*time.Millisecond, "least `duration` of each measurement")
 	f.StringSliceVar(&l.peers, "peers", nil, "also measure `these`: gcc (its loops for contiguous sums), torch (contiguous of PyTorch)")
 	f.StringVar(&c.JSON, "json", "", "write one object per row to `FILE`; - is standard output")
 	return c, f, l
+}
+
+// usualDTypes are types of every element size and class of arithmetic: integers
+// of one size all add as fast as each other, and as memory allows.
+func usualDTypes() dtypeList {
+	return dtypeList{dtype.Int8, dtype.Float16, dtype.Float32, dtype.Float64, dtype.BFloat16, dtype.Float8E4M3}
 }
 
 type kernelsLine struct {

@@ -12,7 +12,11 @@ import (
 func TestParseKernels(t *testing.T) {
 	c, err := ParseKernels(nil)
 	require.NoError(t, err)
-	require.Equal(t, dtype.All(), c.DTypes)
+	sizes := map[int]bool{}
+	for _, dt := range c.DTypes {
+		sizes[dt.Size()] = true
+	}
+	require.Len(t, sizes, 4, "every element size")
 	require.Equal(t, []dtype.Op{dtype.Sum}, c.Ops)
 	require.True(t, c.Filter.MatchString("anything"))
 
@@ -27,7 +31,14 @@ func TestParseKernels(t *testing.T) {
 	require.Equal(t, []Peer{GCC, Torch}, c.Peers)
 	require.Equal(t, "-", c.JSON)
 
-	for _, bad := range [][]string{{"--filter", "("}, {"--peers", "numpy"}, {"--rounds", "0"}, {"--chunk", "100"}, {"all_reduce"}, {"-d", "int3"}} {
+	c, err = ParseKernels([]string{"-d", "all"})
+	require.NoError(t, err)
+	require.Equal(t, dtype.All(), c.DTypes)
+	c, err = ParseKernels([]string{"-d", "bf16,int8"})
+	require.NoError(t, err)
+	require.Equal(t, []dtype.DType{dtype.BFloat16, dtype.Int8}, c.DTypes)
+
+	for _, bad := range [][]string{{"--filter", "("}, {"--peers", "numpy"}, {"--rounds", "0"}, {"--chunk", "100"}, {"all_reduce"}, {"-d", "int3"}, {"-d", "half,int3"}, {"-d", "half,fp16"}, {"-d", ""}} {
 		_, err := ParseKernels(bad)
 		require.Error(t, err, "%v", bad)
 	}

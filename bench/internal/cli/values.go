@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,7 @@ var otherNames = map[string]dtype.DType{
 	"fp8_e5m2": dtype.Float8E5M2, "float8_e5m2": dtype.Float8E5M2,
 }
 
+// dtypeList is one or several element types, separated by commas, or all.
 type dtypeList []dtype.DType
 
 func (l *dtypeList) Set(s string) error {
@@ -34,17 +36,24 @@ func (l *dtypeList) Set(s string) error {
 		*l = dtype.All()
 		return nil
 	}
-	for _, dt := range dtype.All() {
-		if dt.String() == s {
-			*l = dtypeList{dt}
-			return nil
+	var list dtypeList
+	for name := range strings.SplitSeq(s, ",") {
+		dt, ok := otherNames[name]
+		for _, known := range dtype.All() {
+			if known.String() == name {
+				dt, ok = known, true
+			}
 		}
+		switch {
+		case !ok:
+			return fmt.Errorf("%q is not an element type: want one of %s, several separated by commas, or all", name, join(dtype.All()))
+		case slices.Contains(list, dt):
+			return fmt.Errorf("%q names %v twice", s, dt)
+		}
+		list = append(list, dt)
 	}
-	if dt, ok := otherNames[s]; ok {
-		*l = dtypeList{dt}
-		return nil
-	}
-	return fmt.Errorf("%q is not an element type: want one of %s, or all", s, join(dtype.All()))
+	*l = list
+	return nil
 }
 
 func (l *dtypeList) String() string { return join(*l) }

@@ -18,10 +18,10 @@ func small() []Shape {
 		return func(int64) layouts.Spec { return layouts.InOrder(shape, order) }
 	}
 	return []Shape{
-		{"contiguous", true, order([]int64{4000}, 0)},
-		{"transpose", false, order([]int64{60, 70}, 1, 0)},
-		{"window", false, func(int64) layouts.Spec { return layouts.Window(50, 16, 24) }},
-		{"column", false, func(int64) layouts.Spec { return layouts.New(layouts.Column, 0, 3000) }},
+		{"contiguous", true, false, order([]int64{4000}, 0)},
+		{"transpose", false, false, order([]int64{60, 70}, 1, 0)},
+		{"window", false, false, func(int64) layouts.Spec { return layouts.Window(50, 16, 24) }},
+		{"column", false, false, func(int64) layouts.Spec { return layouts.New(layouts.Column, 0, 3000) }},
 	}
 }
 
@@ -90,6 +90,9 @@ func TestCases(t *testing.T) {
 		seen[c.Name()] = true
 		require.Zero(t, c.Bytes()%int64(c.DType.Size()))
 	}
+	require.True(t, seen["pack/int32/transpose_4096x4096/whole"])
+	require.False(t, seen["pack/float/transpose_4096x4096/whole"], "int32 stands for it")
+	require.True(t, seen["reduce_into/float/sum/transpose_4096x4096/whole"])
 	require.NotEmpty(t, seen)
 }
 

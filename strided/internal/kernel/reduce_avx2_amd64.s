@@ -703,7 +703,7 @@ smallOut1:
 	RET
 
 // func avx2SumFloat16(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV, F16C
+// Requires: AVX, AVX2, CMOV, F16C, MMX+
 TEXT ·avx2SumFloat16(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -749,6 +749,8 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(DX)(DI*1)
+	PREFETCHT0  4096(BX)(DI*1)
 	VCVTPH2PS   (DX)(DI*1), Y3
 	VCVTPH2PS   16(DX)(DI*1), Y4
 	VCVTPH2PS   (BX)(DI*1), Y5
@@ -818,6 +820,8 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(DX)(DI*1)
+	PREFETCHT0  4096(BX)(DI*1)
 	VCVTPH2PS   (DX)(DI*1), Y3
 	VCVTPH2PS   16(DX)(DI*1), Y4
 	VCVTPH2PS   (BX)(DI*1), Y5
@@ -1465,7 +1469,7 @@ smallOut1:
 	RET
 
 // func avx2SumBFloat16(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·avx2SumBFloat16(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -1484,36 +1488,41 @@ TEXT ·avx2SumBFloat16(SB), NOSPLIT, $96-40
 	MOVQ         $0x0000000100000001, DI
 	VMOVQ        DI, X2
 	VPBROADCASTQ X2, Y2
-	MOVQ         $0x7fc07fc07fc07fc0, DI
+	MOVQ         $0x7fff7fff7fff7fff, DI
 	VMOVQ        DI, X3
 	VPBROADCASTQ X3, Y3
+	MOVQ         $0x7f807f807f807f80, DI
+	VMOVQ        DI, X4
+	VPBROADCASTQ X4, Y4
+	MOVQ         $0x7fc07fc07fc07fc0, DI
+	VMOVQ        DI, X5
+	VPBROADCASTQ X5, Y5
 	CMPQ         SI, $+32
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
-	VMOVDQU      -32(DX)(SI*1), Y4
-	VMOVDQU      -32(BX)(SI*1), Y5
-	VPAND        Y4, Y0, Y6
-	VPAND        Y5, Y0, Y7
+	VMOVDQU      -32(DX)(SI*1), Y6
+	VMOVDQU      -32(BX)(SI*1), Y7
+	VPAND        Y6, Y0, Y8
+	VPAND        Y7, Y0, Y9
+	VADDPS       Y9, Y8, Y8
+	VPSLLD       $0x10, Y6, Y6
+	VPSLLD       $0x10, Y7, Y7
 	VADDPS       Y7, Y6, Y6
-	VPSLLD       $0x10, Y4, Y4
-	VPSLLD       $0x10, Y5, Y5
-	VADDPS       Y5, Y4, Y4
-	VCMPPS       $0x03, Y6, Y6, Y5
-	VCMPPS       $0x03, Y4, Y4, Y7
-	VPSRLD       $0x10, Y6, Y8
+	VPADDD       Y8, Y1, Y7
+	VPSRLD       $0x10, Y8, Y8
 	VPAND        Y8, Y2, Y8
-	VPADDD       Y6, Y1, Y6
-	VPADDD       Y8, Y6, Y6
-	VPSRLD       $0x10, Y4, Y8
-	VPAND        Y8, Y2, Y8
-	VPADDD       Y4, Y1, Y4
-	VPADDD       Y8, Y4, Y4
-	VPSRLD       $0x10, Y4, Y4
-	VPBLENDW     $0xaa, Y6, Y4, Y4
-	VPBLENDW     $0xaa, Y5, Y7, Y5
-	VPBLENDVB    Y5, Y3, Y4, Y4
-	VMOVDQU      Y4, (SP)
+	VPADDD       Y8, Y7, Y7
+	VPADDD       Y6, Y1, Y8
+	VPSRLD       $0x10, Y6, Y6
+	VPAND        Y6, Y2, Y6
+	VPADDD       Y6, Y8, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPBLENDW     $0xaa, Y7, Y6, Y6
+	VPAND        Y6, Y3, Y7
+	VPCMPGTW     Y4, Y7, Y7
+	VPBLENDVB    Y7, Y5, Y6, Y6
+	VMOVDQU      Y6, (SP)
 
 whole:
 	XORQ  DI, DI
@@ -1524,85 +1533,84 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPAND     Y4, Y0, Y6
-	VPAND     Y5, Y0, Y7
-	VADDPS    Y7, Y6, Y6
-	VPSLLD    $0x10, Y4, Y4
-	VPSLLD    $0x10, Y5, Y5
-	VADDPS    Y5, Y4, Y4
-	VCMPPS    $0x03, Y6, Y6, Y5
-	VCMPPS    $0x03, Y4, Y4, Y7
-	VPSRLD    $0x10, Y6, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y6, Y1, Y6
-	VPADDD    Y8, Y6, Y6
-	VPSRLD    $0x10, Y4, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y4, Y1, Y4
-	VPADDD    Y8, Y4, Y4
-	VPSRLD    $0x10, Y4, Y4
-	VPBLENDW  $0xaa, Y6, Y4, Y4
-	VPBLENDW  $0xaa, Y5, Y7, Y5
-	VPBLENDVB Y5, Y3, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPAND     Y5, Y0, Y7
-	VPAND     Y6, Y0, Y8
-	VADDPS    Y8, Y7, Y7
-	VPSLLD    $0x10, Y5, Y5
-	VPSLLD    $0x10, Y6, Y6
-	VADDPS    Y6, Y5, Y5
-	VCMPPS    $0x03, Y7, Y7, Y6
-	VCMPPS    $0x03, Y5, Y5, Y8
-	VPSRLD    $0x10, Y7, Y9
-	VPAND     Y9, Y2, Y9
-	VPADDD    Y7, Y1, Y7
-	VPADDD    Y9, Y7, Y7
-	VPSRLD    $0x10, Y5, Y9
-	VPAND     Y9, Y2, Y9
-	VPADDD    Y5, Y1, Y5
-	VPADDD    Y9, Y5, Y5
-	VPSRLD    $0x10, Y5, Y5
-	VPBLENDW  $0xaa, Y7, Y5, Y5
-	VPBLENDW  $0xaa, Y6, Y8, Y6
-	VPBLENDVB Y6, Y3, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       oneUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y6
+	VMOVDQU    (BX)(DI*1), Y7
+	VPAND      Y6, Y0, Y8
+	VPAND      Y7, Y0, Y9
+	VADDPS     Y9, Y8, Y8
+	VPSLLD     $0x10, Y6, Y6
+	VPSLLD     $0x10, Y7, Y7
+	VADDPS     Y7, Y6, Y6
+	VPADDD     Y8, Y1, Y7
+	VPSRLD     $0x10, Y8, Y8
+	VPAND      Y8, Y2, Y8
+	VPADDD     Y8, Y7, Y7
+	VPADDD     Y6, Y1, Y8
+	VPSRLD     $0x10, Y6, Y6
+	VPAND      Y6, Y2, Y6
+	VPADDD     Y6, Y8, Y6
+	VPSRLD     $0x10, Y6, Y6
+	VPBLENDW   $0xaa, Y7, Y6, Y6
+	VPAND      Y6, Y3, Y7
+	VPCMPGTW   Y4, Y7, Y7
+	VPBLENDVB  Y7, Y5, Y6, Y6
+	VMOVDQU    32(DX)(DI*1), Y7
+	VMOVDQU    32(BX)(DI*1), Y8
+	VPAND      Y7, Y0, Y9
+	VPAND      Y8, Y0, Y10
+	VADDPS     Y10, Y9, Y9
+	VPSLLD     $0x10, Y7, Y7
+	VPSLLD     $0x10, Y8, Y8
+	VADDPS     Y8, Y7, Y7
+	VPADDD     Y9, Y1, Y8
+	VPSRLD     $0x10, Y9, Y9
+	VPAND      Y9, Y2, Y9
+	VPADDD     Y9, Y8, Y8
+	VPADDD     Y7, Y1, Y9
+	VPSRLD     $0x10, Y7, Y7
+	VPAND      Y7, Y2, Y7
+	VPADDD     Y7, Y9, Y7
+	VPSRLD     $0x10, Y7, Y7
+	VPBLENDW   $0xaa, Y8, Y7, Y7
+	VPAND      Y7, Y3, Y8
+	VPCMPGTW   Y4, Y8, Y8
+	VPBLENDVB  Y8, Y5, Y7, Y7
+	VMOVDQU    Y6, (AX)(DI*1)
+	VMOVDQU    Y7, 32(AX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
 	JB   oneTail
 
 oneLoop:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPAND     Y4, Y0, Y6
-	VPAND     Y5, Y0, Y7
+	VMOVDQU   (DX)(DI*1), Y6
+	VMOVDQU   (BX)(DI*1), Y7
+	VPAND     Y6, Y0, Y8
+	VPAND     Y7, Y0, Y9
+	VADDPS    Y9, Y8, Y8
+	VPSLLD    $0x10, Y6, Y6
+	VPSLLD    $0x10, Y7, Y7
 	VADDPS    Y7, Y6, Y6
-	VPSLLD    $0x10, Y4, Y4
-	VPSLLD    $0x10, Y5, Y5
-	VADDPS    Y5, Y4, Y4
-	VCMPPS    $0x03, Y6, Y6, Y5
-	VCMPPS    $0x03, Y4, Y4, Y7
-	VPSRLD    $0x10, Y6, Y8
+	VPADDD    Y8, Y1, Y7
+	VPSRLD    $0x10, Y8, Y8
 	VPAND     Y8, Y2, Y8
-	VPADDD    Y6, Y1, Y6
-	VPADDD    Y8, Y6, Y6
-	VPSRLD    $0x10, Y4, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y4, Y1, Y4
-	VPADDD    Y8, Y4, Y4
-	VPSRLD    $0x10, Y4, Y4
-	VPBLENDW  $0xaa, Y6, Y4, Y4
-	VPBLENDW  $0xaa, Y5, Y7, Y5
-	VPBLENDVB Y5, Y3, Y4, Y4
-	VMOVDQU   Y4, (AX)(DI*1)
+	VPADDD    Y8, Y7, Y7
+	VPADDD    Y6, Y1, Y8
+	VPSRLD    $0x10, Y6, Y6
+	VPAND     Y6, Y2, Y6
+	VPADDD    Y6, Y8, Y6
+	VPSRLD    $0x10, Y6, Y6
+	VPBLENDW  $0xaa, Y7, Y6, Y6
+	VPAND     Y6, Y3, Y7
+	VPCMPGTW  Y4, Y7, Y7
+	VPBLENDVB Y7, Y5, Y6, Y6
+	VMOVDQU   Y6, (AX)(DI*1)
 	ADDQ      $+32, DI
 	SUBQ      $+32, R8
 	CMPQ      R8, $+32
@@ -1623,88 +1631,87 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPAND     Y4, Y0, Y6
-	VPAND     Y5, Y0, Y7
-	VADDPS    Y7, Y6, Y6
-	VPSLLD    $0x10, Y4, Y4
-	VPSLLD    $0x10, Y5, Y5
-	VADDPS    Y5, Y4, Y4
-	VCMPPS    $0x03, Y6, Y6, Y5
-	VCMPPS    $0x03, Y4, Y4, Y7
-	VPSRLD    $0x10, Y6, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y6, Y1, Y6
-	VPADDD    Y8, Y6, Y6
-	VPSRLD    $0x10, Y4, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y4, Y1, Y4
-	VPADDD    Y8, Y4, Y4
-	VPSRLD    $0x10, Y4, Y4
-	VPBLENDW  $0xaa, Y6, Y4, Y4
-	VPBLENDW  $0xaa, Y5, Y7, Y5
-	VPBLENDVB Y5, Y3, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPAND     Y5, Y0, Y7
-	VPAND     Y6, Y0, Y8
-	VADDPS    Y8, Y7, Y7
-	VPSLLD    $0x10, Y5, Y5
-	VPSLLD    $0x10, Y6, Y6
-	VADDPS    Y6, Y5, Y5
-	VCMPPS    $0x03, Y7, Y7, Y6
-	VCMPPS    $0x03, Y5, Y5, Y8
-	VPSRLD    $0x10, Y7, Y9
-	VPAND     Y9, Y2, Y9
-	VPADDD    Y7, Y1, Y7
-	VPADDD    Y9, Y7, Y7
-	VPSRLD    $0x10, Y5, Y9
-	VPAND     Y9, Y2, Y9
-	VPADDD    Y5, Y1, Y5
-	VPADDD    Y9, Y5, Y5
-	VPSRLD    $0x10, Y5, Y5
-	VPBLENDW  $0xaa, Y7, Y5, Y5
-	VPBLENDW  $0xaa, Y6, Y8, Y6
-	VPBLENDVB Y6, Y3, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	VMOVDQU   Y4, (CX)(DI*1)
-	VMOVDQU   Y5, 32(CX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       twoUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y6
+	VMOVDQU    (BX)(DI*1), Y7
+	VPAND      Y6, Y0, Y8
+	VPAND      Y7, Y0, Y9
+	VADDPS     Y9, Y8, Y8
+	VPSLLD     $0x10, Y6, Y6
+	VPSLLD     $0x10, Y7, Y7
+	VADDPS     Y7, Y6, Y6
+	VPADDD     Y8, Y1, Y7
+	VPSRLD     $0x10, Y8, Y8
+	VPAND      Y8, Y2, Y8
+	VPADDD     Y8, Y7, Y7
+	VPADDD     Y6, Y1, Y8
+	VPSRLD     $0x10, Y6, Y6
+	VPAND      Y6, Y2, Y6
+	VPADDD     Y6, Y8, Y6
+	VPSRLD     $0x10, Y6, Y6
+	VPBLENDW   $0xaa, Y7, Y6, Y6
+	VPAND      Y6, Y3, Y7
+	VPCMPGTW   Y4, Y7, Y7
+	VPBLENDVB  Y7, Y5, Y6, Y6
+	VMOVDQU    32(DX)(DI*1), Y7
+	VMOVDQU    32(BX)(DI*1), Y8
+	VPAND      Y7, Y0, Y9
+	VPAND      Y8, Y0, Y10
+	VADDPS     Y10, Y9, Y9
+	VPSLLD     $0x10, Y7, Y7
+	VPSLLD     $0x10, Y8, Y8
+	VADDPS     Y8, Y7, Y7
+	VPADDD     Y9, Y1, Y8
+	VPSRLD     $0x10, Y9, Y9
+	VPAND      Y9, Y2, Y9
+	VPADDD     Y9, Y8, Y8
+	VPADDD     Y7, Y1, Y9
+	VPSRLD     $0x10, Y7, Y7
+	VPAND      Y7, Y2, Y7
+	VPADDD     Y7, Y9, Y7
+	VPSRLD     $0x10, Y7, Y7
+	VPBLENDW   $0xaa, Y8, Y7, Y7
+	VPAND      Y7, Y3, Y8
+	VPCMPGTW   Y4, Y8, Y8
+	VPBLENDVB  Y8, Y5, Y7, Y7
+	VMOVDQU    Y6, (AX)(DI*1)
+	VMOVDQU    Y7, 32(AX)(DI*1)
+	VMOVDQU    Y6, (CX)(DI*1)
+	VMOVDQU    Y7, 32(CX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
 	JB   twoTail
 
 twoLoop:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPAND     Y4, Y0, Y6
-	VPAND     Y5, Y0, Y7
+	VMOVDQU   (DX)(DI*1), Y6
+	VMOVDQU   (BX)(DI*1), Y7
+	VPAND     Y6, Y0, Y8
+	VPAND     Y7, Y0, Y9
+	VADDPS    Y9, Y8, Y8
+	VPSLLD    $0x10, Y6, Y6
+	VPSLLD    $0x10, Y7, Y7
 	VADDPS    Y7, Y6, Y6
-	VPSLLD    $0x10, Y4, Y4
-	VPSLLD    $0x10, Y5, Y5
-	VADDPS    Y5, Y4, Y4
-	VCMPPS    $0x03, Y6, Y6, Y5
-	VCMPPS    $0x03, Y4, Y4, Y7
-	VPSRLD    $0x10, Y6, Y8
+	VPADDD    Y8, Y1, Y7
+	VPSRLD    $0x10, Y8, Y8
 	VPAND     Y8, Y2, Y8
-	VPADDD    Y6, Y1, Y6
-	VPADDD    Y8, Y6, Y6
-	VPSRLD    $0x10, Y4, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y4, Y1, Y4
-	VPADDD    Y8, Y4, Y4
-	VPSRLD    $0x10, Y4, Y4
-	VPBLENDW  $0xaa, Y6, Y4, Y4
-	VPBLENDW  $0xaa, Y5, Y7, Y5
-	VPBLENDVB Y5, Y3, Y4, Y4
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y4, (CX)(DI*1)
+	VPADDD    Y8, Y7, Y7
+	VPADDD    Y6, Y1, Y8
+	VPSRLD    $0x10, Y6, Y6
+	VPAND     Y6, Y2, Y6
+	VPADDD    Y6, Y8, Y6
+	VPSRLD    $0x10, Y6, Y6
+	VPBLENDW  $0xaa, Y7, Y6, Y6
+	VPAND     Y6, Y3, Y7
+	VPCMPGTW  Y4, Y7, Y7
+	VPBLENDVB Y7, Y5, Y6, Y6
+	VMOVDQU   Y6, (AX)(DI*1)
+	VMOVDQU   Y6, (CX)(DI*1)
 	ADDQ      $+32, DI
 	SUBQ      $+32, R8
 	CMPQ      R8, $+32
@@ -1725,10 +1732,10 @@ small:
 	XORQ    DI, DI
 	TESTQ   $+16, SI
 	JZ      smallIn16
-	VMOVDQU (DX)(DI*1), X4
-	VMOVDQU X4, 32(SP)(DI*1)
-	VMOVDQU (BX)(DI*1), X4
-	VMOVDQU X4, 64(SP)(DI*1)
+	VMOVDQU (DX)(DI*1), X6
+	VMOVDQU X6, 32(SP)(DI*1)
+	VMOVDQU (BX)(DI*1), X6
+	VMOVDQU X6, 64(SP)(DI*1)
 	ADDQ    $+16, DI
 
 smallIn16:
@@ -1768,28 +1775,27 @@ smallIn2:
 	ADDQ  $+1, DI
 
 smallIn1:
-	VMOVDQU   32(SP), Y4
-	VMOVDQU   64(SP), Y5
-	VPAND     Y4, Y0, Y6
-	VPAND     Y5, Y0, Y0
-	VADDPS    Y0, Y6, Y0
-	VPSLLD    $0x10, Y4, Y4
-	VPSLLD    $0x10, Y5, Y5
-	VADDPS    Y5, Y4, Y4
-	VCMPPS    $0x03, Y0, Y0, Y5
-	VCMPPS    $0x03, Y4, Y4, Y6
-	VPSRLD    $0x10, Y0, Y7
-	VPAND     Y7, Y2, Y7
-	VPADDD    Y0, Y1, Y0
-	VPADDD    Y7, Y0, Y0
-	VPSRLD    $0x10, Y4, Y7
-	VPAND     Y7, Y2, Y2
-	VPADDD    Y4, Y1, Y1
+	VMOVDQU   32(SP), Y6
+	VMOVDQU   64(SP), Y7
+	VPAND     Y6, Y0, Y8
+	VPAND     Y7, Y0, Y0
+	VADDPS    Y0, Y8, Y0
+	VPSLLD    $0x10, Y6, Y6
+	VPSLLD    $0x10, Y7, Y7
+	VADDPS    Y7, Y6, Y6
+	VPADDD    Y0, Y1, Y7
+	VPSRLD    $0x10, Y0, Y0
+	VPAND     Y0, Y2, Y0
+	VPADDD    Y0, Y7, Y0
+	VPADDD    Y6, Y1, Y1
+	VPSRLD    $0x10, Y6, Y6
+	VPAND     Y6, Y2, Y2
 	VPADDD    Y2, Y1, Y1
 	VPSRLD    $0x10, Y1, Y1
 	VPBLENDW  $0xaa, Y0, Y1, Y0
-	VPBLENDW  $0xaa, Y5, Y6, Y1
-	VPBLENDVB Y1, Y3, Y0, Y0
+	VPAND     Y0, Y3, Y1
+	VPCMPGTW  Y4, Y1, Y1
+	VPBLENDVB Y1, Y5, Y0, Y0
 	VMOVDQU   Y0, 32(SP)
 	TESTQ     CX, CX
 	CMOVQEQ   AX, CX
@@ -1843,7 +1849,7 @@ smallOut1:
 	RET
 
 // func avx2SumFloat8E4M3(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV, F16C
+// Requires: AVX, AVX2, CMOV, F16C, MMX+
 TEXT ·avx2SumFloat8E4M3(SB), NOSPLIT, $384-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -1905,28 +1911,25 @@ TEXT ·avx2SumFloat8E4M3(SB), NOSPLIT, $384-40
 	VMOVDQU      -32(BX)(SI*1), Y6
 	VPSRLW       $0x07, Y3, Y7
 	VPAND        words0001<>+0(SB), Y7, Y7
-	VPAND        words7fff<>+0(SB), Y3, Y8
-	VPADDW       words003f<>+0(SB), Y8, Y8
+	VPADDW       words003f<>+0(SB), Y3, Y8
 	VPADDW       Y7, Y8, Y7
-	VPMINSW      words3f7f<>+0(SB), Y7, Y7
 	VPSRLW       $0x07, Y4, Y8
 	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y4, Y9
-	VPADDW       words003f<>+0(SB), Y9, Y9
+	VPADDW       words003f<>+0(SB), Y4, Y9
 	VPADDW       Y8, Y9, Y8
-	VPMINSW      words3f7f<>+0(SB), Y8, Y8
 	VPADDW       Y7, Y7, Y7
 	VPSRLW       $0x07, Y8, Y8
 	VPBLENDVB    Y0, Y7, Y8, Y7
 	VPSRLW       $0x08, Y4, Y4
 	VPBLENDVB    Y0, Y3, Y4, Y3
+	VPMINUB      words7e7e<>+0(SB), Y7, Y4
+	VPAND        Y5, Y2, Y5
+	VPAND        Y6, Y2, Y6
+	VPMAXUB      Y5, Y6, Y5
+	VPCMPEQB     Y2, Y5, Y5
 	VPAND        Y1, Y3, Y3
-	VPAND        Y5, Y2, Y4
-	VPAND        Y6, Y2, Y5
-	VPMAXUB      Y4, Y5, Y4
-	VPCMPEQB     Y2, Y4, Y4
-	VPOR         Y7, Y3, Y3
-	VPBLENDVB    Y4, Y2, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPBLENDVB    Y5, Y2, Y3, Y3
 	VMOVDQU      Y3, 288(SP)
 
 whole:
@@ -1938,6 +1941,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y3
 	VPSRAW      $0x01, Y3, Y4
 	VPAND       wordsbf80<>+0(SB), Y4, Y4
@@ -2010,53 +2014,47 @@ oneUnrolled:
 	VMOVDQU     (BX)(R8*1), Y8
 	VPSRLW      $0x07, Y3, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y3, Y10
-	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      words003f<>+0(SB), Y3, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words3f7f<>+0(SB), Y9, Y9
 	VPSRLW      $0x07, Y4, Y10
 	VPAND       words0001<>+0(SB), Y10, Y10
-	VPAND       words7fff<>+0(SB), Y4, Y11
-	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      words003f<>+0(SB), Y4, Y11
 	VPADDW      Y10, Y11, Y10
-	VPMINSW     words3f7f<>+0(SB), Y10, Y10
 	VPADDW      Y9, Y9, Y9
 	VPSRLW      $0x07, Y10, Y10
 	VPBLENDVB   Y0, Y9, Y10, Y9
 	VPSRLW      $0x08, Y4, Y4
 	VPBLENDVB   Y0, Y3, Y4, Y3
+	VPMINUB     words7e7e<>+0(SB), Y9, Y4
+	VPAND       Y7, Y2, Y7
+	VPAND       Y8, Y2, Y8
+	VPMAXUB     Y7, Y8, Y7
+	VPCMPEQB    Y2, Y7, Y7
 	VPAND       Y1, Y3, Y3
-	VPAND       Y7, Y2, Y4
-	VPAND       Y8, Y2, Y7
-	VPMAXUB     Y4, Y7, Y4
-	VPCMPEQB    Y2, Y4, Y4
-	VPOR        Y9, Y3, Y3
-	VPBLENDVB   Y4, Y2, Y3, Y3
+	VPOR        Y4, Y3, Y3
+	VPBLENDVB   Y7, Y2, Y3, Y3
 	VMOVDQU     32(DX)(R8*1), Y4
 	VMOVDQU     32(BX)(R8*1), Y7
 	VPSRLW      $0x07, Y5, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y5, Y9
-	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      words003f<>+0(SB), Y5, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words3f7f<>+0(SB), Y8, Y8
 	VPSRLW      $0x07, Y6, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y6, Y10
-	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      words003f<>+0(SB), Y6, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words3f7f<>+0(SB), Y9, Y9
 	VPADDW      Y8, Y8, Y8
 	VPSRLW      $0x07, Y9, Y9
 	VPBLENDVB   Y0, Y8, Y9, Y8
 	VPSRLW      $0x08, Y6, Y6
 	VPBLENDVB   Y0, Y5, Y6, Y5
-	VPAND       Y1, Y5, Y5
+	VPMINUB     words7e7e<>+0(SB), Y8, Y6
 	VPAND       Y4, Y2, Y4
-	VPAND       Y7, Y2, Y6
-	VPMAXUB     Y4, Y6, Y4
+	VPAND       Y7, Y2, Y7
+	VPMAXUB     Y4, Y7, Y4
 	VPCMPEQB    Y2, Y4, Y4
-	VPOR        Y8, Y5, Y5
+	VPAND       Y1, Y5, Y5
+	VPOR        Y6, Y5, Y5
 	VPBLENDVB   Y4, Y2, Y5, Y4
 	VMOVDQU     Y3, (AX)(R8*1)
 	VMOVDQU     Y4, 32(AX)(R8*1)
@@ -2108,28 +2106,25 @@ oneLoop:
 	VMOVDQU     (BX)(R8*1), Y6
 	VPSRLW      $0x07, Y3, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y3, Y8
-	VPADDW      words003f<>+0(SB), Y8, Y8
+	VPADDW      words003f<>+0(SB), Y3, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words3f7f<>+0(SB), Y7, Y7
 	VPSRLW      $0x07, Y4, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y4, Y9
-	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      words003f<>+0(SB), Y4, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words3f7f<>+0(SB), Y8, Y8
 	VPADDW      Y7, Y7, Y7
 	VPSRLW      $0x07, Y8, Y8
 	VPBLENDVB   Y0, Y7, Y8, Y7
 	VPSRLW      $0x08, Y4, Y4
 	VPBLENDVB   Y0, Y3, Y4, Y3
+	VPMINUB     words7e7e<>+0(SB), Y7, Y4
+	VPAND       Y5, Y2, Y5
+	VPAND       Y6, Y2, Y6
+	VPMAXUB     Y5, Y6, Y5
+	VPCMPEQB    Y2, Y5, Y5
 	VPAND       Y1, Y3, Y3
-	VPAND       Y5, Y2, Y4
-	VPAND       Y6, Y2, Y5
-	VPMAXUB     Y4, Y5, Y4
-	VPCMPEQB    Y2, Y4, Y4
-	VPOR        Y7, Y3, Y3
-	VPBLENDVB   Y4, Y2, Y3, Y3
+	VPOR        Y4, Y3, Y3
+	VPBLENDVB   Y5, Y2, Y3, Y3
 	VMOVDQU     Y3, (AX)(R8*1)
 	ADDQ        $+32, R8
 	SUBQ        $+32, R9
@@ -2151,6 +2146,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y3
 	VPSRAW      $0x01, Y3, Y4
 	VPAND       wordsbf80<>+0(SB), Y4, Y4
@@ -2223,53 +2219,47 @@ twoUnrolled:
 	VMOVDQU     (BX)(R8*1), Y8
 	VPSRLW      $0x07, Y3, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y3, Y10
-	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      words003f<>+0(SB), Y3, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words3f7f<>+0(SB), Y9, Y9
 	VPSRLW      $0x07, Y4, Y10
 	VPAND       words0001<>+0(SB), Y10, Y10
-	VPAND       words7fff<>+0(SB), Y4, Y11
-	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      words003f<>+0(SB), Y4, Y11
 	VPADDW      Y10, Y11, Y10
-	VPMINSW     words3f7f<>+0(SB), Y10, Y10
 	VPADDW      Y9, Y9, Y9
 	VPSRLW      $0x07, Y10, Y10
 	VPBLENDVB   Y0, Y9, Y10, Y9
 	VPSRLW      $0x08, Y4, Y4
 	VPBLENDVB   Y0, Y3, Y4, Y3
+	VPMINUB     words7e7e<>+0(SB), Y9, Y4
+	VPAND       Y7, Y2, Y7
+	VPAND       Y8, Y2, Y8
+	VPMAXUB     Y7, Y8, Y7
+	VPCMPEQB    Y2, Y7, Y7
 	VPAND       Y1, Y3, Y3
-	VPAND       Y7, Y2, Y4
-	VPAND       Y8, Y2, Y7
-	VPMAXUB     Y4, Y7, Y4
-	VPCMPEQB    Y2, Y4, Y4
-	VPOR        Y9, Y3, Y3
-	VPBLENDVB   Y4, Y2, Y3, Y3
+	VPOR        Y4, Y3, Y3
+	VPBLENDVB   Y7, Y2, Y3, Y3
 	VMOVDQU     32(DX)(R8*1), Y4
 	VMOVDQU     32(BX)(R8*1), Y7
 	VPSRLW      $0x07, Y5, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y5, Y9
-	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      words003f<>+0(SB), Y5, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words3f7f<>+0(SB), Y8, Y8
 	VPSRLW      $0x07, Y6, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y6, Y10
-	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      words003f<>+0(SB), Y6, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words3f7f<>+0(SB), Y9, Y9
 	VPADDW      Y8, Y8, Y8
 	VPSRLW      $0x07, Y9, Y9
 	VPBLENDVB   Y0, Y8, Y9, Y8
 	VPSRLW      $0x08, Y6, Y6
 	VPBLENDVB   Y0, Y5, Y6, Y5
-	VPAND       Y1, Y5, Y5
+	VPMINUB     words7e7e<>+0(SB), Y8, Y6
 	VPAND       Y4, Y2, Y4
-	VPAND       Y7, Y2, Y6
-	VPMAXUB     Y4, Y6, Y4
+	VPAND       Y7, Y2, Y7
+	VPMAXUB     Y4, Y7, Y4
 	VPCMPEQB    Y2, Y4, Y4
-	VPOR        Y8, Y5, Y5
+	VPAND       Y1, Y5, Y5
+	VPOR        Y6, Y5, Y5
 	VPBLENDVB   Y4, Y2, Y5, Y4
 	VMOVDQU     Y3, (AX)(R8*1)
 	VMOVDQU     Y4, 32(AX)(R8*1)
@@ -2323,28 +2313,25 @@ twoLoop:
 	VMOVDQU     (BX)(R8*1), Y6
 	VPSRLW      $0x07, Y3, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y3, Y8
-	VPADDW      words003f<>+0(SB), Y8, Y8
+	VPADDW      words003f<>+0(SB), Y3, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words3f7f<>+0(SB), Y7, Y7
 	VPSRLW      $0x07, Y4, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y4, Y9
-	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      words003f<>+0(SB), Y4, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words3f7f<>+0(SB), Y8, Y8
 	VPADDW      Y7, Y7, Y7
 	VPSRLW      $0x07, Y8, Y8
 	VPBLENDVB   Y0, Y7, Y8, Y7
 	VPSRLW      $0x08, Y4, Y4
 	VPBLENDVB   Y0, Y3, Y4, Y3
+	VPMINUB     words7e7e<>+0(SB), Y7, Y4
+	VPAND       Y5, Y2, Y5
+	VPAND       Y6, Y2, Y6
+	VPMAXUB     Y5, Y6, Y5
+	VPCMPEQB    Y2, Y5, Y5
 	VPAND       Y1, Y3, Y3
-	VPAND       Y5, Y2, Y4
-	VPAND       Y6, Y2, Y5
-	VPMAXUB     Y4, Y5, Y4
-	VPCMPEQB    Y2, Y4, Y4
-	VPOR        Y7, Y3, Y3
-	VPBLENDVB   Y4, Y2, Y3, Y3
+	VPOR        Y4, Y3, Y3
+	VPBLENDVB   Y5, Y2, Y3, Y3
 	VMOVDQU     Y3, (AX)(R8*1)
 	VMOVDQU     Y3, (CX)(R8*1)
 	ADDQ        $+32, R8
@@ -2448,28 +2435,25 @@ smallIn1:
 	VMOVDQU     352(SP), Y6
 	VPSRLW      $0x07, Y3, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y3, Y8
-	VPADDW      words003f<>+0(SB), Y8, Y8
+	VPADDW      words003f<>+0(SB), Y3, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words3f7f<>+0(SB), Y7, Y7
 	VPSRLW      $0x07, Y4, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y4, Y9
-	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      words003f<>+0(SB), Y4, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words3f7f<>+0(SB), Y8, Y8
 	VPADDW      Y7, Y7, Y7
 	VPSRLW      $0x07, Y8, Y8
 	VPBLENDVB   Y0, Y7, Y8, Y7
 	VPSRLW      $0x08, Y4, Y4
 	VPBLENDVB   Y0, Y3, Y4, Y0
+	VPMINUB     words7e7e<>+0(SB), Y7, Y3
+	VPAND       Y5, Y2, Y4
+	VPAND       Y6, Y2, Y5
+	VPMAXUB     Y4, Y5, Y4
+	VPCMPEQB    Y2, Y4, Y4
 	VPAND       Y1, Y0, Y0
-	VPAND       Y5, Y2, Y1
-	VPAND       Y6, Y2, Y3
-	VPMAXUB     Y1, Y3, Y1
-	VPCMPEQB    Y2, Y1, Y1
-	VPOR        Y7, Y0, Y0
-	VPBLENDVB   Y1, Y2, Y0, Y0
+	VPOR        Y3, Y0, Y0
+	VPBLENDVB   Y4, Y2, Y0, Y0
 	VMOVDQU     Y0, 320(SP)
 	TESTQ       CX, CX
 	CMOVQEQ     AX, CX
@@ -2528,11 +2512,11 @@ DATA wordsbf80<>+16(SB)/8, $0xbf80bf80bf80bf80
 DATA wordsbf80<>+24(SB)/8, $0xbf80bf80bf80bf80
 GLOBL wordsbf80<>(SB), RODATA|NOPTR, $32
 
-DATA words7fff<>+0(SB)/8, $0x7fff7fff7fff7fff
-DATA words7fff<>+8(SB)/8, $0x7fff7fff7fff7fff
-DATA words7fff<>+16(SB)/8, $0x7fff7fff7fff7fff
-DATA words7fff<>+24(SB)/8, $0x7fff7fff7fff7fff
-GLOBL words7fff<>(SB), RODATA|NOPTR, $32
+DATA words003f<>+0(SB)/8, $0x003f003f003f003f
+DATA words003f<>+8(SB)/8, $0x003f003f003f003f
+DATA words003f<>+16(SB)/8, $0x003f003f003f003f
+DATA words003f<>+24(SB)/8, $0x003f003f003f003f
+GLOBL words003f<>(SB), RODATA|NOPTR, $32
 
 DATA words0001<>+0(SB)/8, $0x0001000100010001
 DATA words0001<>+8(SB)/8, $0x0001000100010001
@@ -2540,20 +2524,14 @@ DATA words0001<>+16(SB)/8, $0x0001000100010001
 DATA words0001<>+24(SB)/8, $0x0001000100010001
 GLOBL words0001<>(SB), RODATA|NOPTR, $32
 
-DATA words003f<>+0(SB)/8, $0x003f003f003f003f
-DATA words003f<>+8(SB)/8, $0x003f003f003f003f
-DATA words003f<>+16(SB)/8, $0x003f003f003f003f
-DATA words003f<>+24(SB)/8, $0x003f003f003f003f
-GLOBL words003f<>(SB), RODATA|NOPTR, $32
-
-DATA words3f7f<>+0(SB)/8, $0x3f7f3f7f3f7f3f7f
-DATA words3f7f<>+8(SB)/8, $0x3f7f3f7f3f7f3f7f
-DATA words3f7f<>+16(SB)/8, $0x3f7f3f7f3f7f3f7f
-DATA words3f7f<>+24(SB)/8, $0x3f7f3f7f3f7f3f7f
-GLOBL words3f7f<>(SB), RODATA|NOPTR, $32
+DATA words7e7e<>+0(SB)/8, $0x7e7e7e7e7e7e7e7e
+DATA words7e7e<>+8(SB)/8, $0x7e7e7e7e7e7e7e7e
+DATA words7e7e<>+16(SB)/8, $0x7e7e7e7e7e7e7e7e
+DATA words7e7e<>+24(SB)/8, $0x7e7e7e7e7e7e7e7e
+GLOBL words7e7e<>(SB), RODATA|NOPTR, $32
 
 // func avx2SumFloat8E5M2(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV, F16C
+// Requires: AVX, AVX2, CMOV, F16C, MMX+
 TEXT ·avx2SumFloat8E5M2(SB), NOSPLIT, $384-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -2612,27 +2590,23 @@ TEXT ·avx2SumFloat8E5M2(SB), NOSPLIT, $384-40
 	VMOVDQU      -32(BX)(SI*1), Y6
 	VPSRLW       $0x08, Y4, Y6
 	VPAND        words0001<>+0(SB), Y6, Y6
-	VPAND        words7fff<>+0(SB), Y4, Y7
-	VPADDW       words007f<>+0(SB), Y7, Y7
+	VPADDW       words007f<>+0(SB), Y4, Y7
 	VPADDW       Y6, Y7, Y6
-	VPMINSW      words7bff<>+0(SB), Y6, Y6
 	VPSRLW       $0x08, Y5, Y7
 	VPAND        words0001<>+0(SB), Y7, Y7
-	VPAND        words7fff<>+0(SB), Y5, Y8
-	VPADDW       words007f<>+0(SB), Y8, Y8
+	VPADDW       words007f<>+0(SB), Y5, Y8
 	VPADDW       Y7, Y8, Y7
-	VPMINSW      words7bff<>+0(SB), Y7, Y7
 	VPSRLW       $0x08, Y7, Y7
 	VPBLENDVB    Y0, Y6, Y7, Y6
-	VPSRLW       $0x08, Y5, Y7
-	VPBLENDVB    Y0, Y4, Y7, Y7
-	VPAND        Y1, Y7, Y7
+	VPAND        Y6, Y2, Y7
+	VPMINUB      words7b7b<>+0(SB), Y7, Y7
 	VPAND        words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW     Y3, Y4, Y4
 	VPAND        words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW     Y3, Y5, Y5
 	VPBLENDVB    Y0, Y4, Y5, Y4
-	VPOR         Y6, Y7, Y5
+	VPAND        Y1, Y6, Y5
+	VPOR         Y7, Y5, Y5
 	VPBLENDVB    Y4, Y2, Y5, Y4
 	VMOVDQU      Y4, 288(SP)
 
@@ -2645,6 +2619,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPAND       Y4, Y0, Y5
 	VMOVDQU     Y5, (DI)
@@ -2705,53 +2680,45 @@ oneUnrolled:
 	VMOVDQU     (BX)(R8*1), Y8
 	VPSRLW      $0x08, Y4, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y4, Y9
-	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      words007f<>+0(SB), Y4, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words7bff<>+0(SB), Y8, Y8
 	VPSRLW      $0x08, Y5, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y5, Y10
-	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      words007f<>+0(SB), Y5, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words7bff<>+0(SB), Y9, Y9
 	VPSRLW      $0x08, Y9, Y9
 	VPBLENDVB   Y0, Y8, Y9, Y8
-	VPSRLW      $0x08, Y5, Y9
-	VPBLENDVB   Y0, Y4, Y9, Y9
-	VPAND       Y1, Y9, Y9
+	VPAND       Y8, Y2, Y9
+	VPMINUB     words7b7b<>+0(SB), Y9, Y9
 	VPAND       words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW    Y3, Y4, Y4
 	VPAND       words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW    Y3, Y5, Y5
 	VPBLENDVB   Y0, Y4, Y5, Y4
-	VPOR        Y8, Y9, Y5
+	VPAND       Y1, Y8, Y5
+	VPOR        Y9, Y5, Y5
 	VPBLENDVB   Y4, Y2, Y5, Y4
 	VMOVDQU     32(DX)(R8*1), Y5
 	VMOVDQU     32(BX)(R8*1), Y5
 	VPSRLW      $0x08, Y6, Y5
 	VPAND       words0001<>+0(SB), Y5, Y5
-	VPAND       words7fff<>+0(SB), Y6, Y8
-	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      words007f<>+0(SB), Y6, Y8
 	VPADDW      Y5, Y8, Y5
-	VPMINSW     words7bff<>+0(SB), Y5, Y5
 	VPSRLW      $0x08, Y7, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y7, Y9
-	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      words007f<>+0(SB), Y7, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words7bff<>+0(SB), Y8, Y8
 	VPSRLW      $0x08, Y8, Y8
 	VPBLENDVB   Y0, Y5, Y8, Y5
-	VPSRLW      $0x08, Y7, Y8
-	VPBLENDVB   Y0, Y6, Y8, Y8
-	VPAND       Y1, Y8, Y8
+	VPAND       Y5, Y2, Y8
+	VPMINUB     words7b7b<>+0(SB), Y8, Y8
 	VPAND       words7fff<>+0(SB), Y6, Y6
 	VPCMPGTW    Y3, Y6, Y6
 	VPAND       words7fff<>+0(SB), Y7, Y7
 	VPCMPGTW    Y3, Y7, Y7
 	VPBLENDVB   Y0, Y6, Y7, Y6
-	VPOR        Y5, Y8, Y5
+	VPAND       Y1, Y5, Y5
+	VPOR        Y8, Y5, Y5
 	VPBLENDVB   Y6, Y2, Y5, Y5
 	VMOVDQU     Y4, (AX)(R8*1)
 	VMOVDQU     Y5, 32(AX)(R8*1)
@@ -2797,27 +2764,23 @@ oneLoop:
 	VMOVDQU     (BX)(R8*1), Y6
 	VPSRLW      $0x08, Y4, Y6
 	VPAND       words0001<>+0(SB), Y6, Y6
-	VPAND       words7fff<>+0(SB), Y4, Y7
-	VPADDW      words007f<>+0(SB), Y7, Y7
+	VPADDW      words007f<>+0(SB), Y4, Y7
 	VPADDW      Y6, Y7, Y6
-	VPMINSW     words7bff<>+0(SB), Y6, Y6
 	VPSRLW      $0x08, Y5, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y5, Y8
-	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      words007f<>+0(SB), Y5, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words7bff<>+0(SB), Y7, Y7
 	VPSRLW      $0x08, Y7, Y7
 	VPBLENDVB   Y0, Y6, Y7, Y6
-	VPSRLW      $0x08, Y5, Y7
-	VPBLENDVB   Y0, Y4, Y7, Y7
-	VPAND       Y1, Y7, Y7
+	VPAND       Y6, Y2, Y7
+	VPMINUB     words7b7b<>+0(SB), Y7, Y7
 	VPAND       words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW    Y3, Y4, Y4
 	VPAND       words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW    Y3, Y5, Y5
 	VPBLENDVB   Y0, Y4, Y5, Y4
-	VPOR        Y6, Y7, Y5
+	VPAND       Y1, Y6, Y5
+	VPOR        Y7, Y5, Y5
 	VPBLENDVB   Y4, Y2, Y5, Y4
 	VMOVDQU     Y4, (AX)(R8*1)
 	ADDQ        $+32, R8
@@ -2840,6 +2803,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPAND       Y4, Y0, Y5
 	VMOVDQU     Y5, (DI)
@@ -2900,53 +2864,45 @@ twoUnrolled:
 	VMOVDQU     (BX)(R8*1), Y8
 	VPSRLW      $0x08, Y4, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y4, Y9
-	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      words007f<>+0(SB), Y4, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words7bff<>+0(SB), Y8, Y8
 	VPSRLW      $0x08, Y5, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y5, Y10
-	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      words007f<>+0(SB), Y5, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words7bff<>+0(SB), Y9, Y9
 	VPSRLW      $0x08, Y9, Y9
 	VPBLENDVB   Y0, Y8, Y9, Y8
-	VPSRLW      $0x08, Y5, Y9
-	VPBLENDVB   Y0, Y4, Y9, Y9
-	VPAND       Y1, Y9, Y9
+	VPAND       Y8, Y2, Y9
+	VPMINUB     words7b7b<>+0(SB), Y9, Y9
 	VPAND       words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW    Y3, Y4, Y4
 	VPAND       words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW    Y3, Y5, Y5
 	VPBLENDVB   Y0, Y4, Y5, Y4
-	VPOR        Y8, Y9, Y5
+	VPAND       Y1, Y8, Y5
+	VPOR        Y9, Y5, Y5
 	VPBLENDVB   Y4, Y2, Y5, Y4
 	VMOVDQU     32(DX)(R8*1), Y5
 	VMOVDQU     32(BX)(R8*1), Y5
 	VPSRLW      $0x08, Y6, Y5
 	VPAND       words0001<>+0(SB), Y5, Y5
-	VPAND       words7fff<>+0(SB), Y6, Y8
-	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      words007f<>+0(SB), Y6, Y8
 	VPADDW      Y5, Y8, Y5
-	VPMINSW     words7bff<>+0(SB), Y5, Y5
 	VPSRLW      $0x08, Y7, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y7, Y9
-	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      words007f<>+0(SB), Y7, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words7bff<>+0(SB), Y8, Y8
 	VPSRLW      $0x08, Y8, Y8
 	VPBLENDVB   Y0, Y5, Y8, Y5
-	VPSRLW      $0x08, Y7, Y8
-	VPBLENDVB   Y0, Y6, Y8, Y8
-	VPAND       Y1, Y8, Y8
+	VPAND       Y5, Y2, Y8
+	VPMINUB     words7b7b<>+0(SB), Y8, Y8
 	VPAND       words7fff<>+0(SB), Y6, Y6
 	VPCMPGTW    Y3, Y6, Y6
 	VPAND       words7fff<>+0(SB), Y7, Y7
 	VPCMPGTW    Y3, Y7, Y7
 	VPBLENDVB   Y0, Y6, Y7, Y6
-	VPOR        Y5, Y8, Y5
+	VPAND       Y1, Y5, Y5
+	VPOR        Y8, Y5, Y5
 	VPBLENDVB   Y6, Y2, Y5, Y5
 	VMOVDQU     Y4, (AX)(R8*1)
 	VMOVDQU     Y5, 32(AX)(R8*1)
@@ -2994,27 +2950,23 @@ twoLoop:
 	VMOVDQU     (BX)(R8*1), Y6
 	VPSRLW      $0x08, Y4, Y6
 	VPAND       words0001<>+0(SB), Y6, Y6
-	VPAND       words7fff<>+0(SB), Y4, Y7
-	VPADDW      words007f<>+0(SB), Y7, Y7
+	VPADDW      words007f<>+0(SB), Y4, Y7
 	VPADDW      Y6, Y7, Y6
-	VPMINSW     words7bff<>+0(SB), Y6, Y6
 	VPSRLW      $0x08, Y5, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y5, Y8
-	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      words007f<>+0(SB), Y5, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words7bff<>+0(SB), Y7, Y7
 	VPSRLW      $0x08, Y7, Y7
 	VPBLENDVB   Y0, Y6, Y7, Y6
-	VPSRLW      $0x08, Y5, Y7
-	VPBLENDVB   Y0, Y4, Y7, Y7
-	VPAND       Y1, Y7, Y7
+	VPAND       Y6, Y2, Y7
+	VPMINUB     words7b7b<>+0(SB), Y7, Y7
 	VPAND       words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW    Y3, Y4, Y4
 	VPAND       words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW    Y3, Y5, Y5
 	VPBLENDVB   Y0, Y4, Y5, Y4
-	VPOR        Y6, Y7, Y5
+	VPAND       Y1, Y6, Y5
+	VPOR        Y7, Y5, Y5
 	VPBLENDVB   Y4, Y2, Y5, Y4
 	VMOVDQU     Y4, (AX)(R8*1)
 	VMOVDQU     Y4, (CX)(R8*1)
@@ -3113,27 +3065,23 @@ smallIn1:
 	VMOVDQU     352(SP), Y6
 	VPSRLW      $0x08, Y4, Y6
 	VPAND       words0001<>+0(SB), Y6, Y6
-	VPAND       words7fff<>+0(SB), Y4, Y7
-	VPADDW      words007f<>+0(SB), Y7, Y7
+	VPADDW      words007f<>+0(SB), Y4, Y7
 	VPADDW      Y6, Y7, Y6
-	VPMINSW     words7bff<>+0(SB), Y6, Y6
 	VPSRLW      $0x08, Y5, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y5, Y8
-	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      words007f<>+0(SB), Y5, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words7bff<>+0(SB), Y7, Y7
 	VPSRLW      $0x08, Y7, Y7
 	VPBLENDVB   Y0, Y6, Y7, Y6
-	VPSRLW      $0x08, Y5, Y7
-	VPBLENDVB   Y0, Y4, Y7, Y7
-	VPAND       Y1, Y7, Y1
+	VPAND       Y6, Y2, Y7
+	VPMINUB     words7b7b<>+0(SB), Y7, Y7
 	VPAND       words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW    Y3, Y4, Y4
 	VPAND       words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW    Y3, Y5, Y3
 	VPBLENDVB   Y0, Y4, Y3, Y0
-	VPOR        Y6, Y1, Y1
+	VPAND       Y1, Y6, Y1
+	VPOR        Y7, Y1, Y1
 	VPBLENDVB   Y0, Y2, Y1, Y0
 	VMOVDQU     Y0, 320(SP)
 	TESTQ       CX, CX
@@ -3193,11 +3141,17 @@ DATA words007f<>+16(SB)/8, $0x007f007f007f007f
 DATA words007f<>+24(SB)/8, $0x007f007f007f007f
 GLOBL words007f<>(SB), RODATA|NOPTR, $32
 
-DATA words7bff<>+0(SB)/8, $0x7bff7bff7bff7bff
-DATA words7bff<>+8(SB)/8, $0x7bff7bff7bff7bff
-DATA words7bff<>+16(SB)/8, $0x7bff7bff7bff7bff
-DATA words7bff<>+24(SB)/8, $0x7bff7bff7bff7bff
-GLOBL words7bff<>(SB), RODATA|NOPTR, $32
+DATA words7fff<>+0(SB)/8, $0x7fff7fff7fff7fff
+DATA words7fff<>+8(SB)/8, $0x7fff7fff7fff7fff
+DATA words7fff<>+16(SB)/8, $0x7fff7fff7fff7fff
+DATA words7fff<>+24(SB)/8, $0x7fff7fff7fff7fff
+GLOBL words7fff<>(SB), RODATA|NOPTR, $32
+
+DATA words7b7b<>+0(SB)/8, $0x7b7b7b7b7b7b7b7b
+DATA words7b7b<>+8(SB)/8, $0x7b7b7b7b7b7b7b7b
+DATA words7b7b<>+16(SB)/8, $0x7b7b7b7b7b7b7b7b
+DATA words7b7b<>+24(SB)/8, $0x7b7b7b7b7b7b7b7b
+GLOBL words7b7b<>(SB), RODATA|NOPTR, $32
 
 // func avx2ProdInt8(out1 *byte, out2 *byte, a *byte, b *byte, n int)
 // Requires: AVX, AVX2, CMOV
@@ -3945,7 +3899,7 @@ smallOut1:
 	RET
 
 // func avx2ProdFloat16(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV, F16C
+// Requires: AVX, AVX2, CMOV, F16C, MMX+
 TEXT ·avx2ProdFloat16(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -3991,6 +3945,8 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(DX)(DI*1)
+	PREFETCHT0  4096(BX)(DI*1)
 	VCVTPH2PS   (DX)(DI*1), Y3
 	VCVTPH2PS   16(DX)(DI*1), Y4
 	VCVTPH2PS   (BX)(DI*1), Y5
@@ -4060,6 +4016,8 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(DX)(DI*1)
+	PREFETCHT0  4096(BX)(DI*1)
 	VCVTPH2PS   (DX)(DI*1), Y3
 	VCVTPH2PS   16(DX)(DI*1), Y4
 	VCVTPH2PS   (BX)(DI*1), Y5
@@ -4707,7 +4665,7 @@ smallOut1:
 	RET
 
 // func avx2ProdBFloat16(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·avx2ProdBFloat16(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -4726,36 +4684,41 @@ TEXT ·avx2ProdBFloat16(SB), NOSPLIT, $96-40
 	MOVQ         $0x0000000100000001, DI
 	VMOVQ        DI, X2
 	VPBROADCASTQ X2, Y2
-	MOVQ         $0x7fc07fc07fc07fc0, DI
+	MOVQ         $0x7fff7fff7fff7fff, DI
 	VMOVQ        DI, X3
 	VPBROADCASTQ X3, Y3
+	MOVQ         $0x7f807f807f807f80, DI
+	VMOVQ        DI, X4
+	VPBROADCASTQ X4, Y4
+	MOVQ         $0x7fc07fc07fc07fc0, DI
+	VMOVQ        DI, X5
+	VPBROADCASTQ X5, Y5
 	CMPQ         SI, $+32
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
-	VMOVDQU      -32(DX)(SI*1), Y4
-	VMOVDQU      -32(BX)(SI*1), Y5
-	VPAND        Y4, Y0, Y6
-	VPAND        Y5, Y0, Y7
+	VMOVDQU      -32(DX)(SI*1), Y6
+	VMOVDQU      -32(BX)(SI*1), Y7
+	VPAND        Y6, Y0, Y8
+	VPAND        Y7, Y0, Y9
+	VMULPS       Y9, Y8, Y8
+	VPSLLD       $0x10, Y6, Y6
+	VPSLLD       $0x10, Y7, Y7
 	VMULPS       Y7, Y6, Y6
-	VPSLLD       $0x10, Y4, Y4
-	VPSLLD       $0x10, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VCMPPS       $0x03, Y6, Y6, Y5
-	VCMPPS       $0x03, Y4, Y4, Y7
-	VPSRLD       $0x10, Y6, Y8
+	VPADDD       Y8, Y1, Y7
+	VPSRLD       $0x10, Y8, Y8
 	VPAND        Y8, Y2, Y8
-	VPADDD       Y6, Y1, Y6
-	VPADDD       Y8, Y6, Y6
-	VPSRLD       $0x10, Y4, Y8
-	VPAND        Y8, Y2, Y8
-	VPADDD       Y4, Y1, Y4
-	VPADDD       Y8, Y4, Y4
-	VPSRLD       $0x10, Y4, Y4
-	VPBLENDW     $0xaa, Y6, Y4, Y4
-	VPBLENDW     $0xaa, Y5, Y7, Y5
-	VPBLENDVB    Y5, Y3, Y4, Y4
-	VMOVDQU      Y4, (SP)
+	VPADDD       Y8, Y7, Y7
+	VPADDD       Y6, Y1, Y8
+	VPSRLD       $0x10, Y6, Y6
+	VPAND        Y6, Y2, Y6
+	VPADDD       Y6, Y8, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPBLENDW     $0xaa, Y7, Y6, Y6
+	VPAND        Y6, Y3, Y7
+	VPCMPGTW     Y4, Y7, Y7
+	VPBLENDVB    Y7, Y5, Y6, Y6
+	VMOVDQU      Y6, (SP)
 
 whole:
 	XORQ  DI, DI
@@ -4766,85 +4729,84 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPAND     Y4, Y0, Y6
-	VPAND     Y5, Y0, Y7
-	VMULPS    Y7, Y6, Y6
-	VPSLLD    $0x10, Y4, Y4
-	VPSLLD    $0x10, Y5, Y5
-	VMULPS    Y5, Y4, Y4
-	VCMPPS    $0x03, Y6, Y6, Y5
-	VCMPPS    $0x03, Y4, Y4, Y7
-	VPSRLD    $0x10, Y6, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y6, Y1, Y6
-	VPADDD    Y8, Y6, Y6
-	VPSRLD    $0x10, Y4, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y4, Y1, Y4
-	VPADDD    Y8, Y4, Y4
-	VPSRLD    $0x10, Y4, Y4
-	VPBLENDW  $0xaa, Y6, Y4, Y4
-	VPBLENDW  $0xaa, Y5, Y7, Y5
-	VPBLENDVB Y5, Y3, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPAND     Y5, Y0, Y7
-	VPAND     Y6, Y0, Y8
-	VMULPS    Y8, Y7, Y7
-	VPSLLD    $0x10, Y5, Y5
-	VPSLLD    $0x10, Y6, Y6
-	VMULPS    Y6, Y5, Y5
-	VCMPPS    $0x03, Y7, Y7, Y6
-	VCMPPS    $0x03, Y5, Y5, Y8
-	VPSRLD    $0x10, Y7, Y9
-	VPAND     Y9, Y2, Y9
-	VPADDD    Y7, Y1, Y7
-	VPADDD    Y9, Y7, Y7
-	VPSRLD    $0x10, Y5, Y9
-	VPAND     Y9, Y2, Y9
-	VPADDD    Y5, Y1, Y5
-	VPADDD    Y9, Y5, Y5
-	VPSRLD    $0x10, Y5, Y5
-	VPBLENDW  $0xaa, Y7, Y5, Y5
-	VPBLENDW  $0xaa, Y6, Y8, Y6
-	VPBLENDVB Y6, Y3, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       oneUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y6
+	VMOVDQU    (BX)(DI*1), Y7
+	VPAND      Y6, Y0, Y8
+	VPAND      Y7, Y0, Y9
+	VMULPS     Y9, Y8, Y8
+	VPSLLD     $0x10, Y6, Y6
+	VPSLLD     $0x10, Y7, Y7
+	VMULPS     Y7, Y6, Y6
+	VPADDD     Y8, Y1, Y7
+	VPSRLD     $0x10, Y8, Y8
+	VPAND      Y8, Y2, Y8
+	VPADDD     Y8, Y7, Y7
+	VPADDD     Y6, Y1, Y8
+	VPSRLD     $0x10, Y6, Y6
+	VPAND      Y6, Y2, Y6
+	VPADDD     Y6, Y8, Y6
+	VPSRLD     $0x10, Y6, Y6
+	VPBLENDW   $0xaa, Y7, Y6, Y6
+	VPAND      Y6, Y3, Y7
+	VPCMPGTW   Y4, Y7, Y7
+	VPBLENDVB  Y7, Y5, Y6, Y6
+	VMOVDQU    32(DX)(DI*1), Y7
+	VMOVDQU    32(BX)(DI*1), Y8
+	VPAND      Y7, Y0, Y9
+	VPAND      Y8, Y0, Y10
+	VMULPS     Y10, Y9, Y9
+	VPSLLD     $0x10, Y7, Y7
+	VPSLLD     $0x10, Y8, Y8
+	VMULPS     Y8, Y7, Y7
+	VPADDD     Y9, Y1, Y8
+	VPSRLD     $0x10, Y9, Y9
+	VPAND      Y9, Y2, Y9
+	VPADDD     Y9, Y8, Y8
+	VPADDD     Y7, Y1, Y9
+	VPSRLD     $0x10, Y7, Y7
+	VPAND      Y7, Y2, Y7
+	VPADDD     Y7, Y9, Y7
+	VPSRLD     $0x10, Y7, Y7
+	VPBLENDW   $0xaa, Y8, Y7, Y7
+	VPAND      Y7, Y3, Y8
+	VPCMPGTW   Y4, Y8, Y8
+	VPBLENDVB  Y8, Y5, Y7, Y7
+	VMOVDQU    Y6, (AX)(DI*1)
+	VMOVDQU    Y7, 32(AX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
 	JB   oneTail
 
 oneLoop:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPAND     Y4, Y0, Y6
-	VPAND     Y5, Y0, Y7
+	VMOVDQU   (DX)(DI*1), Y6
+	VMOVDQU   (BX)(DI*1), Y7
+	VPAND     Y6, Y0, Y8
+	VPAND     Y7, Y0, Y9
+	VMULPS    Y9, Y8, Y8
+	VPSLLD    $0x10, Y6, Y6
+	VPSLLD    $0x10, Y7, Y7
 	VMULPS    Y7, Y6, Y6
-	VPSLLD    $0x10, Y4, Y4
-	VPSLLD    $0x10, Y5, Y5
-	VMULPS    Y5, Y4, Y4
-	VCMPPS    $0x03, Y6, Y6, Y5
-	VCMPPS    $0x03, Y4, Y4, Y7
-	VPSRLD    $0x10, Y6, Y8
+	VPADDD    Y8, Y1, Y7
+	VPSRLD    $0x10, Y8, Y8
 	VPAND     Y8, Y2, Y8
-	VPADDD    Y6, Y1, Y6
-	VPADDD    Y8, Y6, Y6
-	VPSRLD    $0x10, Y4, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y4, Y1, Y4
-	VPADDD    Y8, Y4, Y4
-	VPSRLD    $0x10, Y4, Y4
-	VPBLENDW  $0xaa, Y6, Y4, Y4
-	VPBLENDW  $0xaa, Y5, Y7, Y5
-	VPBLENDVB Y5, Y3, Y4, Y4
-	VMOVDQU   Y4, (AX)(DI*1)
+	VPADDD    Y8, Y7, Y7
+	VPADDD    Y6, Y1, Y8
+	VPSRLD    $0x10, Y6, Y6
+	VPAND     Y6, Y2, Y6
+	VPADDD    Y6, Y8, Y6
+	VPSRLD    $0x10, Y6, Y6
+	VPBLENDW  $0xaa, Y7, Y6, Y6
+	VPAND     Y6, Y3, Y7
+	VPCMPGTW  Y4, Y7, Y7
+	VPBLENDVB Y7, Y5, Y6, Y6
+	VMOVDQU   Y6, (AX)(DI*1)
 	ADDQ      $+32, DI
 	SUBQ      $+32, R8
 	CMPQ      R8, $+32
@@ -4865,88 +4827,87 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPAND     Y4, Y0, Y6
-	VPAND     Y5, Y0, Y7
-	VMULPS    Y7, Y6, Y6
-	VPSLLD    $0x10, Y4, Y4
-	VPSLLD    $0x10, Y5, Y5
-	VMULPS    Y5, Y4, Y4
-	VCMPPS    $0x03, Y6, Y6, Y5
-	VCMPPS    $0x03, Y4, Y4, Y7
-	VPSRLD    $0x10, Y6, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y6, Y1, Y6
-	VPADDD    Y8, Y6, Y6
-	VPSRLD    $0x10, Y4, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y4, Y1, Y4
-	VPADDD    Y8, Y4, Y4
-	VPSRLD    $0x10, Y4, Y4
-	VPBLENDW  $0xaa, Y6, Y4, Y4
-	VPBLENDW  $0xaa, Y5, Y7, Y5
-	VPBLENDVB Y5, Y3, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPAND     Y5, Y0, Y7
-	VPAND     Y6, Y0, Y8
-	VMULPS    Y8, Y7, Y7
-	VPSLLD    $0x10, Y5, Y5
-	VPSLLD    $0x10, Y6, Y6
-	VMULPS    Y6, Y5, Y5
-	VCMPPS    $0x03, Y7, Y7, Y6
-	VCMPPS    $0x03, Y5, Y5, Y8
-	VPSRLD    $0x10, Y7, Y9
-	VPAND     Y9, Y2, Y9
-	VPADDD    Y7, Y1, Y7
-	VPADDD    Y9, Y7, Y7
-	VPSRLD    $0x10, Y5, Y9
-	VPAND     Y9, Y2, Y9
-	VPADDD    Y5, Y1, Y5
-	VPADDD    Y9, Y5, Y5
-	VPSRLD    $0x10, Y5, Y5
-	VPBLENDW  $0xaa, Y7, Y5, Y5
-	VPBLENDW  $0xaa, Y6, Y8, Y6
-	VPBLENDVB Y6, Y3, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	VMOVDQU   Y4, (CX)(DI*1)
-	VMOVDQU   Y5, 32(CX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       twoUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y6
+	VMOVDQU    (BX)(DI*1), Y7
+	VPAND      Y6, Y0, Y8
+	VPAND      Y7, Y0, Y9
+	VMULPS     Y9, Y8, Y8
+	VPSLLD     $0x10, Y6, Y6
+	VPSLLD     $0x10, Y7, Y7
+	VMULPS     Y7, Y6, Y6
+	VPADDD     Y8, Y1, Y7
+	VPSRLD     $0x10, Y8, Y8
+	VPAND      Y8, Y2, Y8
+	VPADDD     Y8, Y7, Y7
+	VPADDD     Y6, Y1, Y8
+	VPSRLD     $0x10, Y6, Y6
+	VPAND      Y6, Y2, Y6
+	VPADDD     Y6, Y8, Y6
+	VPSRLD     $0x10, Y6, Y6
+	VPBLENDW   $0xaa, Y7, Y6, Y6
+	VPAND      Y6, Y3, Y7
+	VPCMPGTW   Y4, Y7, Y7
+	VPBLENDVB  Y7, Y5, Y6, Y6
+	VMOVDQU    32(DX)(DI*1), Y7
+	VMOVDQU    32(BX)(DI*1), Y8
+	VPAND      Y7, Y0, Y9
+	VPAND      Y8, Y0, Y10
+	VMULPS     Y10, Y9, Y9
+	VPSLLD     $0x10, Y7, Y7
+	VPSLLD     $0x10, Y8, Y8
+	VMULPS     Y8, Y7, Y7
+	VPADDD     Y9, Y1, Y8
+	VPSRLD     $0x10, Y9, Y9
+	VPAND      Y9, Y2, Y9
+	VPADDD     Y9, Y8, Y8
+	VPADDD     Y7, Y1, Y9
+	VPSRLD     $0x10, Y7, Y7
+	VPAND      Y7, Y2, Y7
+	VPADDD     Y7, Y9, Y7
+	VPSRLD     $0x10, Y7, Y7
+	VPBLENDW   $0xaa, Y8, Y7, Y7
+	VPAND      Y7, Y3, Y8
+	VPCMPGTW   Y4, Y8, Y8
+	VPBLENDVB  Y8, Y5, Y7, Y7
+	VMOVDQU    Y6, (AX)(DI*1)
+	VMOVDQU    Y7, 32(AX)(DI*1)
+	VMOVDQU    Y6, (CX)(DI*1)
+	VMOVDQU    Y7, 32(CX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
 	JB   twoTail
 
 twoLoop:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPAND     Y4, Y0, Y6
-	VPAND     Y5, Y0, Y7
+	VMOVDQU   (DX)(DI*1), Y6
+	VMOVDQU   (BX)(DI*1), Y7
+	VPAND     Y6, Y0, Y8
+	VPAND     Y7, Y0, Y9
+	VMULPS    Y9, Y8, Y8
+	VPSLLD    $0x10, Y6, Y6
+	VPSLLD    $0x10, Y7, Y7
 	VMULPS    Y7, Y6, Y6
-	VPSLLD    $0x10, Y4, Y4
-	VPSLLD    $0x10, Y5, Y5
-	VMULPS    Y5, Y4, Y4
-	VCMPPS    $0x03, Y6, Y6, Y5
-	VCMPPS    $0x03, Y4, Y4, Y7
-	VPSRLD    $0x10, Y6, Y8
+	VPADDD    Y8, Y1, Y7
+	VPSRLD    $0x10, Y8, Y8
 	VPAND     Y8, Y2, Y8
-	VPADDD    Y6, Y1, Y6
-	VPADDD    Y8, Y6, Y6
-	VPSRLD    $0x10, Y4, Y8
-	VPAND     Y8, Y2, Y8
-	VPADDD    Y4, Y1, Y4
-	VPADDD    Y8, Y4, Y4
-	VPSRLD    $0x10, Y4, Y4
-	VPBLENDW  $0xaa, Y6, Y4, Y4
-	VPBLENDW  $0xaa, Y5, Y7, Y5
-	VPBLENDVB Y5, Y3, Y4, Y4
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y4, (CX)(DI*1)
+	VPADDD    Y8, Y7, Y7
+	VPADDD    Y6, Y1, Y8
+	VPSRLD    $0x10, Y6, Y6
+	VPAND     Y6, Y2, Y6
+	VPADDD    Y6, Y8, Y6
+	VPSRLD    $0x10, Y6, Y6
+	VPBLENDW  $0xaa, Y7, Y6, Y6
+	VPAND     Y6, Y3, Y7
+	VPCMPGTW  Y4, Y7, Y7
+	VPBLENDVB Y7, Y5, Y6, Y6
+	VMOVDQU   Y6, (AX)(DI*1)
+	VMOVDQU   Y6, (CX)(DI*1)
 	ADDQ      $+32, DI
 	SUBQ      $+32, R8
 	CMPQ      R8, $+32
@@ -4967,10 +4928,10 @@ small:
 	XORQ    DI, DI
 	TESTQ   $+16, SI
 	JZ      smallIn16
-	VMOVDQU (DX)(DI*1), X4
-	VMOVDQU X4, 32(SP)(DI*1)
-	VMOVDQU (BX)(DI*1), X4
-	VMOVDQU X4, 64(SP)(DI*1)
+	VMOVDQU (DX)(DI*1), X6
+	VMOVDQU X6, 32(SP)(DI*1)
+	VMOVDQU (BX)(DI*1), X6
+	VMOVDQU X6, 64(SP)(DI*1)
 	ADDQ    $+16, DI
 
 smallIn16:
@@ -5010,28 +4971,27 @@ smallIn2:
 	ADDQ  $+1, DI
 
 smallIn1:
-	VMOVDQU   32(SP), Y4
-	VMOVDQU   64(SP), Y5
-	VPAND     Y4, Y0, Y6
-	VPAND     Y5, Y0, Y0
-	VMULPS    Y0, Y6, Y0
-	VPSLLD    $0x10, Y4, Y4
-	VPSLLD    $0x10, Y5, Y5
-	VMULPS    Y5, Y4, Y4
-	VCMPPS    $0x03, Y0, Y0, Y5
-	VCMPPS    $0x03, Y4, Y4, Y6
-	VPSRLD    $0x10, Y0, Y7
-	VPAND     Y7, Y2, Y7
-	VPADDD    Y0, Y1, Y0
-	VPADDD    Y7, Y0, Y0
-	VPSRLD    $0x10, Y4, Y7
-	VPAND     Y7, Y2, Y2
-	VPADDD    Y4, Y1, Y1
+	VMOVDQU   32(SP), Y6
+	VMOVDQU   64(SP), Y7
+	VPAND     Y6, Y0, Y8
+	VPAND     Y7, Y0, Y0
+	VMULPS    Y0, Y8, Y0
+	VPSLLD    $0x10, Y6, Y6
+	VPSLLD    $0x10, Y7, Y7
+	VMULPS    Y7, Y6, Y6
+	VPADDD    Y0, Y1, Y7
+	VPSRLD    $0x10, Y0, Y0
+	VPAND     Y0, Y2, Y0
+	VPADDD    Y0, Y7, Y0
+	VPADDD    Y6, Y1, Y1
+	VPSRLD    $0x10, Y6, Y6
+	VPAND     Y6, Y2, Y2
 	VPADDD    Y2, Y1, Y1
 	VPSRLD    $0x10, Y1, Y1
 	VPBLENDW  $0xaa, Y0, Y1, Y0
-	VPBLENDW  $0xaa, Y5, Y6, Y1
-	VPBLENDVB Y1, Y3, Y0, Y0
+	VPAND     Y0, Y3, Y1
+	VPCMPGTW  Y4, Y1, Y1
+	VPBLENDVB Y1, Y5, Y0, Y0
 	VMOVDQU   Y0, 32(SP)
 	TESTQ     CX, CX
 	CMOVQEQ   AX, CX
@@ -5085,7 +5045,7 @@ smallOut1:
 	RET
 
 // func avx2ProdFloat8E4M3(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV, F16C
+// Requires: AVX, AVX2, CMOV, F16C, MMX+
 TEXT ·avx2ProdFloat8E4M3(SB), NOSPLIT, $384-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -5154,28 +5114,25 @@ TEXT ·avx2ProdFloat8E4M3(SB), NOSPLIT, $384-40
 	VMOVDQU      -32(BX)(SI*1), Y7
 	VPSRLW       $0x07, Y4, Y8
 	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y4, Y9
-	VPADDW       words003f<>+0(SB), Y9, Y9
+	VPADDW       words003f<>+0(SB), Y4, Y9
 	VPADDW       Y8, Y9, Y8
-	VPMINSW      words3f7f<>+0(SB), Y8, Y8
 	VPSRLW       $0x07, Y5, Y9
 	VPAND        words0001<>+0(SB), Y9, Y9
-	VPAND        words7fff<>+0(SB), Y5, Y10
-	VPADDW       words003f<>+0(SB), Y10, Y10
+	VPADDW       words003f<>+0(SB), Y5, Y10
 	VPADDW       Y9, Y10, Y9
-	VPMINSW      words3f7f<>+0(SB), Y9, Y9
 	VPADDW       Y8, Y8, Y8
 	VPSRLW       $0x07, Y9, Y9
 	VPBLENDVB    Y1, Y8, Y9, Y8
 	VPSRLW       $0x08, Y5, Y5
 	VPBLENDVB    Y1, Y4, Y5, Y4
+	VPMINUB      words7e7e<>+0(SB), Y8, Y5
+	VPAND        Y6, Y3, Y6
+	VPAND        Y7, Y3, Y7
+	VPMAXUB      Y6, Y7, Y6
+	VPCMPEQB     Y3, Y6, Y6
 	VPAND        Y2, Y4, Y4
-	VPAND        Y6, Y3, Y5
-	VPAND        Y7, Y3, Y6
-	VPMAXUB      Y5, Y6, Y5
-	VPCMPEQB     Y3, Y5, Y5
-	VPOR         Y8, Y4, Y4
-	VPBLENDVB    Y5, Y3, Y4, Y4
+	VPOR         Y5, Y4, Y4
+	VPBLENDVB    Y6, Y3, Y4, Y4
 	VMOVDQU      Y4, 288(SP)
 
 whole:
@@ -5187,6 +5144,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPSRAW      $0x01, Y4, Y5
 	VPAND       wordsbf80<>+0(SB), Y5, Y5
@@ -5267,53 +5225,47 @@ oneUnrolled:
 	VMOVDQU     (BX)(R8*1), Y9
 	VPSRLW      $0x07, Y4, Y10
 	VPAND       words0001<>+0(SB), Y10, Y10
-	VPAND       words7fff<>+0(SB), Y4, Y11
-	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      words003f<>+0(SB), Y4, Y11
 	VPADDW      Y10, Y11, Y10
-	VPMINSW     words3f7f<>+0(SB), Y10, Y10
 	VPSRLW      $0x07, Y5, Y11
 	VPAND       words0001<>+0(SB), Y11, Y11
-	VPAND       words7fff<>+0(SB), Y5, Y12
-	VPADDW      words003f<>+0(SB), Y12, Y12
+	VPADDW      words003f<>+0(SB), Y5, Y12
 	VPADDW      Y11, Y12, Y11
-	VPMINSW     words3f7f<>+0(SB), Y11, Y11
 	VPADDW      Y10, Y10, Y10
 	VPSRLW      $0x07, Y11, Y11
 	VPBLENDVB   Y1, Y10, Y11, Y10
 	VPSRLW      $0x08, Y5, Y5
 	VPBLENDVB   Y1, Y4, Y5, Y4
+	VPMINUB     words7e7e<>+0(SB), Y10, Y5
+	VPAND       Y8, Y3, Y8
+	VPAND       Y9, Y3, Y9
+	VPMAXUB     Y8, Y9, Y8
+	VPCMPEQB    Y3, Y8, Y8
 	VPAND       Y2, Y4, Y4
-	VPAND       Y8, Y3, Y5
-	VPAND       Y9, Y3, Y8
-	VPMAXUB     Y5, Y8, Y5
-	VPCMPEQB    Y3, Y5, Y5
-	VPOR        Y10, Y4, Y4
-	VPBLENDVB   Y5, Y3, Y4, Y4
+	VPOR        Y5, Y4, Y4
+	VPBLENDVB   Y8, Y3, Y4, Y4
 	VMOVDQU     32(DX)(R8*1), Y5
 	VMOVDQU     32(BX)(R8*1), Y8
 	VPSRLW      $0x07, Y6, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y6, Y10
-	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      words003f<>+0(SB), Y6, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words3f7f<>+0(SB), Y9, Y9
 	VPSRLW      $0x07, Y7, Y10
 	VPAND       words0001<>+0(SB), Y10, Y10
-	VPAND       words7fff<>+0(SB), Y7, Y11
-	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      words003f<>+0(SB), Y7, Y11
 	VPADDW      Y10, Y11, Y10
-	VPMINSW     words3f7f<>+0(SB), Y10, Y10
 	VPADDW      Y9, Y9, Y9
 	VPSRLW      $0x07, Y10, Y10
 	VPBLENDVB   Y1, Y9, Y10, Y9
 	VPSRLW      $0x08, Y7, Y7
 	VPBLENDVB   Y1, Y6, Y7, Y6
-	VPAND       Y2, Y6, Y6
+	VPMINUB     words7e7e<>+0(SB), Y9, Y7
 	VPAND       Y5, Y3, Y5
-	VPAND       Y8, Y3, Y7
-	VPMAXUB     Y5, Y7, Y5
+	VPAND       Y8, Y3, Y8
+	VPMAXUB     Y5, Y8, Y5
 	VPCMPEQB    Y3, Y5, Y5
-	VPOR        Y9, Y6, Y6
+	VPAND       Y2, Y6, Y6
+	VPOR        Y7, Y6, Y6
 	VPBLENDVB   Y5, Y3, Y6, Y5
 	VMOVDQU     Y4, (AX)(R8*1)
 	VMOVDQU     Y5, 32(AX)(R8*1)
@@ -5369,28 +5321,25 @@ oneLoop:
 	VMOVDQU     (BX)(R8*1), Y7
 	VPSRLW      $0x07, Y4, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y4, Y9
-	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      words003f<>+0(SB), Y4, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words3f7f<>+0(SB), Y8, Y8
 	VPSRLW      $0x07, Y5, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y5, Y10
-	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      words003f<>+0(SB), Y5, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words3f7f<>+0(SB), Y9, Y9
 	VPADDW      Y8, Y8, Y8
 	VPSRLW      $0x07, Y9, Y9
 	VPBLENDVB   Y1, Y8, Y9, Y8
 	VPSRLW      $0x08, Y5, Y5
 	VPBLENDVB   Y1, Y4, Y5, Y4
+	VPMINUB     words7e7e<>+0(SB), Y8, Y5
+	VPAND       Y6, Y3, Y6
+	VPAND       Y7, Y3, Y7
+	VPMAXUB     Y6, Y7, Y6
+	VPCMPEQB    Y3, Y6, Y6
 	VPAND       Y2, Y4, Y4
-	VPAND       Y6, Y3, Y5
-	VPAND       Y7, Y3, Y6
-	VPMAXUB     Y5, Y6, Y5
-	VPCMPEQB    Y3, Y5, Y5
-	VPOR        Y8, Y4, Y4
-	VPBLENDVB   Y5, Y3, Y4, Y4
+	VPOR        Y5, Y4, Y4
+	VPBLENDVB   Y6, Y3, Y4, Y4
 	VMOVDQU     Y4, (AX)(R8*1)
 	ADDQ        $+32, R8
 	SUBQ        $+32, R9
@@ -5412,6 +5361,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPSRAW      $0x01, Y4, Y5
 	VPAND       wordsbf80<>+0(SB), Y5, Y5
@@ -5492,53 +5442,47 @@ twoUnrolled:
 	VMOVDQU     (BX)(R8*1), Y9
 	VPSRLW      $0x07, Y4, Y10
 	VPAND       words0001<>+0(SB), Y10, Y10
-	VPAND       words7fff<>+0(SB), Y4, Y11
-	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      words003f<>+0(SB), Y4, Y11
 	VPADDW      Y10, Y11, Y10
-	VPMINSW     words3f7f<>+0(SB), Y10, Y10
 	VPSRLW      $0x07, Y5, Y11
 	VPAND       words0001<>+0(SB), Y11, Y11
-	VPAND       words7fff<>+0(SB), Y5, Y12
-	VPADDW      words003f<>+0(SB), Y12, Y12
+	VPADDW      words003f<>+0(SB), Y5, Y12
 	VPADDW      Y11, Y12, Y11
-	VPMINSW     words3f7f<>+0(SB), Y11, Y11
 	VPADDW      Y10, Y10, Y10
 	VPSRLW      $0x07, Y11, Y11
 	VPBLENDVB   Y1, Y10, Y11, Y10
 	VPSRLW      $0x08, Y5, Y5
 	VPBLENDVB   Y1, Y4, Y5, Y4
+	VPMINUB     words7e7e<>+0(SB), Y10, Y5
+	VPAND       Y8, Y3, Y8
+	VPAND       Y9, Y3, Y9
+	VPMAXUB     Y8, Y9, Y8
+	VPCMPEQB    Y3, Y8, Y8
 	VPAND       Y2, Y4, Y4
-	VPAND       Y8, Y3, Y5
-	VPAND       Y9, Y3, Y8
-	VPMAXUB     Y5, Y8, Y5
-	VPCMPEQB    Y3, Y5, Y5
-	VPOR        Y10, Y4, Y4
-	VPBLENDVB   Y5, Y3, Y4, Y4
+	VPOR        Y5, Y4, Y4
+	VPBLENDVB   Y8, Y3, Y4, Y4
 	VMOVDQU     32(DX)(R8*1), Y5
 	VMOVDQU     32(BX)(R8*1), Y8
 	VPSRLW      $0x07, Y6, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y6, Y10
-	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      words003f<>+0(SB), Y6, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words3f7f<>+0(SB), Y9, Y9
 	VPSRLW      $0x07, Y7, Y10
 	VPAND       words0001<>+0(SB), Y10, Y10
-	VPAND       words7fff<>+0(SB), Y7, Y11
-	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      words003f<>+0(SB), Y7, Y11
 	VPADDW      Y10, Y11, Y10
-	VPMINSW     words3f7f<>+0(SB), Y10, Y10
 	VPADDW      Y9, Y9, Y9
 	VPSRLW      $0x07, Y10, Y10
 	VPBLENDVB   Y1, Y9, Y10, Y9
 	VPSRLW      $0x08, Y7, Y7
 	VPBLENDVB   Y1, Y6, Y7, Y6
-	VPAND       Y2, Y6, Y6
+	VPMINUB     words7e7e<>+0(SB), Y9, Y7
 	VPAND       Y5, Y3, Y5
-	VPAND       Y8, Y3, Y7
-	VPMAXUB     Y5, Y7, Y5
+	VPAND       Y8, Y3, Y8
+	VPMAXUB     Y5, Y8, Y5
 	VPCMPEQB    Y3, Y5, Y5
-	VPOR        Y9, Y6, Y6
+	VPAND       Y2, Y6, Y6
+	VPOR        Y7, Y6, Y6
 	VPBLENDVB   Y5, Y3, Y6, Y5
 	VMOVDQU     Y4, (AX)(R8*1)
 	VMOVDQU     Y5, 32(AX)(R8*1)
@@ -5596,28 +5540,25 @@ twoLoop:
 	VMOVDQU     (BX)(R8*1), Y7
 	VPSRLW      $0x07, Y4, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y4, Y9
-	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      words003f<>+0(SB), Y4, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words3f7f<>+0(SB), Y8, Y8
 	VPSRLW      $0x07, Y5, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y5, Y10
-	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      words003f<>+0(SB), Y5, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words3f7f<>+0(SB), Y9, Y9
 	VPADDW      Y8, Y8, Y8
 	VPSRLW      $0x07, Y9, Y9
 	VPBLENDVB   Y1, Y8, Y9, Y8
 	VPSRLW      $0x08, Y5, Y5
 	VPBLENDVB   Y1, Y4, Y5, Y4
+	VPMINUB     words7e7e<>+0(SB), Y8, Y5
+	VPAND       Y6, Y3, Y6
+	VPAND       Y7, Y3, Y7
+	VPMAXUB     Y6, Y7, Y6
+	VPCMPEQB    Y3, Y6, Y6
 	VPAND       Y2, Y4, Y4
-	VPAND       Y6, Y3, Y5
-	VPAND       Y7, Y3, Y6
-	VPMAXUB     Y5, Y6, Y5
-	VPCMPEQB    Y3, Y5, Y5
-	VPOR        Y8, Y4, Y4
-	VPBLENDVB   Y5, Y3, Y4, Y4
+	VPOR        Y5, Y4, Y4
+	VPBLENDVB   Y6, Y3, Y4, Y4
 	VMOVDQU     Y4, (AX)(R8*1)
 	VMOVDQU     Y4, (CX)(R8*1)
 	ADDQ        $+32, R8
@@ -5725,28 +5666,25 @@ smallIn1:
 	VMOVDQU     352(SP), Y6
 	VPSRLW      $0x07, Y4, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y4, Y8
-	VPADDW      words003f<>+0(SB), Y8, Y8
+	VPADDW      words003f<>+0(SB), Y4, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words3f7f<>+0(SB), Y7, Y7
 	VPSRLW      $0x07, Y0, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y0, Y9
-	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      words003f<>+0(SB), Y0, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words3f7f<>+0(SB), Y8, Y8
 	VPADDW      Y7, Y7, Y7
 	VPSRLW      $0x07, Y8, Y8
 	VPBLENDVB   Y1, Y7, Y8, Y7
 	VPSRLW      $0x08, Y0, Y0
 	VPBLENDVB   Y1, Y4, Y0, Y0
+	VPMINUB     words7e7e<>+0(SB), Y7, Y1
+	VPAND       Y5, Y3, Y4
+	VPAND       Y6, Y3, Y5
+	VPMAXUB     Y4, Y5, Y4
+	VPCMPEQB    Y3, Y4, Y4
 	VPAND       Y2, Y0, Y0
-	VPAND       Y5, Y3, Y1
-	VPAND       Y6, Y3, Y2
-	VPMAXUB     Y1, Y2, Y1
-	VPCMPEQB    Y3, Y1, Y1
-	VPOR        Y7, Y0, Y0
-	VPBLENDVB   Y1, Y3, Y0, Y0
+	VPOR        Y1, Y0, Y0
+	VPBLENDVB   Y4, Y3, Y0, Y0
 	VMOVDQU     Y0, 320(SP)
 	TESTQ       CX, CX
 	CMOVQEQ     AX, CX
@@ -5800,7 +5738,7 @@ smallOut1:
 	RET
 
 // func avx2ProdFloat8E5M2(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV, F16C
+// Requires: AVX, AVX2, CMOV, F16C, MMX+
 TEXT ·avx2ProdFloat8E5M2(SB), NOSPLIT, $384-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -5859,27 +5797,23 @@ TEXT ·avx2ProdFloat8E5M2(SB), NOSPLIT, $384-40
 	VMOVDQU      -32(BX)(SI*1), Y6
 	VPSRLW       $0x08, Y4, Y6
 	VPAND        words0001<>+0(SB), Y6, Y6
-	VPAND        words7fff<>+0(SB), Y4, Y7
-	VPADDW       words007f<>+0(SB), Y7, Y7
+	VPADDW       words007f<>+0(SB), Y4, Y7
 	VPADDW       Y6, Y7, Y6
-	VPMINSW      words7bff<>+0(SB), Y6, Y6
 	VPSRLW       $0x08, Y5, Y7
 	VPAND        words0001<>+0(SB), Y7, Y7
-	VPAND        words7fff<>+0(SB), Y5, Y8
-	VPADDW       words007f<>+0(SB), Y8, Y8
+	VPADDW       words007f<>+0(SB), Y5, Y8
 	VPADDW       Y7, Y8, Y7
-	VPMINSW      words7bff<>+0(SB), Y7, Y7
 	VPSRLW       $0x08, Y7, Y7
 	VPBLENDVB    Y0, Y6, Y7, Y6
-	VPSRLW       $0x08, Y5, Y7
-	VPBLENDVB    Y0, Y4, Y7, Y7
-	VPAND        Y1, Y7, Y7
+	VPAND        Y6, Y2, Y7
+	VPMINUB      words7b7b<>+0(SB), Y7, Y7
 	VPAND        words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW     Y3, Y4, Y4
 	VPAND        words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW     Y3, Y5, Y5
 	VPBLENDVB    Y0, Y4, Y5, Y4
-	VPOR         Y6, Y7, Y5
+	VPAND        Y1, Y6, Y5
+	VPOR         Y7, Y5, Y5
 	VPBLENDVB    Y4, Y2, Y5, Y4
 	VMOVDQU      Y4, 288(SP)
 
@@ -5892,6 +5826,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPAND       Y4, Y0, Y5
 	VMOVDQU     Y5, (DI)
@@ -5952,53 +5887,45 @@ oneUnrolled:
 	VMOVDQU     (BX)(R8*1), Y8
 	VPSRLW      $0x08, Y4, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y4, Y9
-	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      words007f<>+0(SB), Y4, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words7bff<>+0(SB), Y8, Y8
 	VPSRLW      $0x08, Y5, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y5, Y10
-	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      words007f<>+0(SB), Y5, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words7bff<>+0(SB), Y9, Y9
 	VPSRLW      $0x08, Y9, Y9
 	VPBLENDVB   Y0, Y8, Y9, Y8
-	VPSRLW      $0x08, Y5, Y9
-	VPBLENDVB   Y0, Y4, Y9, Y9
-	VPAND       Y1, Y9, Y9
+	VPAND       Y8, Y2, Y9
+	VPMINUB     words7b7b<>+0(SB), Y9, Y9
 	VPAND       words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW    Y3, Y4, Y4
 	VPAND       words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW    Y3, Y5, Y5
 	VPBLENDVB   Y0, Y4, Y5, Y4
-	VPOR        Y8, Y9, Y5
+	VPAND       Y1, Y8, Y5
+	VPOR        Y9, Y5, Y5
 	VPBLENDVB   Y4, Y2, Y5, Y4
 	VMOVDQU     32(DX)(R8*1), Y5
 	VMOVDQU     32(BX)(R8*1), Y5
 	VPSRLW      $0x08, Y6, Y5
 	VPAND       words0001<>+0(SB), Y5, Y5
-	VPAND       words7fff<>+0(SB), Y6, Y8
-	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      words007f<>+0(SB), Y6, Y8
 	VPADDW      Y5, Y8, Y5
-	VPMINSW     words7bff<>+0(SB), Y5, Y5
 	VPSRLW      $0x08, Y7, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y7, Y9
-	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      words007f<>+0(SB), Y7, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words7bff<>+0(SB), Y8, Y8
 	VPSRLW      $0x08, Y8, Y8
 	VPBLENDVB   Y0, Y5, Y8, Y5
-	VPSRLW      $0x08, Y7, Y8
-	VPBLENDVB   Y0, Y6, Y8, Y8
-	VPAND       Y1, Y8, Y8
+	VPAND       Y5, Y2, Y8
+	VPMINUB     words7b7b<>+0(SB), Y8, Y8
 	VPAND       words7fff<>+0(SB), Y6, Y6
 	VPCMPGTW    Y3, Y6, Y6
 	VPAND       words7fff<>+0(SB), Y7, Y7
 	VPCMPGTW    Y3, Y7, Y7
 	VPBLENDVB   Y0, Y6, Y7, Y6
-	VPOR        Y5, Y8, Y5
+	VPAND       Y1, Y5, Y5
+	VPOR        Y8, Y5, Y5
 	VPBLENDVB   Y6, Y2, Y5, Y5
 	VMOVDQU     Y4, (AX)(R8*1)
 	VMOVDQU     Y5, 32(AX)(R8*1)
@@ -6044,27 +5971,23 @@ oneLoop:
 	VMOVDQU     (BX)(R8*1), Y6
 	VPSRLW      $0x08, Y4, Y6
 	VPAND       words0001<>+0(SB), Y6, Y6
-	VPAND       words7fff<>+0(SB), Y4, Y7
-	VPADDW      words007f<>+0(SB), Y7, Y7
+	VPADDW      words007f<>+0(SB), Y4, Y7
 	VPADDW      Y6, Y7, Y6
-	VPMINSW     words7bff<>+0(SB), Y6, Y6
 	VPSRLW      $0x08, Y5, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y5, Y8
-	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      words007f<>+0(SB), Y5, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words7bff<>+0(SB), Y7, Y7
 	VPSRLW      $0x08, Y7, Y7
 	VPBLENDVB   Y0, Y6, Y7, Y6
-	VPSRLW      $0x08, Y5, Y7
-	VPBLENDVB   Y0, Y4, Y7, Y7
-	VPAND       Y1, Y7, Y7
+	VPAND       Y6, Y2, Y7
+	VPMINUB     words7b7b<>+0(SB), Y7, Y7
 	VPAND       words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW    Y3, Y4, Y4
 	VPAND       words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW    Y3, Y5, Y5
 	VPBLENDVB   Y0, Y4, Y5, Y4
-	VPOR        Y6, Y7, Y5
+	VPAND       Y1, Y6, Y5
+	VPOR        Y7, Y5, Y5
 	VPBLENDVB   Y4, Y2, Y5, Y4
 	VMOVDQU     Y4, (AX)(R8*1)
 	ADDQ        $+32, R8
@@ -6087,6 +6010,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPAND       Y4, Y0, Y5
 	VMOVDQU     Y5, (DI)
@@ -6147,53 +6071,45 @@ twoUnrolled:
 	VMOVDQU     (BX)(R8*1), Y8
 	VPSRLW      $0x08, Y4, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y4, Y9
-	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      words007f<>+0(SB), Y4, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words7bff<>+0(SB), Y8, Y8
 	VPSRLW      $0x08, Y5, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y5, Y10
-	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      words007f<>+0(SB), Y5, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words7bff<>+0(SB), Y9, Y9
 	VPSRLW      $0x08, Y9, Y9
 	VPBLENDVB   Y0, Y8, Y9, Y8
-	VPSRLW      $0x08, Y5, Y9
-	VPBLENDVB   Y0, Y4, Y9, Y9
-	VPAND       Y1, Y9, Y9
+	VPAND       Y8, Y2, Y9
+	VPMINUB     words7b7b<>+0(SB), Y9, Y9
 	VPAND       words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW    Y3, Y4, Y4
 	VPAND       words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW    Y3, Y5, Y5
 	VPBLENDVB   Y0, Y4, Y5, Y4
-	VPOR        Y8, Y9, Y5
+	VPAND       Y1, Y8, Y5
+	VPOR        Y9, Y5, Y5
 	VPBLENDVB   Y4, Y2, Y5, Y4
 	VMOVDQU     32(DX)(R8*1), Y5
 	VMOVDQU     32(BX)(R8*1), Y5
 	VPSRLW      $0x08, Y6, Y5
 	VPAND       words0001<>+0(SB), Y5, Y5
-	VPAND       words7fff<>+0(SB), Y6, Y8
-	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      words007f<>+0(SB), Y6, Y8
 	VPADDW      Y5, Y8, Y5
-	VPMINSW     words7bff<>+0(SB), Y5, Y5
 	VPSRLW      $0x08, Y7, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y7, Y9
-	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      words007f<>+0(SB), Y7, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words7bff<>+0(SB), Y8, Y8
 	VPSRLW      $0x08, Y8, Y8
 	VPBLENDVB   Y0, Y5, Y8, Y5
-	VPSRLW      $0x08, Y7, Y8
-	VPBLENDVB   Y0, Y6, Y8, Y8
-	VPAND       Y1, Y8, Y8
+	VPAND       Y5, Y2, Y8
+	VPMINUB     words7b7b<>+0(SB), Y8, Y8
 	VPAND       words7fff<>+0(SB), Y6, Y6
 	VPCMPGTW    Y3, Y6, Y6
 	VPAND       words7fff<>+0(SB), Y7, Y7
 	VPCMPGTW    Y3, Y7, Y7
 	VPBLENDVB   Y0, Y6, Y7, Y6
-	VPOR        Y5, Y8, Y5
+	VPAND       Y1, Y5, Y5
+	VPOR        Y8, Y5, Y5
 	VPBLENDVB   Y6, Y2, Y5, Y5
 	VMOVDQU     Y4, (AX)(R8*1)
 	VMOVDQU     Y5, 32(AX)(R8*1)
@@ -6241,27 +6157,23 @@ twoLoop:
 	VMOVDQU     (BX)(R8*1), Y6
 	VPSRLW      $0x08, Y4, Y6
 	VPAND       words0001<>+0(SB), Y6, Y6
-	VPAND       words7fff<>+0(SB), Y4, Y7
-	VPADDW      words007f<>+0(SB), Y7, Y7
+	VPADDW      words007f<>+0(SB), Y4, Y7
 	VPADDW      Y6, Y7, Y6
-	VPMINSW     words7bff<>+0(SB), Y6, Y6
 	VPSRLW      $0x08, Y5, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y5, Y8
-	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      words007f<>+0(SB), Y5, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words7bff<>+0(SB), Y7, Y7
 	VPSRLW      $0x08, Y7, Y7
 	VPBLENDVB   Y0, Y6, Y7, Y6
-	VPSRLW      $0x08, Y5, Y7
-	VPBLENDVB   Y0, Y4, Y7, Y7
-	VPAND       Y1, Y7, Y7
+	VPAND       Y6, Y2, Y7
+	VPMINUB     words7b7b<>+0(SB), Y7, Y7
 	VPAND       words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW    Y3, Y4, Y4
 	VPAND       words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW    Y3, Y5, Y5
 	VPBLENDVB   Y0, Y4, Y5, Y4
-	VPOR        Y6, Y7, Y5
+	VPAND       Y1, Y6, Y5
+	VPOR        Y7, Y5, Y5
 	VPBLENDVB   Y4, Y2, Y5, Y4
 	VMOVDQU     Y4, (AX)(R8*1)
 	VMOVDQU     Y4, (CX)(R8*1)
@@ -6360,27 +6272,23 @@ smallIn1:
 	VMOVDQU     352(SP), Y6
 	VPSRLW      $0x08, Y4, Y6
 	VPAND       words0001<>+0(SB), Y6, Y6
-	VPAND       words7fff<>+0(SB), Y4, Y7
-	VPADDW      words007f<>+0(SB), Y7, Y7
+	VPADDW      words007f<>+0(SB), Y4, Y7
 	VPADDW      Y6, Y7, Y6
-	VPMINSW     words7bff<>+0(SB), Y6, Y6
 	VPSRLW      $0x08, Y5, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y5, Y8
-	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      words007f<>+0(SB), Y5, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words7bff<>+0(SB), Y7, Y7
 	VPSRLW      $0x08, Y7, Y7
 	VPBLENDVB   Y0, Y6, Y7, Y6
-	VPSRLW      $0x08, Y5, Y7
-	VPBLENDVB   Y0, Y4, Y7, Y7
-	VPAND       Y1, Y7, Y1
+	VPAND       Y6, Y2, Y7
+	VPMINUB     words7b7b<>+0(SB), Y7, Y7
 	VPAND       words7fff<>+0(SB), Y4, Y4
 	VPCMPGTW    Y3, Y4, Y4
 	VPAND       words7fff<>+0(SB), Y5, Y5
 	VPCMPGTW    Y3, Y5, Y3
 	VPBLENDVB   Y0, Y4, Y3, Y0
-	VPOR        Y6, Y1, Y1
+	VPAND       Y1, Y6, Y1
+	VPOR        Y7, Y1, Y1
 	VPBLENDVB   Y0, Y2, Y1, Y0
 	VMOVDQU     Y0, 320(SP)
 	TESTQ       CX, CX
@@ -7830,7 +7738,7 @@ smallOut1:
 	RET
 
 // func avx2MaxFloat16(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·avx2MaxFloat16(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -7882,48 +7790,50 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU   (DX)(DI*1), Y3
-	VMOVDQU   (BX)(DI*1), Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y4, Y5, Y4
-	VPCMPGTW  Y0, Y3, Y5
-	VPXOR     Y3, Y5, Y3
-	VPCMPGTW  Y0, Y4, Y5
-	VPXOR     Y4, Y5, Y4
-	VPMAXSW   Y3, Y4, Y3
-	VPCMPGTW  Y3, Y1, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPBLENDVB Y4, Y2, Y3, Y3
-	VMOVDQU   32(DX)(DI*1), Y4
-	VMOVDQU   32(BX)(DI*1), Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPSRAW    $0x0f, Y5, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTW  Y0, Y4, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTW  Y0, Y5, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMAXSW   Y4, Y5, Y4
-	VPCMPGTW  Y4, Y1, Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y2, Y4, Y4
-	VMOVDQU   Y3, (AX)(DI*1)
-	VMOVDQU   Y4, 32(AX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       oneUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y3
+	VMOVDQU    (BX)(DI*1), Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPSRAW     $0x0f, Y4, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y4, Y5, Y4
+	VPCMPGTW   Y0, Y3, Y5
+	VPXOR      Y3, Y5, Y3
+	VPCMPGTW   Y0, Y4, Y5
+	VPXOR      Y4, Y5, Y4
+	VPMAXSW    Y3, Y4, Y3
+	VPCMPGTW   Y3, Y1, Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPBLENDVB  Y4, Y2, Y3, Y3
+	VMOVDQU    32(DX)(DI*1), Y4
+	VMOVDQU    32(BX)(DI*1), Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPSRAW     $0x0f, Y5, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTW   Y0, Y4, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTW   Y0, Y5, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMAXSW    Y4, Y5, Y4
+	VPCMPGTW   Y4, Y1, Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y2, Y4, Y4
+	VMOVDQU    Y3, (AX)(DI*1)
+	VMOVDQU    Y4, 32(AX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
@@ -7969,50 +7879,52 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU   (DX)(DI*1), Y3
-	VMOVDQU   (BX)(DI*1), Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y4, Y5, Y4
-	VPCMPGTW  Y0, Y3, Y5
-	VPXOR     Y3, Y5, Y3
-	VPCMPGTW  Y0, Y4, Y5
-	VPXOR     Y4, Y5, Y4
-	VPMAXSW   Y3, Y4, Y3
-	VPCMPGTW  Y3, Y1, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPBLENDVB Y4, Y2, Y3, Y3
-	VMOVDQU   32(DX)(DI*1), Y4
-	VMOVDQU   32(BX)(DI*1), Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPSRAW    $0x0f, Y5, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTW  Y0, Y4, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTW  Y0, Y5, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMAXSW   Y4, Y5, Y4
-	VPCMPGTW  Y4, Y1, Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y2, Y4, Y4
-	VMOVDQU   Y3, (AX)(DI*1)
-	VMOVDQU   Y4, 32(AX)(DI*1)
-	VMOVDQU   Y3, (CX)(DI*1)
-	VMOVDQU   Y4, 32(CX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       twoUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y3
+	VMOVDQU    (BX)(DI*1), Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPSRAW     $0x0f, Y4, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y4, Y5, Y4
+	VPCMPGTW   Y0, Y3, Y5
+	VPXOR      Y3, Y5, Y3
+	VPCMPGTW   Y0, Y4, Y5
+	VPXOR      Y4, Y5, Y4
+	VPMAXSW    Y3, Y4, Y3
+	VPCMPGTW   Y3, Y1, Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPBLENDVB  Y4, Y2, Y3, Y3
+	VMOVDQU    32(DX)(DI*1), Y4
+	VMOVDQU    32(BX)(DI*1), Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPSRAW     $0x0f, Y5, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTW   Y0, Y4, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTW   Y0, Y5, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMAXSW    Y4, Y5, Y4
+	VPCMPGTW   Y4, Y1, Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y2, Y4, Y4
+	VMOVDQU    Y3, (AX)(DI*1)
+	VMOVDQU    Y4, 32(AX)(DI*1)
+	VMOVDQU    Y3, (CX)(DI*1)
+	VMOVDQU    Y4, 32(CX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
@@ -8741,7 +8653,7 @@ smallOut1:
 	RET
 
 // func avx2MaxBFloat16(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·avx2MaxBFloat16(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -8793,48 +8705,50 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU   (DX)(DI*1), Y3
-	VMOVDQU   (BX)(DI*1), Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y4, Y5, Y4
-	VPCMPGTW  Y0, Y3, Y5
-	VPXOR     Y3, Y5, Y3
-	VPCMPGTW  Y0, Y4, Y5
-	VPXOR     Y4, Y5, Y4
-	VPMAXSW   Y3, Y4, Y3
-	VPCMPGTW  Y3, Y1, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPBLENDVB Y4, Y2, Y3, Y3
-	VMOVDQU   32(DX)(DI*1), Y4
-	VMOVDQU   32(BX)(DI*1), Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPSRAW    $0x0f, Y5, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTW  Y0, Y4, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTW  Y0, Y5, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMAXSW   Y4, Y5, Y4
-	VPCMPGTW  Y4, Y1, Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y2, Y4, Y4
-	VMOVDQU   Y3, (AX)(DI*1)
-	VMOVDQU   Y4, 32(AX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       oneUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y3
+	VMOVDQU    (BX)(DI*1), Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPSRAW     $0x0f, Y4, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y4, Y5, Y4
+	VPCMPGTW   Y0, Y3, Y5
+	VPXOR      Y3, Y5, Y3
+	VPCMPGTW   Y0, Y4, Y5
+	VPXOR      Y4, Y5, Y4
+	VPMAXSW    Y3, Y4, Y3
+	VPCMPGTW   Y3, Y1, Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPBLENDVB  Y4, Y2, Y3, Y3
+	VMOVDQU    32(DX)(DI*1), Y4
+	VMOVDQU    32(BX)(DI*1), Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPSRAW     $0x0f, Y5, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTW   Y0, Y4, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTW   Y0, Y5, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMAXSW    Y4, Y5, Y4
+	VPCMPGTW   Y4, Y1, Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y2, Y4, Y4
+	VMOVDQU    Y3, (AX)(DI*1)
+	VMOVDQU    Y4, 32(AX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
@@ -8880,50 +8794,52 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU   (DX)(DI*1), Y3
-	VMOVDQU   (BX)(DI*1), Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y4, Y5, Y4
-	VPCMPGTW  Y0, Y3, Y5
-	VPXOR     Y3, Y5, Y3
-	VPCMPGTW  Y0, Y4, Y5
-	VPXOR     Y4, Y5, Y4
-	VPMAXSW   Y3, Y4, Y3
-	VPCMPGTW  Y3, Y1, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPBLENDVB Y4, Y2, Y3, Y3
-	VMOVDQU   32(DX)(DI*1), Y4
-	VMOVDQU   32(BX)(DI*1), Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPSRAW    $0x0f, Y5, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTW  Y0, Y4, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTW  Y0, Y5, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMAXSW   Y4, Y5, Y4
-	VPCMPGTW  Y4, Y1, Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y2, Y4, Y4
-	VMOVDQU   Y3, (AX)(DI*1)
-	VMOVDQU   Y4, 32(AX)(DI*1)
-	VMOVDQU   Y3, (CX)(DI*1)
-	VMOVDQU   Y4, 32(CX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       twoUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y3
+	VMOVDQU    (BX)(DI*1), Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPSRAW     $0x0f, Y4, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y4, Y5, Y4
+	VPCMPGTW   Y0, Y3, Y5
+	VPXOR      Y3, Y5, Y3
+	VPCMPGTW   Y0, Y4, Y5
+	VPXOR      Y4, Y5, Y4
+	VPMAXSW    Y3, Y4, Y3
+	VPCMPGTW   Y3, Y1, Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPBLENDVB  Y4, Y2, Y3, Y3
+	VMOVDQU    32(DX)(DI*1), Y4
+	VMOVDQU    32(BX)(DI*1), Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPSRAW     $0x0f, Y5, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTW   Y0, Y4, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTW   Y0, Y5, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMAXSW    Y4, Y5, Y4
+	VPCMPGTW   Y4, Y1, Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y2, Y4, Y4
+	VMOVDQU    Y3, (AX)(DI*1)
+	VMOVDQU    Y4, 32(AX)(DI*1)
+	VMOVDQU    Y3, (CX)(DI*1)
+	VMOVDQU    Y4, 32(CX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
@@ -9084,7 +9000,7 @@ smallOut1:
 	RET
 
 // func avx2MaxFloat8E4M3(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·avx2MaxFloat8E4M3(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -9136,48 +9052,49 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTB  Y2, Y4, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y2, Y5, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMAXSB   Y4, Y5, Y4
-	VPCMPGTB  Y4, Y3, Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y1, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y6, Y7, Y6
-	VPCMPGTB  Y2, Y5, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y2, Y6, Y7
-	VPXOR     Y6, Y7, Y6
-	VPMAXSB   Y5, Y6, Y5
-	VPCMPGTB  Y5, Y3, Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPBLENDVB Y6, Y1, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       oneUnrolled
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y4
+	VMOVDQU    (BX)(DI*1), Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTB   Y2, Y4, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y2, Y5, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMAXSB    Y4, Y5, Y4
+	VPCMPGTB   Y4, Y3, Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y1, Y4, Y4
+	VMOVDQU    32(DX)(DI*1), Y5
+	VMOVDQU    32(BX)(DI*1), Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y6, Y7, Y6
+	VPCMPGTB   Y2, Y5, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y2, Y6, Y7
+	VPXOR      Y6, Y7, Y6
+	VPMAXSB    Y5, Y6, Y5
+	VPCMPGTB   Y5, Y3, Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPBLENDVB  Y6, Y1, Y5, Y5
+	VMOVDQU    Y4, (AX)(DI*1)
+	VMOVDQU    Y5, 32(AX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
@@ -9223,50 +9140,51 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTB  Y2, Y4, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y2, Y5, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMAXSB   Y4, Y5, Y4
-	VPCMPGTB  Y4, Y3, Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y1, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y6, Y7, Y6
-	VPCMPGTB  Y2, Y5, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y2, Y6, Y7
-	VPXOR     Y6, Y7, Y6
-	VPMAXSB   Y5, Y6, Y5
-	VPCMPGTB  Y5, Y3, Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPBLENDVB Y6, Y1, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	VMOVDQU   Y4, (CX)(DI*1)
-	VMOVDQU   Y5, 32(CX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       twoUnrolled
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y4
+	VMOVDQU    (BX)(DI*1), Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTB   Y2, Y4, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y2, Y5, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMAXSB    Y4, Y5, Y4
+	VPCMPGTB   Y4, Y3, Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y1, Y4, Y4
+	VMOVDQU    32(DX)(DI*1), Y5
+	VMOVDQU    32(BX)(DI*1), Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y6, Y7, Y6
+	VPCMPGTB   Y2, Y5, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y2, Y6, Y7
+	VPXOR      Y6, Y7, Y6
+	VPMAXSB    Y5, Y6, Y5
+	VPCMPGTB   Y5, Y3, Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPBLENDVB  Y6, Y1, Y5, Y5
+	VMOVDQU    Y4, (AX)(DI*1)
+	VMOVDQU    Y5, 32(AX)(DI*1)
+	VMOVDQU    Y4, (CX)(DI*1)
+	VMOVDQU    Y5, 32(CX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
@@ -9427,7 +9345,7 @@ smallOut1:
 	RET
 
 // func avx2MaxFloat8E5M2(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·avx2MaxFloat8E5M2(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -9479,48 +9397,49 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTB  Y2, Y4, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y2, Y5, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMAXSB   Y4, Y5, Y4
-	VPCMPGTB  Y4, Y3, Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y1, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y6, Y7, Y6
-	VPCMPGTB  Y2, Y5, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y2, Y6, Y7
-	VPXOR     Y6, Y7, Y6
-	VPMAXSB   Y5, Y6, Y5
-	VPCMPGTB  Y5, Y3, Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPBLENDVB Y6, Y1, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       oneUnrolled
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y4
+	VMOVDQU    (BX)(DI*1), Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTB   Y2, Y4, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y2, Y5, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMAXSB    Y4, Y5, Y4
+	VPCMPGTB   Y4, Y3, Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y1, Y4, Y4
+	VMOVDQU    32(DX)(DI*1), Y5
+	VMOVDQU    32(BX)(DI*1), Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y6, Y7, Y6
+	VPCMPGTB   Y2, Y5, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y2, Y6, Y7
+	VPXOR      Y6, Y7, Y6
+	VPMAXSB    Y5, Y6, Y5
+	VPCMPGTB   Y5, Y3, Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPBLENDVB  Y6, Y1, Y5, Y5
+	VMOVDQU    Y4, (AX)(DI*1)
+	VMOVDQU    Y5, 32(AX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
@@ -9566,50 +9485,51 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTB  Y2, Y4, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y2, Y5, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMAXSB   Y4, Y5, Y4
-	VPCMPGTB  Y4, Y3, Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y1, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y6, Y7, Y6
-	VPCMPGTB  Y2, Y5, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y2, Y6, Y7
-	VPXOR     Y6, Y7, Y6
-	VPMAXSB   Y5, Y6, Y5
-	VPCMPGTB  Y5, Y3, Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPBLENDVB Y6, Y1, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	VMOVDQU   Y4, (CX)(DI*1)
-	VMOVDQU   Y5, 32(CX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       twoUnrolled
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y4
+	VMOVDQU    (BX)(DI*1), Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTB   Y2, Y4, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y2, Y5, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMAXSB    Y4, Y5, Y4
+	VPCMPGTB   Y4, Y3, Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y1, Y4, Y4
+	VMOVDQU    32(DX)(DI*1), Y5
+	VMOVDQU    32(BX)(DI*1), Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y6, Y7, Y6
+	VPCMPGTB   Y2, Y5, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y2, Y6, Y7
+	VPXOR      Y6, Y7, Y6
+	VPMAXSB    Y5, Y6, Y5
+	VPCMPGTB   Y5, Y3, Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPBLENDVB  Y6, Y1, Y5, Y5
+	VMOVDQU    Y4, (AX)(DI*1)
+	VMOVDQU    Y5, 32(AX)(DI*1)
+	VMOVDQU    Y4, (CX)(DI*1)
+	VMOVDQU    Y5, 32(CX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
@@ -11165,7 +11085,7 @@ smallOut1:
 	RET
 
 // func avx2MinFloat16(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·avx2MinFloat16(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -11217,48 +11137,50 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU   (DX)(DI*1), Y3
-	VMOVDQU   (BX)(DI*1), Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y4, Y5, Y4
-	VPCMPGTW  Y3, Y1, Y5
-	VPXOR     Y3, Y5, Y3
-	VPCMPGTW  Y4, Y1, Y5
-	VPXOR     Y4, Y5, Y4
-	VPMINSW   Y3, Y4, Y3
-	VPCMPGTW  Y0, Y3, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPBLENDVB Y4, Y2, Y3, Y3
-	VMOVDQU   32(DX)(DI*1), Y4
-	VMOVDQU   32(BX)(DI*1), Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPSRAW    $0x0f, Y5, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTW  Y4, Y1, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTW  Y5, Y1, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMINSW   Y4, Y5, Y4
-	VPCMPGTW  Y0, Y4, Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y2, Y4, Y4
-	VMOVDQU   Y3, (AX)(DI*1)
-	VMOVDQU   Y4, 32(AX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       oneUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y3
+	VMOVDQU    (BX)(DI*1), Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPSRAW     $0x0f, Y4, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y4, Y5, Y4
+	VPCMPGTW   Y3, Y1, Y5
+	VPXOR      Y3, Y5, Y3
+	VPCMPGTW   Y4, Y1, Y5
+	VPXOR      Y4, Y5, Y4
+	VPMINSW    Y3, Y4, Y3
+	VPCMPGTW   Y0, Y3, Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPBLENDVB  Y4, Y2, Y3, Y3
+	VMOVDQU    32(DX)(DI*1), Y4
+	VMOVDQU    32(BX)(DI*1), Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPSRAW     $0x0f, Y5, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTW   Y4, Y1, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTW   Y5, Y1, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMINSW    Y4, Y5, Y4
+	VPCMPGTW   Y0, Y4, Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y2, Y4, Y4
+	VMOVDQU    Y3, (AX)(DI*1)
+	VMOVDQU    Y4, 32(AX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
@@ -11304,50 +11226,52 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU   (DX)(DI*1), Y3
-	VMOVDQU   (BX)(DI*1), Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y4, Y5, Y4
-	VPCMPGTW  Y3, Y1, Y5
-	VPXOR     Y3, Y5, Y3
-	VPCMPGTW  Y4, Y1, Y5
-	VPXOR     Y4, Y5, Y4
-	VPMINSW   Y3, Y4, Y3
-	VPCMPGTW  Y0, Y3, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPBLENDVB Y4, Y2, Y3, Y3
-	VMOVDQU   32(DX)(DI*1), Y4
-	VMOVDQU   32(BX)(DI*1), Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPSRAW    $0x0f, Y5, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTW  Y4, Y1, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTW  Y5, Y1, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMINSW   Y4, Y5, Y4
-	VPCMPGTW  Y0, Y4, Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y2, Y4, Y4
-	VMOVDQU   Y3, (AX)(DI*1)
-	VMOVDQU   Y4, 32(AX)(DI*1)
-	VMOVDQU   Y3, (CX)(DI*1)
-	VMOVDQU   Y4, 32(CX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       twoUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y3
+	VMOVDQU    (BX)(DI*1), Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPSRAW     $0x0f, Y4, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y4, Y5, Y4
+	VPCMPGTW   Y3, Y1, Y5
+	VPXOR      Y3, Y5, Y3
+	VPCMPGTW   Y4, Y1, Y5
+	VPXOR      Y4, Y5, Y4
+	VPMINSW    Y3, Y4, Y3
+	VPCMPGTW   Y0, Y3, Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPBLENDVB  Y4, Y2, Y3, Y3
+	VMOVDQU    32(DX)(DI*1), Y4
+	VMOVDQU    32(BX)(DI*1), Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPSRAW     $0x0f, Y5, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTW   Y4, Y1, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTW   Y5, Y1, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMINSW    Y4, Y5, Y4
+	VPCMPGTW   Y0, Y4, Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y2, Y4, Y4
+	VMOVDQU    Y3, (AX)(DI*1)
+	VMOVDQU    Y4, 32(AX)(DI*1)
+	VMOVDQU    Y3, (CX)(DI*1)
+	VMOVDQU    Y4, 32(CX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
@@ -12076,7 +12000,7 @@ smallOut1:
 	RET
 
 // func avx2MinBFloat16(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·avx2MinBFloat16(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -12128,48 +12052,50 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU   (DX)(DI*1), Y3
-	VMOVDQU   (BX)(DI*1), Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y4, Y5, Y4
-	VPCMPGTW  Y3, Y1, Y5
-	VPXOR     Y3, Y5, Y3
-	VPCMPGTW  Y4, Y1, Y5
-	VPXOR     Y4, Y5, Y4
-	VPMINSW   Y3, Y4, Y3
-	VPCMPGTW  Y0, Y3, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPBLENDVB Y4, Y2, Y3, Y3
-	VMOVDQU   32(DX)(DI*1), Y4
-	VMOVDQU   32(BX)(DI*1), Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPSRAW    $0x0f, Y5, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTW  Y4, Y1, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTW  Y5, Y1, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMINSW   Y4, Y5, Y4
-	VPCMPGTW  Y0, Y4, Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y2, Y4, Y4
-	VMOVDQU   Y3, (AX)(DI*1)
-	VMOVDQU   Y4, 32(AX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       oneUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y3
+	VMOVDQU    (BX)(DI*1), Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPSRAW     $0x0f, Y4, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y4, Y5, Y4
+	VPCMPGTW   Y3, Y1, Y5
+	VPXOR      Y3, Y5, Y3
+	VPCMPGTW   Y4, Y1, Y5
+	VPXOR      Y4, Y5, Y4
+	VPMINSW    Y3, Y4, Y3
+	VPCMPGTW   Y0, Y3, Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPBLENDVB  Y4, Y2, Y3, Y3
+	VMOVDQU    32(DX)(DI*1), Y4
+	VMOVDQU    32(BX)(DI*1), Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPSRAW     $0x0f, Y5, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTW   Y4, Y1, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTW   Y5, Y1, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMINSW    Y4, Y5, Y4
+	VPCMPGTW   Y0, Y4, Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y2, Y4, Y4
+	VMOVDQU    Y3, (AX)(DI*1)
+	VMOVDQU    Y4, 32(AX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
@@ -12215,50 +12141,52 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU   (DX)(DI*1), Y3
-	VMOVDQU   (BX)(DI*1), Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y4, Y5, Y4
-	VPCMPGTW  Y3, Y1, Y5
-	VPXOR     Y3, Y5, Y3
-	VPCMPGTW  Y4, Y1, Y5
-	VPXOR     Y4, Y5, Y4
-	VPMINSW   Y3, Y4, Y3
-	VPCMPGTW  Y0, Y3, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y3, Y5, Y3
-	VPBLENDVB Y4, Y2, Y3, Y3
-	VMOVDQU   32(DX)(DI*1), Y4
-	VMOVDQU   32(BX)(DI*1), Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPSRAW    $0x0f, Y5, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTW  Y4, Y1, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTW  Y5, Y1, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMINSW   Y4, Y5, Y4
-	VPCMPGTW  Y0, Y4, Y5
-	VPSRAW    $0x0f, Y4, Y6
-	VPSRLW    $0x01, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y2, Y4, Y4
-	VMOVDQU   Y3, (AX)(DI*1)
-	VMOVDQU   Y4, 32(AX)(DI*1)
-	VMOVDQU   Y3, (CX)(DI*1)
-	VMOVDQU   Y4, 32(CX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       twoUnrolled
+	PREFETCHT0 4096(DX)(DI*1)
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y3
+	VMOVDQU    (BX)(DI*1), Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPSRAW     $0x0f, Y4, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y4, Y5, Y4
+	VPCMPGTW   Y3, Y1, Y5
+	VPXOR      Y3, Y5, Y3
+	VPCMPGTW   Y4, Y1, Y5
+	VPXOR      Y4, Y5, Y4
+	VPMINSW    Y3, Y4, Y3
+	VPCMPGTW   Y0, Y3, Y4
+	VPSRAW     $0x0f, Y3, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y3, Y5, Y3
+	VPBLENDVB  Y4, Y2, Y3, Y3
+	VMOVDQU    32(DX)(DI*1), Y4
+	VMOVDQU    32(BX)(DI*1), Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPSRAW     $0x0f, Y5, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTW   Y4, Y1, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTW   Y5, Y1, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMINSW    Y4, Y5, Y4
+	VPCMPGTW   Y0, Y4, Y5
+	VPSRAW     $0x0f, Y4, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y2, Y4, Y4
+	VMOVDQU    Y3, (AX)(DI*1)
+	VMOVDQU    Y4, 32(AX)(DI*1)
+	VMOVDQU    Y3, (CX)(DI*1)
+	VMOVDQU    Y4, 32(CX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
@@ -12419,7 +12347,7 @@ smallOut1:
 	RET
 
 // func avx2MinFloat8E4M3(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·avx2MinFloat8E4M3(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -12471,48 +12399,49 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTB  Y4, Y3, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y3, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMINSB   Y4, Y5, Y4
-	VPCMPGTB  Y2, Y4, Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y1, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y6, Y7, Y6
-	VPCMPGTB  Y5, Y3, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y3, Y7
-	VPXOR     Y6, Y7, Y6
-	VPMINSB   Y5, Y6, Y5
-	VPCMPGTB  Y2, Y5, Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPBLENDVB Y6, Y1, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       oneUnrolled
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y4
+	VMOVDQU    (BX)(DI*1), Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTB   Y4, Y3, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y3, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMINSB    Y4, Y5, Y4
+	VPCMPGTB   Y2, Y4, Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y1, Y4, Y4
+	VMOVDQU    32(DX)(DI*1), Y5
+	VMOVDQU    32(BX)(DI*1), Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y6, Y7, Y6
+	VPCMPGTB   Y5, Y3, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y3, Y7
+	VPXOR      Y6, Y7, Y6
+	VPMINSB    Y5, Y6, Y5
+	VPCMPGTB   Y2, Y5, Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPBLENDVB  Y6, Y1, Y5, Y5
+	VMOVDQU    Y4, (AX)(DI*1)
+	VMOVDQU    Y5, 32(AX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
@@ -12558,50 +12487,51 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTB  Y4, Y3, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y3, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMINSB   Y4, Y5, Y4
-	VPCMPGTB  Y2, Y4, Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y1, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y6, Y7, Y6
-	VPCMPGTB  Y5, Y3, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y3, Y7
-	VPXOR     Y6, Y7, Y6
-	VPMINSB   Y5, Y6, Y5
-	VPCMPGTB  Y2, Y5, Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPBLENDVB Y6, Y1, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	VMOVDQU   Y4, (CX)(DI*1)
-	VMOVDQU   Y5, 32(CX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       twoUnrolled
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y4
+	VMOVDQU    (BX)(DI*1), Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTB   Y4, Y3, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y3, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMINSB    Y4, Y5, Y4
+	VPCMPGTB   Y2, Y4, Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y1, Y4, Y4
+	VMOVDQU    32(DX)(DI*1), Y5
+	VMOVDQU    32(BX)(DI*1), Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y6, Y7, Y6
+	VPCMPGTB   Y5, Y3, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y3, Y7
+	VPXOR      Y6, Y7, Y6
+	VPMINSB    Y5, Y6, Y5
+	VPCMPGTB   Y2, Y5, Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPBLENDVB  Y6, Y1, Y5, Y5
+	VMOVDQU    Y4, (AX)(DI*1)
+	VMOVDQU    Y5, 32(AX)(DI*1)
+	VMOVDQU    Y4, (CX)(DI*1)
+	VMOVDQU    Y5, 32(CX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
@@ -12762,7 +12692,7 @@ smallOut1:
 	RET
 
 // func avx2MinFloat8E5M2(out1 *byte, out2 *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·avx2MinFloat8E5M2(SB), NOSPLIT, $96-40
 	MOVQ out1+0(FP), AX
 	MOVQ out2+8(FP), CX
@@ -12814,48 +12744,49 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTB  Y4, Y3, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y3, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMINSB   Y4, Y5, Y4
-	VPCMPGTB  Y2, Y4, Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y1, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y6, Y7, Y6
-	VPCMPGTB  Y5, Y3, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y3, Y7
-	VPXOR     Y6, Y7, Y6
-	VPMINSB   Y5, Y6, Y5
-	VPCMPGTB  Y2, Y5, Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPBLENDVB Y6, Y1, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       oneUnrolled
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y4
+	VMOVDQU    (BX)(DI*1), Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTB   Y4, Y3, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y3, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMINSB    Y4, Y5, Y4
+	VPCMPGTB   Y2, Y4, Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y1, Y4, Y4
+	VMOVDQU    32(DX)(DI*1), Y5
+	VMOVDQU    32(BX)(DI*1), Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y6, Y7, Y6
+	VPCMPGTB   Y5, Y3, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y3, Y7
+	VPXOR      Y6, Y7, Y6
+	VPMINSB    Y5, Y6, Y5
+	VPCMPGTB   Y2, Y5, Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPBLENDVB  Y6, Y1, Y5, Y5
+	VMOVDQU    Y4, (AX)(DI*1)
+	VMOVDQU    Y5, 32(AX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        oneUnrolled
 
 oneSingle:
 	CMPQ R8, $+32
@@ -12901,50 +12832,51 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
-	VMOVDQU   (DX)(DI*1), Y4
-	VMOVDQU   (BX)(DI*1), Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y5, Y6, Y5
-	VPCMPGTB  Y4, Y3, Y6
-	VPXOR     Y4, Y6, Y4
-	VPCMPGTB  Y5, Y3, Y6
-	VPXOR     Y5, Y6, Y5
-	VPMINSB   Y4, Y5, Y4
-	VPCMPGTB  Y2, Y4, Y5
-	VPCMPGTB  Y4, Y0, Y6
-	VPAND     Y1, Y6, Y6
-	VPXOR     Y4, Y6, Y4
-	VPBLENDVB Y5, Y1, Y4, Y4
-	VMOVDQU   32(DX)(DI*1), Y5
-	VMOVDQU   32(BX)(DI*1), Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y6, Y7, Y6
-	VPCMPGTB  Y5, Y3, Y7
-	VPXOR     Y5, Y7, Y5
-	VPCMPGTB  Y6, Y3, Y7
-	VPXOR     Y6, Y7, Y6
-	VPMINSB   Y5, Y6, Y5
-	VPCMPGTB  Y2, Y5, Y6
-	VPCMPGTB  Y5, Y0, Y7
-	VPAND     Y1, Y7, Y7
-	VPXOR     Y5, Y7, Y5
-	VPBLENDVB Y6, Y1, Y5, Y5
-	VMOVDQU   Y4, (AX)(DI*1)
-	VMOVDQU   Y5, 32(AX)(DI*1)
-	VMOVDQU   Y4, (CX)(DI*1)
-	VMOVDQU   Y5, 32(CX)(DI*1)
-	ADDQ      $+64, DI
-	SUBQ      $+64, R8
-	CMPQ      R8, $+64
-	JAE       twoUnrolled
+	PREFETCHT0 4096(BX)(DI*1)
+	VMOVDQU    (DX)(DI*1), Y4
+	VMOVDQU    (BX)(DI*1), Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y5, Y6, Y5
+	VPCMPGTB   Y4, Y3, Y6
+	VPXOR      Y4, Y6, Y4
+	VPCMPGTB   Y5, Y3, Y6
+	VPXOR      Y5, Y6, Y5
+	VPMINSB    Y4, Y5, Y4
+	VPCMPGTB   Y2, Y4, Y5
+	VPCMPGTB   Y4, Y0, Y6
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y4, Y6, Y4
+	VPBLENDVB  Y5, Y1, Y4, Y4
+	VMOVDQU    32(DX)(DI*1), Y5
+	VMOVDQU    32(BX)(DI*1), Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y6, Y7, Y6
+	VPCMPGTB   Y5, Y3, Y7
+	VPXOR      Y5, Y7, Y5
+	VPCMPGTB   Y6, Y3, Y7
+	VPXOR      Y6, Y7, Y6
+	VPMINSB    Y5, Y6, Y5
+	VPCMPGTB   Y2, Y5, Y6
+	VPCMPGTB   Y5, Y0, Y7
+	VPAND      Y1, Y7, Y7
+	VPXOR      Y5, Y7, Y5
+	VPBLENDVB  Y6, Y1, Y5, Y5
+	VMOVDQU    Y4, (AX)(DI*1)
+	VMOVDQU    Y5, 32(AX)(DI*1)
+	VMOVDQU    Y4, (CX)(DI*1)
+	VMOVDQU    Y5, 32(CX)(DI*1)
+	ADDQ       $+64, DI
+	SUBQ       $+64, R8
+	CMPQ       R8, $+64
+	JAE        twoUnrolled
 
 twoSingle:
 	CMPQ R8, $+32
@@ -13795,38 +13727,43 @@ TEXT ·avx2AvgBFloat16(SB), NOSPLIT, $96-44
 	MOVQ         $0x0000000100000001, DI
 	VMOVQ        DI, X3
 	VPBROADCASTQ X3, Y3
-	MOVQ         $0x7fc07fc07fc07fc0, DI
+	MOVQ         $0x7fff7fff7fff7fff, DI
 	VMOVQ        DI, X4
 	VPBROADCASTQ X4, Y4
+	MOVQ         $0x7f807f807f807f80, DI
+	VMOVQ        DI, X5
+	VPBROADCASTQ X5, Y5
+	MOVQ         $0x7fc07fc07fc07fc0, DI
+	VMOVQ        DI, X6
+	VPBROADCASTQ X6, Y6
 	CMPQ         SI, $+32
 	JB           small
 	TESTQ        $+31, SI
 	JZ           whole
-	VMOVDQU      -32(DX)(SI*1), Y5
-	VMOVDQU      -32(BX)(SI*1), Y6
-	VPAND        Y5, Y1, Y7
-	VPAND        Y6, Y1, Y8
+	VMOVDQU      -32(DX)(SI*1), Y7
+	VMOVDQU      -32(BX)(SI*1), Y8
+	VPAND        Y7, Y1, Y9
+	VPAND        Y8, Y1, Y10
+	VADDPS       Y10, Y9, Y9
+	VDIVPS       Y0, Y9, Y9
+	VPSLLD       $0x10, Y7, Y7
+	VPSLLD       $0x10, Y8, Y8
 	VADDPS       Y8, Y7, Y7
 	VDIVPS       Y0, Y7, Y7
-	VPSLLD       $0x10, Y5, Y5
-	VPSLLD       $0x10, Y6, Y6
-	VADDPS       Y6, Y5, Y5
-	VDIVPS       Y0, Y5, Y5
-	VCMPPS       $0x03, Y7, Y7, Y6
-	VCMPPS       $0x03, Y5, Y5, Y8
-	VPSRLD       $0x10, Y7, Y9
+	VPADDD       Y9, Y2, Y8
+	VPSRLD       $0x10, Y9, Y9
 	VPAND        Y9, Y3, Y9
-	VPADDD       Y7, Y2, Y7
-	VPADDD       Y9, Y7, Y7
-	VPSRLD       $0x10, Y5, Y9
-	VPAND        Y9, Y3, Y9
-	VPADDD       Y5, Y2, Y5
-	VPADDD       Y9, Y5, Y5
-	VPSRLD       $0x10, Y5, Y5
-	VPBLENDW     $0xaa, Y7, Y5, Y5
-	VPBLENDW     $0xaa, Y6, Y8, Y6
-	VPBLENDVB    Y6, Y4, Y5, Y5
-	VMOVDQU      Y5, (SP)
+	VPADDD       Y9, Y8, Y8
+	VPADDD       Y7, Y2, Y9
+	VPSRLD       $0x10, Y7, Y7
+	VPAND        Y7, Y3, Y7
+	VPADDD       Y7, Y9, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VPBLENDW     $0xaa, Y8, Y7, Y7
+	VPAND        Y7, Y4, Y8
+	VPCMPGTW     Y5, Y8, Y8
+	VPBLENDVB    Y8, Y6, Y7, Y7
+	VMOVDQU      Y7, (SP)
 
 whole:
 	XORQ  DI, DI
@@ -13835,31 +13772,30 @@ whole:
 	JNZ   both
 
 oneLoop:
-	VMOVDQU   (DX)(DI*1), Y5
-	VMOVDQU   (BX)(DI*1), Y6
-	VPAND     Y5, Y1, Y7
-	VPAND     Y6, Y1, Y8
+	VMOVDQU   (DX)(DI*1), Y7
+	VMOVDQU   (BX)(DI*1), Y8
+	VPAND     Y7, Y1, Y9
+	VPAND     Y8, Y1, Y10
+	VADDPS    Y10, Y9, Y9
+	VDIVPS    Y0, Y9, Y9
+	VPSLLD    $0x10, Y7, Y7
+	VPSLLD    $0x10, Y8, Y8
 	VADDPS    Y8, Y7, Y7
 	VDIVPS    Y0, Y7, Y7
-	VPSLLD    $0x10, Y5, Y5
-	VPSLLD    $0x10, Y6, Y6
-	VADDPS    Y6, Y5, Y5
-	VDIVPS    Y0, Y5, Y5
-	VCMPPS    $0x03, Y7, Y7, Y6
-	VCMPPS    $0x03, Y5, Y5, Y8
-	VPSRLD    $0x10, Y7, Y9
+	VPADDD    Y9, Y2, Y8
+	VPSRLD    $0x10, Y9, Y9
 	VPAND     Y9, Y3, Y9
-	VPADDD    Y7, Y2, Y7
-	VPADDD    Y9, Y7, Y7
-	VPSRLD    $0x10, Y5, Y9
-	VPAND     Y9, Y3, Y9
-	VPADDD    Y5, Y2, Y5
-	VPADDD    Y9, Y5, Y5
-	VPSRLD    $0x10, Y5, Y5
-	VPBLENDW  $0xaa, Y7, Y5, Y5
-	VPBLENDW  $0xaa, Y6, Y8, Y6
-	VPBLENDVB Y6, Y4, Y5, Y5
-	VMOVDQU   Y5, (AX)(DI*1)
+	VPADDD    Y9, Y8, Y8
+	VPADDD    Y7, Y2, Y9
+	VPSRLD    $0x10, Y7, Y7
+	VPAND     Y7, Y3, Y7
+	VPADDD    Y7, Y9, Y7
+	VPSRLD    $0x10, Y7, Y7
+	VPBLENDW  $0xaa, Y8, Y7, Y7
+	VPAND     Y7, Y4, Y8
+	VPCMPGTW  Y5, Y8, Y8
+	VPBLENDVB Y8, Y6, Y7, Y7
+	VMOVDQU   Y7, (AX)(DI*1)
 	ADDQ      $+32, DI
 	SUBQ      $+32, R8
 	CMPQ      R8, $+32
@@ -13875,32 +13811,31 @@ oneDone:
 
 both:
 twoLoop:
-	VMOVDQU   (DX)(DI*1), Y5
-	VMOVDQU   (BX)(DI*1), Y6
-	VPAND     Y5, Y1, Y7
-	VPAND     Y6, Y1, Y8
+	VMOVDQU   (DX)(DI*1), Y7
+	VMOVDQU   (BX)(DI*1), Y8
+	VPAND     Y7, Y1, Y9
+	VPAND     Y8, Y1, Y10
+	VADDPS    Y10, Y9, Y9
+	VDIVPS    Y0, Y9, Y9
+	VPSLLD    $0x10, Y7, Y7
+	VPSLLD    $0x10, Y8, Y8
 	VADDPS    Y8, Y7, Y7
 	VDIVPS    Y0, Y7, Y7
-	VPSLLD    $0x10, Y5, Y5
-	VPSLLD    $0x10, Y6, Y6
-	VADDPS    Y6, Y5, Y5
-	VDIVPS    Y0, Y5, Y5
-	VCMPPS    $0x03, Y7, Y7, Y6
-	VCMPPS    $0x03, Y5, Y5, Y8
-	VPSRLD    $0x10, Y7, Y9
+	VPADDD    Y9, Y2, Y8
+	VPSRLD    $0x10, Y9, Y9
 	VPAND     Y9, Y3, Y9
-	VPADDD    Y7, Y2, Y7
-	VPADDD    Y9, Y7, Y7
-	VPSRLD    $0x10, Y5, Y9
-	VPAND     Y9, Y3, Y9
-	VPADDD    Y5, Y2, Y5
-	VPADDD    Y9, Y5, Y5
-	VPSRLD    $0x10, Y5, Y5
-	VPBLENDW  $0xaa, Y7, Y5, Y5
-	VPBLENDW  $0xaa, Y6, Y8, Y6
-	VPBLENDVB Y6, Y4, Y5, Y5
-	VMOVDQU   Y5, (AX)(DI*1)
-	VMOVDQU   Y5, (CX)(DI*1)
+	VPADDD    Y9, Y8, Y8
+	VPADDD    Y7, Y2, Y9
+	VPSRLD    $0x10, Y7, Y7
+	VPAND     Y7, Y3, Y7
+	VPADDD    Y7, Y9, Y7
+	VPSRLD    $0x10, Y7, Y7
+	VPBLENDW  $0xaa, Y8, Y7, Y7
+	VPAND     Y7, Y4, Y8
+	VPCMPGTW  Y5, Y8, Y8
+	VPBLENDVB Y8, Y6, Y7, Y7
+	VMOVDQU   Y7, (AX)(DI*1)
+	VMOVDQU   Y7, (CX)(DI*1)
 	ADDQ      $+32, DI
 	SUBQ      $+32, R8
 	CMPQ      R8, $+32
@@ -13919,10 +13854,10 @@ small:
 	XORQ    DI, DI
 	TESTQ   $+16, SI
 	JZ      smallIn16
-	VMOVDQU (DX)(DI*1), X5
-	VMOVDQU X5, 32(SP)(DI*1)
-	VMOVDQU (BX)(DI*1), X5
-	VMOVDQU X5, 64(SP)(DI*1)
+	VMOVDQU (DX)(DI*1), X7
+	VMOVDQU X7, 32(SP)(DI*1)
+	VMOVDQU (BX)(DI*1), X7
+	VMOVDQU X7, 64(SP)(DI*1)
 	ADDQ    $+16, DI
 
 smallIn16:
@@ -13962,30 +13897,29 @@ smallIn2:
 	ADDQ  $+1, DI
 
 smallIn1:
-	VMOVDQU   32(SP), Y5
-	VMOVDQU   64(SP), Y6
-	VPAND     Y5, Y1, Y7
-	VPAND     Y6, Y1, Y1
-	VADDPS    Y1, Y7, Y1
+	VMOVDQU   32(SP), Y7
+	VMOVDQU   64(SP), Y8
+	VPAND     Y7, Y1, Y9
+	VPAND     Y8, Y1, Y1
+	VADDPS    Y1, Y9, Y1
 	VDIVPS    Y0, Y1, Y1
-	VPSLLD    $0x10, Y5, Y5
-	VPSLLD    $0x10, Y6, Y6
-	VADDPS    Y6, Y5, Y5
-	VDIVPS    Y0, Y5, Y0
-	VCMPPS    $0x03, Y1, Y1, Y5
-	VCMPPS    $0x03, Y0, Y0, Y6
-	VPSRLD    $0x10, Y1, Y7
-	VPAND     Y7, Y3, Y7
-	VPADDD    Y1, Y2, Y1
-	VPADDD    Y7, Y1, Y1
-	VPSRLD    $0x10, Y0, Y7
-	VPAND     Y7, Y3, Y3
+	VPSLLD    $0x10, Y7, Y7
+	VPSLLD    $0x10, Y8, Y8
+	VADDPS    Y8, Y7, Y7
+	VDIVPS    Y0, Y7, Y0
+	VPADDD    Y1, Y2, Y7
+	VPSRLD    $0x10, Y1, Y1
+	VPAND     Y1, Y3, Y1
+	VPADDD    Y1, Y7, Y1
+	VPADDD    Y0, Y2, Y2
+	VPSRLD    $0x10, Y0, Y0
+	VPAND     Y0, Y3, Y0
 	VPADDD    Y0, Y2, Y0
-	VPADDD    Y3, Y0, Y0
 	VPSRLD    $0x10, Y0, Y0
 	VPBLENDW  $0xaa, Y1, Y0, Y0
-	VPBLENDW  $0xaa, Y5, Y6, Y1
-	VPBLENDVB Y1, Y4, Y0, Y0
+	VPAND     Y0, Y4, Y1
+	VPCMPGTW  Y5, Y1, Y1
+	VPBLENDVB Y1, Y6, Y0, Y0
 	VMOVDQU   Y0, 32(SP)
 	TESTQ     CX, CX
 	CMOVQEQ   AX, CX
@@ -14131,28 +14065,25 @@ TEXT ·avx2AvgFloat8E4M3(SB), NOSPLIT, $384-44
 	VMOVDQU      -32(BX)(SI*1), Y8
 	VPSRLW       $0x07, Y5, Y9
 	VPAND        words0001<>+0(SB), Y9, Y9
-	VPAND        words7fff<>+0(SB), Y5, Y10
-	VPADDW       words003f<>+0(SB), Y10, Y10
+	VPADDW       words003f<>+0(SB), Y5, Y10
 	VPADDW       Y9, Y10, Y9
-	VPMINSW      words3f7f<>+0(SB), Y9, Y9
 	VPSRLW       $0x07, Y6, Y10
 	VPAND        words0001<>+0(SB), Y10, Y10
-	VPAND        words7fff<>+0(SB), Y6, Y11
-	VPADDW       words003f<>+0(SB), Y11, Y11
+	VPADDW       words003f<>+0(SB), Y6, Y11
 	VPADDW       Y10, Y11, Y10
-	VPMINSW      words3f7f<>+0(SB), Y10, Y10
 	VPADDW       Y9, Y9, Y9
 	VPSRLW       $0x07, Y10, Y10
 	VPBLENDVB    Y1, Y9, Y10, Y9
 	VPSRLW       $0x08, Y6, Y6
 	VPBLENDVB    Y1, Y5, Y6, Y5
+	VPMINUB      words7e7e<>+0(SB), Y9, Y6
+	VPAND        Y7, Y3, Y7
+	VPAND        Y8, Y3, Y8
+	VPMAXUB      Y7, Y8, Y7
+	VPCMPEQB     Y3, Y7, Y7
 	VPAND        Y2, Y5, Y5
-	VPAND        Y7, Y3, Y6
-	VPAND        Y8, Y3, Y7
-	VPMAXUB      Y6, Y7, Y6
-	VPCMPEQB     Y3, Y6, Y6
-	VPOR         Y9, Y5, Y5
-	VPBLENDVB    Y6, Y3, Y5, Y5
+	VPOR         Y6, Y5, Y5
+	VPBLENDVB    Y7, Y3, Y5, Y5
 	VMOVDQU      Y5, 288(SP)
 
 whole:
@@ -14226,28 +14157,25 @@ oneLoop:
 	VMOVDQU     (BX)(R8*1), Y8
 	VPSRLW      $0x07, Y5, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y5, Y10
-	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      words003f<>+0(SB), Y5, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words3f7f<>+0(SB), Y9, Y9
 	VPSRLW      $0x07, Y6, Y10
 	VPAND       words0001<>+0(SB), Y10, Y10
-	VPAND       words7fff<>+0(SB), Y6, Y11
-	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      words003f<>+0(SB), Y6, Y11
 	VPADDW      Y10, Y11, Y10
-	VPMINSW     words3f7f<>+0(SB), Y10, Y10
 	VPADDW      Y9, Y9, Y9
 	VPSRLW      $0x07, Y10, Y10
 	VPBLENDVB   Y1, Y9, Y10, Y9
 	VPSRLW      $0x08, Y6, Y6
 	VPBLENDVB   Y1, Y5, Y6, Y5
+	VPMINUB     words7e7e<>+0(SB), Y9, Y6
+	VPAND       Y7, Y3, Y7
+	VPAND       Y8, Y3, Y8
+	VPMAXUB     Y7, Y8, Y7
+	VPCMPEQB    Y3, Y7, Y7
 	VPAND       Y2, Y5, Y5
-	VPAND       Y7, Y3, Y6
-	VPAND       Y8, Y3, Y7
-	VPMAXUB     Y6, Y7, Y6
-	VPCMPEQB    Y3, Y6, Y6
-	VPOR        Y9, Y5, Y5
-	VPBLENDVB   Y6, Y3, Y5, Y5
+	VPOR        Y6, Y5, Y5
+	VPBLENDVB   Y7, Y3, Y5, Y5
 	VMOVDQU     Y5, (AX)(R8*1)
 	ADDQ        $+32, R8
 	SUBQ        $+32, R9
@@ -14328,28 +14256,25 @@ twoLoop:
 	VMOVDQU     (BX)(R8*1), Y8
 	VPSRLW      $0x07, Y5, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y5, Y10
-	VPADDW      words003f<>+0(SB), Y10, Y10
+	VPADDW      words003f<>+0(SB), Y5, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words3f7f<>+0(SB), Y9, Y9
 	VPSRLW      $0x07, Y6, Y10
 	VPAND       words0001<>+0(SB), Y10, Y10
-	VPAND       words7fff<>+0(SB), Y6, Y11
-	VPADDW      words003f<>+0(SB), Y11, Y11
+	VPADDW      words003f<>+0(SB), Y6, Y11
 	VPADDW      Y10, Y11, Y10
-	VPMINSW     words3f7f<>+0(SB), Y10, Y10
 	VPADDW      Y9, Y9, Y9
 	VPSRLW      $0x07, Y10, Y10
 	VPBLENDVB   Y1, Y9, Y10, Y9
 	VPSRLW      $0x08, Y6, Y6
 	VPBLENDVB   Y1, Y5, Y6, Y5
+	VPMINUB     words7e7e<>+0(SB), Y9, Y6
+	VPAND       Y7, Y3, Y7
+	VPAND       Y8, Y3, Y8
+	VPMAXUB     Y7, Y8, Y7
+	VPCMPEQB    Y3, Y7, Y7
 	VPAND       Y2, Y5, Y5
-	VPAND       Y7, Y3, Y6
-	VPAND       Y8, Y3, Y7
-	VPMAXUB     Y6, Y7, Y6
-	VPCMPEQB    Y3, Y6, Y6
-	VPOR        Y9, Y5, Y5
-	VPBLENDVB   Y6, Y3, Y5, Y5
+	VPOR        Y6, Y5, Y5
+	VPBLENDVB   Y7, Y3, Y5, Y5
 	VMOVDQU     Y5, (AX)(R8*1)
 	VMOVDQU     Y5, (CX)(R8*1)
 	ADDQ        $+32, R8
@@ -14477,28 +14402,25 @@ smallIn1:
 	VMOVDQU     352(SP), Y6
 	VPSRLW      $0x07, Y5, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y5, Y8
-	VPADDW      words003f<>+0(SB), Y8, Y8
+	VPADDW      words003f<>+0(SB), Y5, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words3f7f<>+0(SB), Y7, Y7
 	VPSRLW      $0x07, Y0, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y0, Y9
-	VPADDW      words003f<>+0(SB), Y9, Y9
+	VPADDW      words003f<>+0(SB), Y0, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words3f7f<>+0(SB), Y8, Y8
 	VPADDW      Y7, Y7, Y7
 	VPSRLW      $0x07, Y8, Y8
 	VPBLENDVB   Y1, Y7, Y8, Y7
 	VPSRLW      $0x08, Y0, Y0
 	VPBLENDVB   Y1, Y5, Y0, Y0
+	VPMINUB     words7e7e<>+0(SB), Y7, Y1
+	VPAND       Y4, Y3, Y4
+	VPAND       Y6, Y3, Y5
+	VPMAXUB     Y4, Y5, Y4
+	VPCMPEQB    Y3, Y4, Y4
 	VPAND       Y2, Y0, Y0
-	VPAND       Y4, Y3, Y1
-	VPAND       Y6, Y3, Y2
-	VPMAXUB     Y1, Y2, Y1
-	VPCMPEQB    Y3, Y1, Y1
-	VPOR        Y7, Y0, Y0
-	VPBLENDVB   Y1, Y3, Y0, Y0
+	VPOR        Y1, Y0, Y0
+	VPBLENDVB   Y4, Y3, Y0, Y0
 	VMOVDQU     Y0, 320(SP)
 	TESTQ       CX, CX
 	CMOVQEQ     AX, CX
@@ -14641,27 +14563,23 @@ TEXT ·avx2AvgFloat8E5M2(SB), NOSPLIT, $384-44
 	VMOVDQU      -32(BX)(SI*1), Y8
 	VPSRLW       $0x08, Y6, Y8
 	VPAND        words0001<>+0(SB), Y8, Y8
-	VPAND        words7fff<>+0(SB), Y6, Y9
-	VPADDW       words007f<>+0(SB), Y9, Y9
+	VPADDW       words007f<>+0(SB), Y6, Y9
 	VPADDW       Y8, Y9, Y8
-	VPMINSW      words7bff<>+0(SB), Y8, Y8
 	VPSRLW       $0x08, Y7, Y9
 	VPAND        words0001<>+0(SB), Y9, Y9
-	VPAND        words7fff<>+0(SB), Y7, Y10
-	VPADDW       words007f<>+0(SB), Y10, Y10
+	VPADDW       words007f<>+0(SB), Y7, Y10
 	VPADDW       Y9, Y10, Y9
-	VPMINSW      words7bff<>+0(SB), Y9, Y9
 	VPSRLW       $0x08, Y9, Y9
 	VPBLENDVB    Y1, Y8, Y9, Y8
-	VPSRLW       $0x08, Y7, Y9
-	VPBLENDVB    Y1, Y6, Y9, Y9
-	VPAND        Y2, Y9, Y9
+	VPAND        Y8, Y3, Y9
+	VPMINUB      words7b7b<>+0(SB), Y9, Y9
 	VPAND        words7fff<>+0(SB), Y6, Y6
 	VPCMPGTW     Y5, Y6, Y6
 	VPAND        words7fff<>+0(SB), Y7, Y7
 	VPCMPGTW     Y5, Y7, Y7
 	VPBLENDVB    Y1, Y6, Y7, Y6
-	VPOR         Y8, Y9, Y7
+	VPAND        Y2, Y8, Y7
+	VPOR         Y9, Y7, Y7
 	VPBLENDVB    Y6, Y3, Y7, Y6
 	VMOVDQU      Y6, 288(SP)
 
@@ -14730,27 +14648,23 @@ oneLoop:
 	VMOVDQU     (BX)(R8*1), Y8
 	VPSRLW      $0x08, Y6, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y6, Y9
-	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      words007f<>+0(SB), Y6, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words7bff<>+0(SB), Y8, Y8
 	VPSRLW      $0x08, Y7, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y7, Y10
-	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      words007f<>+0(SB), Y7, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words7bff<>+0(SB), Y9, Y9
 	VPSRLW      $0x08, Y9, Y9
 	VPBLENDVB   Y1, Y8, Y9, Y8
-	VPSRLW      $0x08, Y7, Y9
-	VPBLENDVB   Y1, Y6, Y9, Y9
-	VPAND       Y2, Y9, Y9
+	VPAND       Y8, Y3, Y9
+	VPMINUB     words7b7b<>+0(SB), Y9, Y9
 	VPAND       words7fff<>+0(SB), Y6, Y6
 	VPCMPGTW    Y5, Y6, Y6
 	VPAND       words7fff<>+0(SB), Y7, Y7
 	VPCMPGTW    Y5, Y7, Y7
 	VPBLENDVB   Y1, Y6, Y7, Y6
-	VPOR        Y8, Y9, Y7
+	VPAND       Y2, Y8, Y7
+	VPOR        Y9, Y7, Y7
 	VPBLENDVB   Y6, Y3, Y7, Y6
 	VMOVDQU     Y6, (AX)(R8*1)
 	ADDQ        $+32, R8
@@ -14826,27 +14740,23 @@ twoLoop:
 	VMOVDQU     (BX)(R8*1), Y8
 	VPSRLW      $0x08, Y6, Y8
 	VPAND       words0001<>+0(SB), Y8, Y8
-	VPAND       words7fff<>+0(SB), Y6, Y9
-	VPADDW      words007f<>+0(SB), Y9, Y9
+	VPADDW      words007f<>+0(SB), Y6, Y9
 	VPADDW      Y8, Y9, Y8
-	VPMINSW     words7bff<>+0(SB), Y8, Y8
 	VPSRLW      $0x08, Y7, Y9
 	VPAND       words0001<>+0(SB), Y9, Y9
-	VPAND       words7fff<>+0(SB), Y7, Y10
-	VPADDW      words007f<>+0(SB), Y10, Y10
+	VPADDW      words007f<>+0(SB), Y7, Y10
 	VPADDW      Y9, Y10, Y9
-	VPMINSW     words7bff<>+0(SB), Y9, Y9
 	VPSRLW      $0x08, Y9, Y9
 	VPBLENDVB   Y1, Y8, Y9, Y8
-	VPSRLW      $0x08, Y7, Y9
-	VPBLENDVB   Y1, Y6, Y9, Y9
-	VPAND       Y2, Y9, Y9
+	VPAND       Y8, Y3, Y9
+	VPMINUB     words7b7b<>+0(SB), Y9, Y9
 	VPAND       words7fff<>+0(SB), Y6, Y6
 	VPCMPGTW    Y5, Y6, Y6
 	VPAND       words7fff<>+0(SB), Y7, Y7
 	VPCMPGTW    Y5, Y7, Y7
 	VPBLENDVB   Y1, Y6, Y7, Y6
-	VPOR        Y8, Y9, Y7
+	VPAND       Y2, Y8, Y7
+	VPOR        Y9, Y7, Y7
 	VPBLENDVB   Y6, Y3, Y7, Y6
 	VMOVDQU     Y6, (AX)(R8*1)
 	VMOVDQU     Y6, (CX)(R8*1)
@@ -14969,27 +14879,23 @@ smallIn1:
 	VMOVDQU     352(SP), Y4
 	VPSRLW      $0x08, Y6, Y4
 	VPAND       words0001<>+0(SB), Y4, Y4
-	VPAND       words7fff<>+0(SB), Y6, Y7
-	VPADDW      words007f<>+0(SB), Y7, Y7
+	VPADDW      words007f<>+0(SB), Y6, Y7
 	VPADDW      Y4, Y7, Y4
-	VPMINSW     words7bff<>+0(SB), Y4, Y4
 	VPSRLW      $0x08, Y0, Y7
 	VPAND       words0001<>+0(SB), Y7, Y7
-	VPAND       words7fff<>+0(SB), Y0, Y8
-	VPADDW      words007f<>+0(SB), Y8, Y8
+	VPADDW      words007f<>+0(SB), Y0, Y8
 	VPADDW      Y7, Y8, Y7
-	VPMINSW     words7bff<>+0(SB), Y7, Y7
 	VPSRLW      $0x08, Y7, Y7
 	VPBLENDVB   Y1, Y4, Y7, Y4
-	VPSRLW      $0x08, Y0, Y7
-	VPBLENDVB   Y1, Y6, Y7, Y7
-	VPAND       Y2, Y7, Y2
+	VPAND       Y4, Y3, Y7
+	VPMINUB     words7b7b<>+0(SB), Y7, Y7
 	VPAND       words7fff<>+0(SB), Y6, Y6
 	VPCMPGTW    Y5, Y6, Y6
 	VPAND       words7fff<>+0(SB), Y0, Y0
 	VPCMPGTW    Y5, Y0, Y0
 	VPBLENDVB   Y1, Y6, Y0, Y0
-	VPOR        Y4, Y2, Y1
+	VPAND       Y2, Y4, Y1
+	VPOR        Y7, Y1, Y1
 	VPBLENDVB   Y0, Y3, Y1, Y0
 	VMOVDQU     Y0, 320(SP)
 	TESTQ       CX, CX
