@@ -15,8 +15,7 @@ type reduction struct {
 	divisor string // Go type of the divisor, for averages
 	// ahead: the main loop asks for operands ahead of time. Arithmetic that takes
 	// many instructions fills the processor's window before the next line's load is
-	// in it. Of elements of a byte, which take the most, only for b: a, mostly a
-	// slot, is nearer than a tensor, and its lines are in time by themselves.
+	// in it.
 	ahead bool
 	start starter
 }
@@ -34,7 +33,7 @@ func (r reduction) emit(m *machine) {
 	}
 	m.function(r.name, signature+")", reduceDoc)
 	l := &loop{
-		machine: m, unroll: r.unroll, ahead: r.ahead, slow: r.size == 1,
+		machine: m, unroll: r.unroll, ahead: r.ahead,
 		out1: m.Load(m.Param("out1"), m.GP64()), out2: m.Load(m.Param("out2"), m.GP64()),
 		a: m.Load(m.Param("a"), m.GP64()), b: m.Load(m.Param("b"), m.GP64()),
 		n: m.Load(m.Param("n"), m.GP64()),
@@ -72,7 +71,7 @@ const aheadBytes = 4096
 type loop struct {
 	*machine
 	unroll              int
-	ahead, slow         bool
+	ahead               bool
 	out1, out2, a, b, n reg.Register
 	step                step
 	tail                operand.Mem // holds the last vector's result
@@ -121,9 +120,7 @@ func (l *loop) body(prefix string, i, left reg.Register, outs ...reg.Register) {
 	step := func(count int) {
 		if count > 1 && l.ahead {
 			for k := 0; k < count*l.width; k += lineBytes {
-				if !l.slow {
-					m.PREFETCHT0(at(l.a, i, aheadBytes+k))
-				}
+				m.PREFETCHT0(at(l.a, i, aheadBytes+k))
 				m.PREFETCHT0(at(l.b, i, aheadBytes+k))
 			}
 		}

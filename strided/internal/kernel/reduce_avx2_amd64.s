@@ -1941,6 +1941,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(DX)(R8*1)
 	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y3
 	VPSRAW      $0x01, Y3, Y4
@@ -2146,6 +2147,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(DX)(R8*1)
 	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y3
 	VPSRAW      $0x01, Y3, Y4
@@ -2619,6 +2621,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(DX)(R8*1)
 	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPAND       Y4, Y0, Y5
@@ -2803,6 +2806,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(DX)(R8*1)
 	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPAND       Y4, Y0, Y5
@@ -5144,6 +5148,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(DX)(R8*1)
 	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPSRAW      $0x01, Y4, Y5
@@ -5361,6 +5366,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(DX)(R8*1)
 	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPSRAW      $0x01, Y4, Y5
@@ -5826,6 +5832,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0  4096(DX)(R8*1)
 	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPAND       Y4, Y0, Y5
@@ -6010,6 +6017,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0  4096(DX)(R8*1)
 	PREFETCHT0  4096(BX)(R8*1)
 	VMOVDQU     (DX)(R8*1), Y4
 	VPAND       Y4, Y0, Y5
@@ -9052,6 +9060,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y4
 	VMOVDQU    (BX)(DI*1), Y5
@@ -9140,6 +9149,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y4
 	VMOVDQU    (BX)(DI*1), Y5
@@ -9397,6 +9407,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y4
 	VMOVDQU    (BX)(DI*1), Y5
@@ -9485,6 +9496,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y4
 	VMOVDQU    (BX)(DI*1), Y5
@@ -12399,6 +12411,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y4
 	VMOVDQU    (BX)(DI*1), Y5
@@ -12487,6 +12500,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y4
 	VMOVDQU    (BX)(DI*1), Y5
@@ -12744,6 +12758,7 @@ whole:
 	JB    oneSingle
 
 oneUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y4
 	VMOVDQU    (BX)(DI*1), Y5
@@ -12832,6 +12847,7 @@ both:
 	JB   twoSingle
 
 twoUnrolled:
+	PREFETCHT0 4096(DX)(DI*1)
 	PREFETCHT0 4096(BX)(DI*1)
 	VMOVDQU    (DX)(DI*1), Y4
 	VMOVDQU    (BX)(DI*1), Y5
