@@ -62,7 +62,7 @@ func runContest(ctx context.Context, cfg *cli.Config, w *world, out *output) (ve
 		Collective: string(cfg.Case.Collective), Transport: comm.Transport(), Layout: string(cfg.Case.Layout), Ranks: comm.Size(),
 	}
 	table := report.ContestTable{Out: out.table, Contenders: c.contenders()}
-	if err := table.Head(program(), describe(cfg.Case), comm.Size(), cfg.Rounds, cfg.Iters, cfg.Warmup); err != nil {
+	if err := table.Head(program(), describe(cfg.Case), comm.Size(), cfg.Rounds, cfg.Iters, cfg.ItersOf(0), cfg.Warmup); err != nil {
 		return nil, err
 	}
 	progress := out.progress(len(calls) * cfg.Rounds)
@@ -145,7 +145,7 @@ func (c *contest) contenders() []report.Contender {
 // their times, in turns. Who goes first changes from round to round.
 func (c *contest) match(ctx context.Context, call measure.Call, progress *report.Progress) (report.Match, error) {
 	all := 1 + len(c.others)
-	job := peers.Job{Call: call, Warmup: c.cfg.Warmup, Iters: c.cfg.Iters}
+	job := peers.Job{Call: call, Warmup: c.cfg.Warmup, Iters: c.cfg.ItersOf(call.Bytes())}
 	m := report.Match{
 		Bytes: call.Bytes(), Count: call.Count, DType: call.DType.String(), Op: call.OpName(), InPlace: call.InPlace,
 		Factor: call.BusFactor(c.runner.Comm.Size()), Times: make([][]float64, all), Wrong: make([]int64, all),
@@ -197,7 +197,7 @@ func (c *contest) timeOurs(ctx context.Context, call measure.Call) (float64, err
 	if err := c.baton.ours(); err != nil {
 		return 0, err
 	}
-	return c.runner.Time(ctx, call, c.cfg.Warmup, c.cfg.Iters)
+	return c.runner.Time(ctx, call, c.cfg.Warmup, c.cfg.ItersOf(call.Bytes()))
 }
 
 func (c *contest) close() error {

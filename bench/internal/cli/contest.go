@@ -26,6 +26,24 @@ type Contest struct {
 	Limit   bool   // measure what the medium can carry
 	Plot    string // file for a picture, .svg or .png
 	Results string // file for the tables and what they were measured on
+	// ShortIters is how many timed calls up to ShortBytes take instead of
+	// Config.Iters, 0 if that was given: twenty calls of a few microseconds would
+	// measure how the ranks woke up.
+	ShortIters int
+}
+
+// ShortBytes is the greatest size of a short call.
+const ShortBytes = 64 << 10
+
+// shortIters is the number of timed short calls unless --iters is given.
+const shortIters = 200
+
+// ItersOf is how many timed calls of a size are made.
+func (c *Config) ItersOf(bytes int64) int {
+	if c.Contest.ShortIters > 0 && bytes <= ShortBytes {
+		return c.Contest.ShortIters
+	}
+	return c.Iters
 }
 
 // Wanted reports whether anything is to be measured beside ours, or drawn.
@@ -51,6 +69,9 @@ func (l *line) checkContest() error {
 	}
 	if !l.flags.Changed("rounds") {
 		c.Rounds = contestRounds
+	}
+	if !l.flags.Changed("iters") {
+		c.Contest.ShortIters = shortIters
 	}
 	if c.Case.Mode == Both {
 		c.Case.Mode = InPlace

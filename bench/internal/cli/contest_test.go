@@ -9,14 +9,17 @@ import (
 func TestContest(t *testing.T) {
 	c, err := Parse([]string{"all_reduce", "--peers", "openmpi,torch,openmpi", "--transport", "tcp", "--limit", "--plot", "a.SVG", "--results", "r.md"})
 	require.NoError(t, err)
-	require.Equal(t, Contest{Peers: []Peer{OpenMPI, Torch}, Limit: true, Plot: "a.SVG", Results: "r.md"}, c.Contest)
+	require.Equal(t, Contest{Peers: []Peer{OpenMPI, Torch}, Limit: true, Plot: "a.SVG", Results: "r.md", ShortIters: shortIters}, c.Contest)
 	require.Equal(t, contestRounds, c.Rounds)
 	require.Equal(t, InPlace, c.Case.Mode)
+	require.Equal(t, shortIters, c.ItersOf(ShortBytes))
+	require.Equal(t, 20, c.ItersOf(ShortBytes+1))
 
-	c, err = Parse([]string{"broadcast", "--peers", "mpich", "--rounds", "3", "--mode", "out_of_place"})
+	c, err = Parse([]string{"broadcast", "--peers", "mpich", "--rounds", "3", "--mode", "out_of_place", "-n", "7"})
 	require.NoError(t, err)
 	require.Equal(t, 3, c.Rounds)
 	require.Equal(t, OutOfPlace, c.Case.Mode)
+	require.Equal(t, 7, c.ItersOf(8))
 
 	for _, tc := range []struct {
 		args []string

@@ -17,13 +17,13 @@ type ContestTable struct {
 }
 
 // Head writes who is compared in what, and the columns' names.
-func (t *ContestTable) Head(program, what string, ranks, rounds, iters, warmup int) error {
+func (t *ContestTable) Head(program, what string, ranks, rounds, iters, shortIters, warmup int) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n# %s\n", program, what)
 	for _, c := range t.Contenders[1:] {
 		fmt.Fprintf(&b, "# %s: %s\n", c.Name, c.Version)
 	}
-	fmt.Fprintf(&b, "# ranks %d, rounds %d (all interleaved), iters %d, warmup iters %d\n", ranks, rounds, iters, warmup)
+	fmt.Fprintf(&b, "# ranks %d, rounds %d (all interleaved), iters %d, up to 64 KiB %d, warmup iters %d\n", ranks, rounds, iters, shortIters, warmup)
 	fmt.Fprintf(&b, "# times are medians over the rounds, ratios are ours / theirs per round\n#\n")
 	fmt.Fprintf(&b, "# %10s  %12s  %10s", "size", "count", Ours)
 	for _, c := range t.Contenders[1:] {

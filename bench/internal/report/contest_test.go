@@ -33,7 +33,7 @@ func TestMatch(t *testing.T) {
 func TestContestTable(t *testing.T) {
 	var b strings.Builder
 	table := ContestTable{Out: &b, Contenders: contenders}
-	require.NoError(t, table.Head("bench", "all_reduce", 2, 3, 20, 5))
+	require.NoError(t, table.Head("bench", "all_reduce", 2, 3, 20, 200, 5))
 	require.NoError(t, table.Add(match()))
 	require.NoError(t, table.Close())
 	require.Equal(t, `# bench
@@ -41,7 +41,7 @@ func TestContestTable(t *testing.T) {
 # mpich: MPICH 4
 # limit: memcpy
 # torch: PyTorch 2
-# ranks 2, rounds 3 (all interleaved), iters 20, warmup iters 5
+# ranks 2, rounds 3 (all interleaved), iters 20, up to 64 KiB 200, warmup iters 5
 # times are medians over the rounds, ratios are ours / theirs per round
 #
 #       size         count        ours       mpich    ratio       limit    ratio       torch    ratio  to best  #wrong
