@@ -11,7 +11,7 @@ const (
 	aheadBytes = 2 << 10
 	// longRow is from how many bytes on a row is copied fastest by a call of its
 	// own.
-	longRow = 4 << 10
+	longRow = 64 << 10
 )
 
 // copyRowsVector reports false if the rows are too short, or so long that they
