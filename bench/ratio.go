@@ -150,6 +150,9 @@ func describe(c cli.Case) string {
 	if c.Algorithm != cli.BySize {
 		s += fmt.Sprintf(" --algorithm %s", c.Algorithm)
 	}
+	if c.Connections > 0 {
+		s += fmt.Sprintf(" --connections %d", c.Connections)
+	}
 	if c.LogicalOrder {
 		s += " --logical_order"
 	}

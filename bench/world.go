@@ -17,9 +17,10 @@ type wire struct {
 	transport    cli.Transport
 	algorithm    cli.Algorithm
 	logicalOrder bool
+	connections  int
 }
 
-func wireOf(c cli.Case) wire { return wire{c.Transport, c.Algorithm, c.LogicalOrder} }
+func wireOf(c cli.Case) wire { return wire{c.Transport, c.Algorithm, c.LogicalOrder, c.Connections} }
 
 // world holds a rank's communicators, all of the same ranks.
 type world struct {
@@ -57,6 +58,9 @@ func (w *world) add(ctx context.Context, key wire, place engine.Config) error {
 	}
 	if key.algorithm != cli.BySize {
 		place.Algorithm = string(key.algorithm)
+	}
+	if key.connections > 0 {
+		place.Connections = key.connections
 	}
 	place.LogicalOrder = place.LogicalOrder || key.logicalOrder
 	comm, err := engine.Init(ctx, place)

@@ -9,6 +9,7 @@ import (
 	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/transport/bootstrap/launch"
 	"github.com/monel-dev/monel/transport/shm"
+	"github.com/monel-dev/monel/transport/tcp"
 )
 
 // Config says which rank of which communicator this process is, and how the
@@ -41,6 +42,12 @@ type Config struct {
 	// Transport is "auto", "shm" or "tcp": shared memory between ranks of one
 	// host and sockets between hosts, or only one of them. Same on all ranks.
 	Transport string
+
+	// Connections is the number of TCP connections of each link between hosts, 1
+	// by default and at most MaxConnections. More pay where the network limits
+	// each flow, or loses packets. Between ranks of one host there is always one.
+	// Same on all ranks.
+	Connections int
 
 	// Timeout bounds every collective, and is on by default: DefaultTimeout.
 	Timeout time.Duration
@@ -75,6 +82,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	launched *launch.Launch // where the ranks meet, if a launcher says so
+	apart    bool           // ranks of one host count as ranks of several; for tests
 }
 
 // The defaults of Config.
@@ -83,6 +91,9 @@ const (
 	DefaultInitTimeout = 2 * time.Minute
 	DefaultChunkBytes  = 256 << 10
 )
+
+// MaxConnections is the most connections that a link may use.
+const MaxConnections = tcp.MaxConnections
 
 // maxChunkBytes keeps slots within what every transport can offer.
 const maxChunkBytes = shm.MaxSlotSize
@@ -100,6 +111,9 @@ func (cfg Config) resolve() (Config, error) {
 	}
 	if cfg.ChunkBytes == 0 {
 		cfg.ChunkBytes = DefaultChunkBytes
+	}
+	if cfg.Connections == 0 {
+		cfg.Connections = 1
 	}
 	if cfg.Algorithm == "" {
 		cfg.Algorithm = "auto"
@@ -119,6 +133,8 @@ func (cfg Config) resolve() (Config, error) {
 		return bad("Timeout", "%v and %v; give positive durations", cfg.Timeout, cfg.InitTimeout)
 	case cfg.ChunkBytes < 64 || cfg.ChunkBytes%64 != 0 || cfg.ChunkBytes > maxChunkBytes:
 		return bad("ChunkBytes", "%d; give a multiple of 64 up to %d", cfg.ChunkBytes, maxChunkBytes)
+	case cfg.Connections < 1 || cfg.Connections > MaxConnections:
+		return bad("Connections", "%d; give a number from 1 to %d, or 0 for 1", cfg.Connections, MaxConnections)
 	case !slices.Contains([]string{"auto", "shm", "tcp"}, cfg.Transport):
 		return bad("Transport", "%q: %w; use auto, shm or tcp", cfg.Transport, ErrUnavailable)
 	}

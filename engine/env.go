@@ -3,6 +3,7 @@ package engine
 import (
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/monel-dev/monel/engine/internal/choose"
@@ -18,7 +19,7 @@ var ErrNotLaunched = launch.ErrNotLaunched
 // launch (transport/bootstrap/launch) lists them. The caller may change any
 // setting before Init; an ID or Root that it sets replaces the launcher's.
 //
-// Three of NCCL's variables count too:
+// Some of NCCL's variables count too:
 //
 //	NCCL_SOCKET_IFNAME  Config.Interface
 //	NCCL_ALGO           Config.Algorithm: names separated by commas, "^" in front
@@ -26,6 +27,10 @@ var ErrNotLaunched = launch.ErrNotLaunched
 //	                    there for what doubling is here, in any case. What Monel
 //	                    does not have is ignored, and so is a list without
 //	                    anything that it has.
+//	NCCL_SOCKET_NTHREADS, NCCL_NSOCKS_PERTHREAD
+//	                    Config.Connections is their product, each being 1 where it
+//	                    is not set. What is not a positive number is ignored, and
+//	                    so is a product above MaxConnections.
 //	NCCL_DEBUG          INFO or TRACE: Config.Explain
 //
 // Without a launcher the error wraps ErrNotLaunched and lists what was looked
@@ -38,9 +43,10 @@ func FromEnv() (Config, error) {
 	debug := strings.ToUpper(os.Getenv("NCCL_DEBUG"))
 	return Config{
 		Rank: l.Rank, Size: l.Size, launched: &l,
-		Interface: os.Getenv("NCCL_SOCKET_IFNAME"),
-		Algorithm: algorithmNamed(os.Getenv("NCCL_ALGO")),
-		Explain:   debug == "INFO" || debug == "TRACE",
+		Interface:   os.Getenv("NCCL_SOCKET_IFNAME"),
+		Algorithm:   algorithmNamed(os.Getenv("NCCL_ALGO")),
+		Connections: connectionsFrom(os.Getenv("NCCL_SOCKET_NTHREADS"), os.Getenv("NCCL_NSOCKS_PERTHREAD")),
+		Explain:     debug == "INFO" || debug == "TRACE",
 	}, nil
 }
 
@@ -64,4 +70,20 @@ func algorithmNamed(list string) string {
 		return choose.Ring.String()
 	}
 	return choose.Doubling.String()
+}
+
+// connectionsFrom reads NCCL_SOCKET_NTHREADS and NCCL_NSOCKS_PERTHREAD. There are
+// no threads to be counted here, but as many sockets as there would be in NCCL.
+// It returns 0 where they say nothing.
+func connectionsFrom(threads, perThread string) int {
+	product := 0
+	for _, s := range []string{threads, perThread} {
+		if n, err := strconv.Atoi(strings.TrimSpace(s)); err == nil && n > 0 && n <= MaxConnections {
+			product = max(product, 1) * n
+		}
+	}
+	if product > MaxConnections {
+		return 0
+	}
+	return product
 }

@@ -23,10 +23,26 @@ func TestFromEnvReadsNCCLsVariables(t *testing.T) {
 	t.Setenv("NCCL_SOCKET_IFNAME", "^docker,lo")
 	t.Setenv("NCCL_ALGO", "Ring")
 	t.Setenv("NCCL_DEBUG", "info")
+	t.Setenv("NCCL_SOCKET_NTHREADS", "2")
+	t.Setenv("NCCL_NSOCKS_PERTHREAD", "4")
 	cfg, err := FromEnv()
 	require.NoError(t, err)
 	require.Equal(t, "^docker,lo", cfg.Interface)
 	require.Equal(t, "ring", cfg.Algorithm)
 	require.True(t, cfg.Explain)
+	require.Equal(t, 8, cfg.Connections)
 	require.Equal(t, 1, cfg.Rank)
+}
+
+func TestConnectionsFrom(t *testing.T) {
+	for _, c := range []struct {
+		threads, perThread string
+		want               int
+	}{
+		{"", "", 0}, {"2", "", 2}, {"", "4", 4}, {"2", "4", 8}, {"16", "4", 64}, {" 2 ", "1", 2},
+		{"16", "8", 0}, {"65", "", 0}, {"-1", "4", 4}, {"0", "0", 0}, {"many", "4", 4}, {"2.5", "", 0},
+		{"99999999999999999999", "2", 2},
+	} {
+		require.Equal(t, c.want, connectionsFrom(c.threads, c.perThread), "%q x %q", c.threads, c.perThread)
+	}
 }

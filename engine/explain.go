@@ -29,8 +29,12 @@ func (c *Comm) explainPlan() string {
 	if c.size > 16 {
 		order = fmt.Sprintf("%d > %d > %d", c.prev(), c.rank, c.next())
 	}
-	return fmt.Sprintf("rank %d of %d over %s; ring %s; all_reduce: %s; broadcast: %s; chunks of %s, %d in flight",
-		c.rank, c.size, c.Transport(), order, allReduce, broadcast, sizeOf(chunk), ringDepth)
+	connections := ""
+	if c.cfg.Connections > 1 {
+		connections = fmt.Sprintf("; %d connections between hosts", c.cfg.Connections)
+	}
+	return fmt.Sprintf("rank %d of %d over %s; ring %s; all_reduce: %s; broadcast: %s; chunks of %s, %d in flight%s",
+		c.rank, c.size, c.Transport(), order, allReduce, broadcast, sizeOf(chunk), ringDepth, connections)
 }
 
 func sizeOf(bytes int64) string {

@@ -70,6 +70,29 @@ func TestInitErrors(t *testing.T) {
 			require.ErrorContains(t, err, "chunk 4096 bytes")
 		}
 	})
+	t.Run("numbers of connections differ", func(t *testing.T) {
+		t.Parallel()
+		addr := freeAddr(t)
+		other := rank(addr, 1, 2)
+		other.Connections = 4
+		for _, err := range initAll(t, rank(addr, 0, 2), other) {
+			var world *bootstrap.WorldError
+			require.ErrorAs(t, err, &world)
+			require.Equal(t, bootstrap.ConfigMismatch, world.Reason)
+			require.ErrorContains(t, err, "connections 4")
+		}
+	})
+	t.Run("too many connections", func(t *testing.T) {
+		t.Parallel()
+		for _, n := range []int{-1, engine.MaxConnections + 1} {
+			cfg := rank("127.0.0.1:1", 0, 2)
+			cfg.Connections = n
+			_, err := engine.Init(background, cfg)
+			var argument *engine.ArgumentError
+			require.ErrorAs(t, err, &argument)
+			require.Equal(t, "Connections", argument.Argument)
+		}
+	})
 	t.Run("a rank is missing", func(t *testing.T) {
 		t.Parallel()
 		addr := freeAddr(t)

@@ -73,6 +73,8 @@ for collective in all_reduce broadcast; do
 	# dealt out in turns, where the ring has to be put in order.
 	job "fast $collective" 14 "1 1 2 2 3" $collective -b 8 -e 2M -f 8 -n 3 -w 1 --layout mixed
 	wires shm+tcp shm+tcp shm+tcp shm+tcp tcp
+	job "connections $collective" 14 "1 1 2 2 3" $collective -b 8 -e 2M -f 8 -n 3 -w 1 --layout mixed --connections 3
+	wires shm+tcp shm+tcp shm+tcp shm+tcp tcp
 	job "dealt out $collective" 14 "1 2 3 1 2" $collective -b 8 -e 2M -f 8 -n 3 -w 1 --layout mixed
 	wires shm+tcp shm+tcp tcp shm+tcp shm+tcp
 	grep -q "ring 0 > 3 > 1 > 4 > 2;" "$dir/0.out" || fail "the ring does not go host by host"
@@ -89,8 +91,10 @@ for h in $(seq $hosts); do
 done
 echo "slow network: $how"
 for collective in all_reduce broadcast; do
-	job "slow $collective" 8 "1 1 2 3" $collective -b 512 -e 256K -f 8 -n 2 -w 1 --layout mixed
-	wires shm+tcp shm+tcp tcp tcp
+	for connections in 1 4; do
+		job "slow $collective, $connections connections" 8 "1 1 2 3" $collective -b 512 -e 256K -f 8 -n 2 -w 1 --layout mixed --connections $connections
+		wires shm+tcp shm+tcp tcp tcp
+	done
 done
 dropped=0
 for h in $(seq $hosts); do

@@ -14,7 +14,8 @@ import (
 )
 
 // The benchmarks run between two processes, as ranks do. "mesh" is this
-// package, "portable" its portable form; for comparison, "net.Conn" moves the
+// package, "portable" its portable form, and "connections" has four of them in a
+// link; for comparison, "net.Conn" moves the
 // same bytes with its blocking methods, and "polling" polls the descriptors
 // without end.
 
@@ -43,6 +44,7 @@ func BenchmarkAlternate(b *testing.B) {
 func BenchmarkExchange(b *testing.B) {
 	const n = tcp.DefaultSlotSize
 	b.Run("mesh", func(b *testing.B) { meshEcho(b, "echo", tcp.Config{}, n, 3) })
+	b.Run("connections", func(b *testing.B) { meshEcho(b, "echo connections", tcp.Config{Connections: 4}, n, 3) })
 	b.Run("portable", func(b *testing.B) { meshEcho(b, "echo portable", tcp.Config{Portable: true}, n, 3) })
 }
 
@@ -50,6 +52,7 @@ func BenchmarkExchange(b *testing.B) {
 func BenchmarkStream(b *testing.B) {
 	const n = tcp.DefaultSlotSize
 	b.Run("mesh", func(b *testing.B) { meshStream(b, "echo", tcp.Config{}, n) })
+	b.Run("connections", func(b *testing.B) { meshStream(b, "echo connections", tcp.Config{Connections: 4}, n) })
 	b.Run("portable", func(b *testing.B) { meshStream(b, "echo portable", tcp.Config{Portable: true}, n) })
 	b.Run("net.Conn", func(b *testing.B) { rawStream(b, "echo net.Conn", n, readConn, writeConn) })
 	b.Run("polling", func(b *testing.B) { rawStream(b, "echo polling", n, pollRead, pollWrite) })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -17,14 +18,18 @@ const (
 	DefaultSpin        = 200 * time.Microsecond
 )
 
+// MaxConnections is the most connections that a link may use.
+const MaxConnections = 64
+
 // ConnSource makes the connections that links run on. Both ends of a connection
 // have been authenticated, both peers have agreed on what it is for, and the
 // first byte that is still to be read from it is the first that the mesh at the
 // other end writes. The mesh owns what it is given, and sets its options and
 // deadlines.
 type ConnSource interface {
-	// Dial connects to peer for the link from this rank to peer on channel. It
-	// waits for the peer's host, never for the peer to call Accept.
+	// Dial connects to peer for the link from this rank to peer on channel. Of a
+	// link with k connections, connection j of channel c is channel c*k + j here,
+	// and all are dialled at once. Dial waits for the peer's host, never for the peer to call Accept.
 	Dial(ctx context.Context, peer, channel int) (net.Conn, error)
 
 	// Accept waits for the connection that peer dials for the link from peer to
@@ -43,10 +48,21 @@ type Config struct {
 	SlotSize int
 
 	// Slots is the number of slots of a sending end, at least 2; 0 means
-	// DefaultSlots. The memory of each is allocated when it is first needed. A
-	// receiving end has one slot: what is under way waits in the system's
+	// DefaultSlots. A link with several connections has two for each at least.
+	// The memory of each is allocated when it is first needed. A receiving end
+	// has one slot for each connection: what is under way waits in the system's
 	// buffers.
 	Slots int
+
+	// Connections is the number of connections of a link, up to MaxConnections,
+	// the same on every rank; 0 means 1. Chunks take them in turns. More than one
+	// pay where a single flow cannot fill the path: where each has its own limit,
+	// or halves its rate whenever a packet is lost.
+	Connections int
+
+	// Near are ranks whose links with this rank have one connection whatever
+	// Connections says, and on whose own lists this rank is.
+	Near []int
 
 	// LocalRanks is the number of ranks on this machine, 0 if unknown. With more
 	// of them than cores, waiting ranks yield their core to others.
@@ -83,15 +99,26 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	def(&c.SlotSize, DefaultSlotSize)
 	def(&c.Slots, DefaultSlots)
+	def(&c.Connections, 1)
 	def(&c.Linger, DefaultLinger)
 	def(&c.UserTimeout, DefaultUserTimeout)
 	if c.Spin == 0 {
 		c.Spin = defaultSpin(runtime.NumCPU())
 	}
-	if c.Size < 1 || c.Rank < 0 || c.Rank >= c.Size || c.SlotSize < 1 || c.SlotSize > maxSlotSize || c.Slots < 2 {
-		panic(fmt.Sprintf("tcp: config out of range: rank %d of %d, %d slots of %d bytes", c.Rank, c.Size, c.Slots, c.SlotSize))
+	if c.Size < 1 || c.Rank < 0 || c.Rank >= c.Size || c.SlotSize < 1 || c.SlotSize > maxSlotSize || c.Slots < 2 ||
+		c.Connections < 1 || c.Connections > MaxConnections {
+		panic(fmt.Sprintf("tcp: config out of range: rank %d of %d, %d slots of %d bytes, %d connections",
+			c.Rank, c.Size, c.Slots, c.SlotSize, c.Connections))
 	}
 	return c
+}
+
+// connectionsTo is the number of connections of a link with peer.
+func (c *Config) connectionsTo(peer int) int {
+	if slices.Contains(c.Near, peer) {
+		return 1
+	}
+	return c.Connections
 }
 
 func def[T int | time.Duration](field *T, value T) {

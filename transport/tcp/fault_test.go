@@ -188,6 +188,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 	for _, cfg := range []tcp.Config{
 		{}, {Size: -1}, {Rank: 2, Size: 2}, {Rank: -1, Size: 2},
 		{Size: 2, Slots: 1}, {Size: 2, SlotSize: -1}, {Size: 2, SlotSize: 1 << 31},
+		{Size: 2, Connections: -1}, {Size: 2, Connections: tcp.MaxConnections + 1},
 	} {
 		func() {
 			defer func() {

@@ -15,6 +15,7 @@ const stashSize = 8 << 10
 // into space(), says so with filled(), and calls parse().
 type inbound struct {
 	slotSize int
+	step     uint32 // from a frame's number to the next one's
 
 	header transport.Header
 	number uint32 // of the current frame
@@ -127,7 +128,7 @@ func (in *inbound) release() {
 	in.whole = false
 	in.headDone = false
 	in.target = nil
-	in.number++
+	in.number += in.step
 }
 
 // atBoundary says whether the stream is between two frames.

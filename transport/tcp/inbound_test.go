@@ -66,7 +66,7 @@ func TestInboundInEveryPartition(t *testing.T) {
 		"random small": func() int { return rng.IntN(100) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := inbound{slotSize: slotSize}
+			in := inbound{slotSize: slotSize, step: 1}
 			i := 0
 			err := feed(&in, stream, limit, func(h *transport.Header, payload []byte) {
 				if h[0] != byte(i) || h[47] != byte(sizes[i]) || len(payload) != sizes[i] {
@@ -103,7 +103,7 @@ func TestInboundRefuses(t *testing.T) {
 		"text of another protocol":  bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 10),
 		"a frame with a wrong size": append(frames([]int{5, 5}, 1000)[:headSize+4], frames([]int{1, 5}, 1000)...),
 	} {
-		in := inbound{slotSize: 1000}
+		in := inbound{slotSize: 1000, step: 1}
 		err := feed(&in, stream, func() int { return 1 << 20 }, func(*transport.Header, []byte) {})
 		if !errors.Is(err, transport.ErrProtocol) {
 			t.Errorf("%s: %v, want ErrProtocol", name, err)
@@ -121,7 +121,7 @@ func FuzzInbound(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) {
 		const slotSize = 512
 		rng := rand.New(rand.NewPCG(seed, 0))
-		in := inbound{slotSize: slotSize}
+		in := inbound{slotSize: slotSize, step: 1}
 		var again []byte
 		number := uint32(0)
 		err := feed(&in, stream, func() int { return rng.IntN(700) }, func(h *transport.Header, payload []byte) {

@@ -1,6 +1,8 @@
 // Package tcp is the transport over TCP sockets.
 //
-// A link is one connection, used in one direction. Where the system allows, the
+// A link is one connection, used in one direction, or several that its chunks
+// take in turns: chunk i goes over connection i mod k, and is read from there, so
+// chunks stay in order and nobody has to sort them. Where the system allows, the
 // goroutine that calls Commit writes to the non-blocking descriptor itself, and
 // the one that calls Next reads from it itself, polling briefly before it
 // sleeps: in the common case no other goroutine takes part, and a chunk costs
@@ -38,7 +40,7 @@ type Mesh struct {
 	closing sync.Once
 
 	writers sync.WaitGroup // goroutines that write
-	stalled stalled        // senders that wait for room in their sockets
+	stalled stalled        // lanes that wait for room in their sockets
 }
 
 // linkKey names one end of a link among those of its direction.
@@ -89,7 +91,7 @@ func (m *Mesh) Sender(ctx context.Context, peer, channel int) (transport.Sender,
 }
 
 // Receiver returns the receiving end of the link from peer on channel. Its
-// first Next waits for the peer's connection.
+// first Next waits for the peer's connections.
 func (m *Mesh) Receiver(_ context.Context, peer, channel int) (transport.Receiver, error) {
 	if err := m.check(peer, channel); err != nil {
 		return nil, err
@@ -118,12 +120,12 @@ func (m *Mesh) check(peer, channel int) error {
 
 func (m *Mesh) isClosed() bool { return m.ctx.Err() != nil }
 
-// dial connects a sender.
+// dial makes a connection of a sender.
 func (m *Mesh) dial(ctx context.Context, peer, channel int) (wire, error) {
 	return m.open(ctx, m.conns.Dial, peer, channel, "connecting to it", &m.out)
 }
 
-// accept waits for the connection of a receiver.
+// accept waits for a connection of a receiver.
 func (m *Mesh) accept(ctx context.Context, peer, channel int) (wire, error) {
 	return m.open(ctx, m.conns.Accept, peer, channel, "waiting for its connection", &m.in)
 }

@@ -22,6 +22,10 @@ func TestConformance(t *testing.T) {
 		{"portable", tcp.Config{Portable: true}, nil, (*source).kill},
 		{"portable small", tcp.Config{Portable: true, SlotSize: 5000, Slots: 2}, nil, (*source).reset},
 		{"opaque", tcp.Config{}, hide, (*source).kill},
+		{"connections", tcp.Config{Connections: 3}, nil, (*source).kill},
+		{"connections small", tcp.Config{Connections: 3, SlotSize: 5000, Slots: 2}, nil, (*source).reset},
+		{"connections portable", tcp.Config{Connections: 3, Portable: true}, nil, (*source).reset},
+		{"connections portable small", tcp.Config{Connections: 3, Portable: true, SlotSize: 5000, Slots: 2}, nil, (*source).kill},
 	} {
 		t.Run(c.name, func(t *testing.T) { conformance.Run(t, world(c.cfg, c.wrap, c.kill)) })
 	}

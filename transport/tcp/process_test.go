@@ -25,11 +25,12 @@ const (
 
 // roles are what a peer process can be told to do until it loses rank 0.
 var roles = map[string]func(*source) error{
-	"chatter":       chatter,
-	"echo":          func(s *source) error { return echo(s, tcp.Config{}) },
-	"echo portable": func(s *source) error { return echo(s, tcp.Config{Portable: true}) },
-	"echo net.Conn": func(s *source) error { return echoRaw(s, readConn, writeConn) },
-	"echo polling":  func(s *source) error { return echoRaw(s, pollRead, pollWrite) },
+	"chatter":          chatter,
+	"echo":             func(s *source) error { return echo(s, tcp.Config{}) },
+	"echo connections": func(s *source) error { return echo(s, tcp.Config{Connections: 4}) },
+	"echo portable":    func(s *source) error { return echo(s, tcp.Config{Portable: true}) },
+	"echo net.Conn":    func(s *source) error { return echoRaw(s, readConn, writeConn) },
+	"echo polling":     func(s *source) error { return echoRaw(s, pollRead, pollWrite) },
 }
 
 func TestMain(m *testing.M) {

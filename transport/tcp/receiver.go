@@ -9,42 +9,59 @@ import (
 	"github.com/monel-dev/monel/transport"
 )
 
-// receiver implements transport.DirectReceiver. Its caller reads the socket itself.
+// receiver implements transport.DirectReceiver. Its caller reads the sockets
+// itself: frame i from connection i modulo their number.
 type receiver struct {
 	mesh          *Mesh
 	peer, channel int
 
-	wire wire // nil until the first Next has accepted it
+	lanes []inlane
+	cur   *inlane // the one with the current frame
+	turn  int     // its index
+	ready bool    // all lanes have been accepted
+	err   error   // why there will be no further chunk
+}
+
+// inlane is one of a receiver's connections.
+type inlane struct {
+	wire wire // nil until accepted
 	in   inbound
-	err  error // why there will be no further chunk
 }
 
 func newReceiver(m *Mesh, peer, channel int) *receiver {
-	return &receiver{mesh: m, peer: peer, channel: channel, in: inbound{slotSize: m.cfg.SlotSize}}
+	r := &receiver{mesh: m, peer: peer, channel: channel, lanes: make([]inlane, m.cfg.connectionsTo(peer))}
+	for j := range r.lanes {
+		r.lanes[j].in = inbound{slotSize: m.cfg.SlotSize, number: uint32(j), step: uint32(len(r.lanes))}
+	}
+	r.cur = &r.lanes[0]
+	return r
 }
 
 func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) {
-	if err := r.await(ctx, r.in.parse); err != nil {
+	in := &r.cur.in
+	if err := r.await(ctx, in.parse); err != nil {
 		return nil, nil, err
 	}
-	return &r.in.header, r.in.payload(), nil
+	return &in.header, in.payload(), nil
 }
 
 func (r *receiver) Head(ctx context.Context) (*transport.Header, int, error) {
-	if err := r.await(ctx, r.in.head); err != nil {
+	in := &r.cur.in
+	if err := r.await(ctx, in.head); err != nil {
 		return nil, 0, err
 	}
-	return &r.in.header, r.in.length, nil
+	return &in.header, in.length, nil
 }
 
 func (r *receiver) Fill(ctx context.Context, dst []byte) error {
-	if !r.in.headDone || len(dst) != r.in.length {
-		panic(fmt.Sprintf("tcp: Fill of %d bytes, the chunk has %d", len(dst), r.in.length))
+	in := &r.cur.in
+	if !in.headDone || len(dst) != in.length {
+		panic(fmt.Sprintf("tcp: Fill of %d bytes, the chunk has %d", len(dst), in.length))
 	}
-	r.in.aim(dst)
-	err := r.await(ctx, r.in.parse)
+	in.aim(dst)
+	err := r.await(ctx, in.parse)
 	if err != nil && r.err == nil {
-		r.in.aim(r.in.ownSlot()) // the link goes on, without the caller's memory
+		in.aim(in.ownSlot()) // the link goes on, without the caller's memory
 	}
 	return err
 }
@@ -57,13 +74,12 @@ func (r *receiver) await(ctx context.Context, there func() (bool, error)) error 
 	if r.err != nil {
 		return r.err
 	}
-	if r.wire == nil {
-		w, err := r.mesh.accept(ctx, r.peer, r.channel)
-		if err != nil {
+	if !r.ready {
+		if err := r.accept(ctx); err != nil {
 			return err
 		}
-		r.wire = w
 	}
+	l := r.cur
 	for {
 		done, err := there()
 		if err != nil {
@@ -73,8 +89,8 @@ func (r *receiver) await(ctx context.Context, there func() (bool, error)) error 
 		if done {
 			return nil
 		}
-		n, err := r.wire.read(ctx, r.in.space())
-		r.in.filled(n)
+		n, err := l.wire.read(ctx, l.in.space())
+		l.in.filled(n)
 		if n > 0 || err == nil {
 			continue // an error after bytes comes again
 		}
@@ -82,24 +98,55 @@ func (r *receiver) await(ctx context.Context, there func() (bool, error)) error 
 			return ctx.Err()
 		}
 		if err == io.EOF {
-			err = r.in.end()
+			err = l.in.end()
 		}
-		r.err = r.mesh.fault(r.peer, "receiving from it", err)
-		return r.err
+		return r.broke(err)
 	}
 }
 
+// accept waits for the connections that are not there.
+func (r *receiver) accept(ctx context.Context) error {
+	for j := range r.lanes {
+		l := &r.lanes[j]
+		if l.wire != nil {
+			continue
+		}
+		w, err := r.mesh.accept(ctx, r.peer, r.channel*len(r.lanes)+j)
+		if err != nil {
+			return err
+		}
+		l.wire = w
+	}
+	r.ready = true
+	return nil
+}
+
+// broke ends the link after one of its connections has failed with err, and
+// returns what to say. The others are closed as well: the sender may have
+// nothing more for the one that failed, and wait for room in them.
+func (r *receiver) broke(err error) error {
+	r.err = r.mesh.fault(r.peer, "receiving from it", err)
+	for j := range r.lanes {
+		r.lanes[j].wire.close()
+	}
+	return r.err
+}
+
 func (r *receiver) Release() {
-	if !r.in.whole {
+	if !r.cur.in.whole {
 		panic("tcp: Release without a chunk from Next")
 	}
-	r.in.release()
+	r.cur.in.release()
+	if r.turn++; r.turn == len(r.lanes) {
+		r.turn = 0
+	}
+	r.cur = &r.lanes[r.turn]
 }
 
 // errInterrupted says that a context ended a wait.
 var errInterrupted = errors.New("interrupted")
 
-// errEnd says how a connection that ends orderly leaves its receiver.
+// end says how a connection that ends orderly leaves its receiver.
 func (in *inbound) end() error {
 	if in.atBoundary() {
 		return fmt.Errorf("its connection has ended: %w", transport.ErrPeerLost)

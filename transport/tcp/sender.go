@@ -4,54 +4,65 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/monel-dev/monel/transport"
 )
 
 // sender implements transport.DirectSender. Its caller, one goroutine at a time,
-// fills slots and writes them as far as the socket takes them at once. What is
-// left is written, always oldest first and under the lock, by whoever gets to
-// it: the caller as it commits more or waits for a slot, a receiver of the same
-// mesh while it polls, or the writer, a goroutine that is there while the queue
-// is not empty and sleeps until the socket has room.
+// fills slots and writes them as far as the sockets take them at once. Frame i
+// goes over lane i modulo their number, in whose queue what is left of it waits.
 //
-// Without a way to write what fits at once, the writer alone writes.
+// The lanes share the slots. A lane that cannot go on therefore holds all of
+// them sooner or later, and the caller waits; but so does the receiver, which
+// needs that lane's frame before any later one.
 type sender struct {
 	mesh          *Mesh
 	peer, channel int
 
+	lanes   []lane
 	dialing chan struct{} // holds a token while nobody is connecting
-	wire    wire          // nil until connected; guarded by the token until then
-	try     tryWriter     // the wire, if it can
+	ready   bool          // all lanes are connected; guarded by the token until then
 
 	cur    *slot  // acquired and not committed; the caller's own
 	number uint32 // of the next frame; the caller's own
+	turn   int    // the next frame's lane; the caller's own
 	spin   spin   // the caller's own
 
 	room chan struct{} // a token says: a slot may be free, or the link broken
 
-	mu     sync.Mutex
-	free   []*slot // the one used last on top: it is the likeliest to be in cache
-	made   int     // slots allocated
-	queue  queue   // what is not written yet
-	writer bool    // the writer exists
-	err    error   // why nothing more is taken
+	failure atomic.Pointer[failure] // why nothing more is taken
+
+	mu   sync.Mutex // taken with a lane's lock held, never the other way round
+	free []*slot    // the one used last on top: it is the likeliest to be in cache
+	made int        // slots allocated
+	most int        // slots there may be
 }
+
+type failure struct{ error }
+
+var _ transport.DirectSender = (*sender)(nil)
 
 func newSender(m *Mesh, peer, channel int) *sender {
 	s := &sender{
 		mesh:    m,
 		peer:    peer,
 		channel: channel,
+		lanes:   make([]lane, m.cfg.connectionsTo(peer)),
 		dialing: make(chan struct{}, 1),
 		room:    make(chan struct{}, 1),
 		spin:    newSpin(m.cfg.Spin, m.cfg.crowded()),
+	}
+	// Two for each lane: one to be written, and one to be filled meanwhile.
+	s.most = max(m.cfg.Slots, 2*len(s.lanes))
+	for j := range s.lanes {
+		s.lanes[j].link = s
 	}
 	s.dialing <- struct{}{}
 	return s
 }
 
-// connect makes the connection unless it is there.
+// connect makes the connections that are not there.
 func (s *sender) connect(ctx context.Context) error {
 	select {
 	case <-s.dialing:
@@ -65,39 +76,52 @@ func (s *sender) connect(ctx context.Context) error {
 		}
 	}
 	defer func() { s.dialing <- struct{}{} }()
-	if s.wire != nil {
+	if s.ready {
 		return nil
 	}
-	w, err := s.mesh.dial(ctx, s.peer, s.channel)
-	if err != nil {
-		return err
+	// All at once: each takes a few round trips.
+	errs := make([]error, len(s.lanes))
+	var wg sync.WaitGroup
+	for j := range s.lanes {
+		if s.lanes[j].wire != nil {
+			continue // from an attempt that failed halfway
+		}
+		wg.Go(func() {
+			var w wire
+			if w, errs[j] = s.mesh.dial(ctx, s.peer, s.channel*len(s.lanes)+j); errs[j] == nil {
+				s.lanes[j].connected(w)
+			}
+		})
 	}
-	s.wire = w
-	s.try, _ = w.(tryWriter)
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	s.ready = true
 	return nil
 }
 
 func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
 	var poll polling
 	for {
-		s.mu.Lock()
-		err := s.err
-		if err == nil && s.cur == nil {
+		if s.cur == nil {
 			s.cur = s.take()
-			if s.cur == nil {
-				s.flush()
-				s.cur = s.take()
-			}
 		}
-		s.mu.Unlock()
-		if err != nil {
+		direct := s.lanes[0].try != nil
+		if s.cur == nil && direct {
+			s.flush()
+			s.cur = s.take()
+		}
+		if err := s.failed(); err != nil {
 			return nil, err
 		}
 		if s.cur != nil {
 			poll.success()
 			return s.cur.payload(), nil
 		}
-		if s.try != nil && poll.again(&s.spin) {
+		if direct && poll.again(&s.spin) {
 			continue
 		}
 		select {
@@ -108,18 +132,38 @@ func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
 	}
 }
 
+// flush writes what the sockets take at once.
+func (s *sender) flush() {
+	for j := range s.lanes {
+		l := &s.lanes[j]
+		l.mu.Lock()
+		l.flush()
+		l.mu.Unlock()
+	}
+}
+
 // take returns a free slot, or nil.
 func (s *sender) take() *slot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if last := len(s.free) - 1; last >= 0 {
 		sl := s.free[last]
 		s.free = s.free[:last]
 		return sl
 	}
-	if s.made < s.mesh.cfg.Slots {
+	if s.made < s.most {
 		s.made++
 		return newSlot(s.mesh.cfg.SlotSize)
 	}
 	return nil
+}
+
+// put takes a slot back.
+func (s *sender) put(sl *slot) {
+	s.mu.Lock()
+	s.free = append(s.free, sl)
+	s.mu.Unlock()
+	s.wake()
 }
 
 func (s *sender) Commit(h *transport.Header, n int) error {
@@ -131,7 +175,8 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 		panic(fmt.Sprintf("tcp: Commit of %d bytes in a slot of %d", n, s.mesh.cfg.SlotSize))
 	}
 	s.cur = nil
-	return s.enqueue(outgoing{parts: [2][]byte{cur.frame(h, n, s.number)}, slot: cur}, nil)
+	f := outgoing{parts: [2][]byte{cur.frame(h, n, s.number)}, slot: cur}
+	return s.next().enqueue(f, nil)
 }
 
 func (s *sender) Send(ctx context.Context, h *transport.Header, payload []byte) error {
@@ -148,106 +193,48 @@ func (s *sender) Send(ctx context.Context, h *transport.Header, payload []byte) 
 	s.cur = nil
 	head := cur.mem[:headSize]
 	putHead(head, h, len(payload), s.number)
-	return s.enqueue(outgoing{parts: [2][]byte{head, payload}, slot: cur}, cur.payload())
+	f := outgoing{parts: [2][]byte{head, payload}, slot: cur}
+	return s.next().enqueue(f, cur.payload())
 }
 
-// enqueue sends what the socket takes at once of a frame, and leaves the rest to
-// be written later. If keep is not nil, the frame's second part is the caller's,
-// and what is left of it is copied to keep.
-func (s *sender) enqueue(f outgoing, keep []byte) error {
+// next is the lane of the frame that has been numbered. The lane is counted by
+// itself: at 2^32 frames the number begins again, amid a round of three lanes.
+func (s *sender) next() *lane {
+	l := &s.lanes[s.turn]
 	s.number++
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		s.free = append(s.free, f.slot)
-		return s.err
+	if s.turn++; s.turn == len(s.lanes) {
+		s.turn = 0
 	}
-	s.queue.push(f)
-	s.flush()
-	if s.queue.empty() {
-		return s.err
-	}
-	if keep != nil {
-		s.queue.keepLast(keep)
-	}
-	if !s.writer {
-		s.writer = true
-		s.mesh.stalled.add(s)
-		s.mesh.writers.Add(1)
-		go s.write()
-	}
-	return s.err
+	return l
 }
 
-// flush writes what the socket takes at once. The caller holds the lock.
-func (s *sender) flush() {
-	for s.try != nil && !s.queue.empty() {
-		n, err := s.try.tryWrite(s.queue.buffers())
-		if err != nil {
-			s.breakdown(err)
-			return
-		}
-		if n == 0 {
-			return
-		}
-		s.wrote(n)
+// failed returns why nothing more is taken, or nil.
+func (s *sender) failed() error {
+	if f := s.failure.Load(); f != nil {
+		return f.error
 	}
+	return nil
 }
 
-// help flushes unless somebody else is at it.
-func (s *sender) help() {
-	if s.mu.TryLock() {
-		s.flush()
-		s.mu.Unlock()
-	}
-}
-
-// wrote takes the first n bytes from the queue. The caller holds the lock.
-func (s *sender) wrote(n int) {
-	for n > 0 {
-		sl, rest := s.queue.advance(n)
-		n = rest
-		if sl != nil {
-			s.free = append(s.free, sl)
-			s.wake()
+// broke ends the link after one of its connections has failed with err. The
+// others are closed as well: the receiver will not get past what is missing, so
+// nothing would ever take what they hold.
+func (s *sender) broke(err error) {
+	if s.failure.CompareAndSwap(nil, &failure{s.mesh.fault(s.peer, "sending to it", err)}) {
+		for j := range s.lanes {
+			s.lanes[j].wire.close()
 		}
 	}
-}
-
-// write is the writer: it writes until the queue is empty or the link breaks.
-func (s *sender) write() {
-	defer s.mesh.writers.Done()
-	for {
-		err := s.wire.drain(s)
-		s.mu.Lock()
-		if err != nil {
-			s.breakdown(err)
-		}
-		if s.queue.empty() {
-			s.mesh.stalled.remove(s)
-			s.writer = false
-			s.mu.Unlock()
-			return
-		}
-		s.mu.Unlock() // the caller has added to it meanwhile
-	}
-}
-
-// breakdown ends the link after the connection has failed with err. The caller
-// holds the lock.
-func (s *sender) breakdown(err error) {
-	if s.err == nil {
-		s.err = s.mesh.fault(s.peer, "sending to it", err)
-	}
-	s.queue = queue{}
 	s.wake()
 }
 
-// fail makes all further calls return err; the writer goes on.
+// fail makes all further calls return err; the writers go on, and no new one
+// comes.
 func (s *sender) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.err = err
+	s.failure.Store(&failure{err})
+	for j := range s.lanes {
+		s.lanes[j].settle()
+	}
 	s.wake()
 }
 

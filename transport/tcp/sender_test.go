@@ -65,3 +65,26 @@ func TestStalledOnlyWhileQueued(t *testing.T) {
 		ln.Close()
 	}
 }
+
+// TestNumbersGoOnPastTheirEnd has both ends of a link with three connections
+// agree on lanes and numbers where the numbers begin again, amid a round.
+func TestNumbersGoOnPastTheirEnd(t *testing.T) {
+	const lanes = 3
+	const first = 1<<32 - 2*lanes // 2^32 is no multiple of lanes
+	s := &sender{lanes: make([]lane, lanes), number: first}
+	r := &receiver{lanes: make([]inlane, lanes)}
+	for j := range r.lanes {
+		r.lanes[j].in = inbound{number: uint32(first + j), step: lanes}
+	}
+	r.cur = &r.lanes[0]
+	for i := range 5 * lanes {
+		if want := uint32(first + i); s.number != want || r.cur.in.number != want {
+			t.Fatalf("frame %d is number %d to its sender and %d to its receiver, want %d", i, s.number, r.cur.in.number, want)
+		}
+		if l := s.next(); l != &s.lanes[i%lanes] || r.cur != &r.lanes[i%lanes] {
+			t.Fatalf("frame %d does not go over lane %d", i, i%lanes)
+		}
+		r.cur.in.whole = true
+		r.Release()
+	}
+}

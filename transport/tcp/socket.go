@@ -22,6 +22,7 @@ type socket struct {
 	use    sync.RWMutex
 	fd     int
 	closed atomic.Bool
+	end    sync.Once
 
 	// alarm is a pipe that ends sleeps; made when somebody first sleeps for long.
 	alarmed  sync.Mutex
@@ -135,11 +136,11 @@ func (s *socket) wake() {
 }
 
 // close wakes whoever sleeps, waits until nobody uses the descriptor, and closes
-// it.
-func (s *socket) close() {
-	if s.closed.Swap(true) {
-		return
-	}
+// it. Whoever closes it again waits for the same.
+func (s *socket) close() { s.end.Do(s.reallyClose) }
+
+func (s *socket) reallyClose() {
+	s.closed.Store(true)
 	s.wake()
 	s.use.Lock()
 	defer s.use.Unlock()

@@ -22,11 +22,12 @@ type source struct {
 	ln    net.Listener
 	wrap  func(net.Conn) net.Conn
 
-	mu      sync.Mutex
-	waiting map[[2]int]chan net.Conn
-	conns   []net.Conn // every one there ever was
-	grips   []grip     // on the same, whoever owns them now
-	done    sync.WaitGroup
+	mu        sync.Mutex
+	waiting   map[[2]int]chan net.Conn
+	conns     []net.Conn   // every one there ever was
+	grips     []grip       // on the same, whoever owns them now
+	byChannel map[int]grip // on those that others have dialled
+	done      sync.WaitGroup
 }
 
 // newSources makes the sources of a world. wrap, if not nil, is applied to every
@@ -41,7 +42,7 @@ func newSources(t testing.TB, ranks int, wrap func(net.Conn) net.Conn) []*source
 			t.Fatal(err)
 		}
 		addrs[rank] = ln.Addr().String()
-		all[rank] = &source{rank: rank, addrs: addrs, ln: ln, wrap: wrap, waiting: make(map[[2]int]chan net.Conn)}
+		all[rank] = &source{rank: rank, addrs: addrs, ln: ln, wrap: wrap, waiting: make(map[[2]int]chan net.Conn), byChannel: make(map[int]grip)}
 		all[rank].done.Go(all[rank].listen)
 	}
 	return all
@@ -60,7 +61,11 @@ func (s *source) listen() {
 		}
 		peer := int(binary.LittleEndian.Uint32(hello[:]))
 		channel := int(binary.LittleEndian.Uint32(hello[4:]))
-		s.slot(peer, channel) <- s.keep(conn)
+		kept := s.keep(conn)
+		s.mu.Lock()
+		s.byChannel[channel] = gripOn(conn)
+		s.mu.Unlock()
+		s.slot(peer, channel) <- kept
 	}
 }
 

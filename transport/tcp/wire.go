@@ -11,9 +11,9 @@ import (
 
 // wire is a connection as links use it: one writes to it or one reads from it.
 type wire interface {
-	// drain writes the sender's queue until it is empty, waiting as needed,
-	// without holding the sender's lock while it waits.
-	drain(s *sender) error
+	// drain writes the lane's queue until it is empty, waiting as needed,
+	// without holding the lane's lock while it waits.
+	drain(l *lane) error
 
 	// read waits for bytes and fills bufs, one or two, in order. The end of ctx
 	// gives errInterrupted and takes nothing from the stream, the orderly end of
@@ -27,7 +27,7 @@ type wire interface {
 // tryWriter is a wire that can also write without waiting.
 type tryWriter interface {
 	// tryWrite writes what the connection takes of bufs at once, possibly
-	// nothing. The sender's lock is held.
+	// nothing. The lane's lock is held.
 	tryWrite(bufs [][]byte) (int, error)
 }
 
@@ -84,18 +84,18 @@ type netWire struct {
 	once sync.Once
 }
 
-func (w *netWire) drain(s *sender) error {
+func (w *netWire) drain(l *lane) error {
 	for {
-		s.mu.Lock()
-		bufs := net.Buffers(s.queue.buffers())
-		s.mu.Unlock()
+		l.mu.Lock()
+		bufs := net.Buffers(l.queue.buffers())
+		l.mu.Unlock()
 		if len(bufs) == 0 {
 			return nil
 		}
 		n, err := bufs.WriteTo(w.conn)
-		s.mu.Lock()
-		s.wrote(int(n))
-		s.mu.Unlock()
+		l.mu.Lock()
+		l.wrote(int(n))
+		l.mu.Unlock()
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ type fastWire struct {
 
 	rvec    iovecs
 	spin    spin
-	stalled *stalled // senders to help along while polling
+	stalled *stalled // lanes to help along while polling
 }
 
 func newFastWire(conn *net.TCPConn, cfg *Config, stalled *stalled) (wire, error) {
@@ -50,12 +50,12 @@ func (w *fastWire) tryWrite(bufs [][]byte) (int, error) {
 	}
 }
 
-func (w *fastWire) drain(s *sender) error {
+func (w *fastWire) drain(l *lane) error {
 	for {
-		s.mu.Lock()
-		s.flush()
-		empty := s.queue.empty()
-		s.mu.Unlock()
+		l.mu.Lock()
+		l.flush()
+		empty := l.queue.empty()
+		l.mu.Unlock()
 		if empty {
 			return nil
 		}

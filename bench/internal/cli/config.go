@@ -81,6 +81,7 @@ type Case struct {
 	Transport    Transport
 	Algorithm    Algorithm
 	LogicalOrder bool
+	Connections  int // of a link between hosts; 0 is the library's default
 }
 
 // Config is a whole command line.

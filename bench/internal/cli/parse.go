@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/monel-dev/monel/bench/internal/layouts"
+	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided/dtype"
 )
 
@@ -103,6 +104,7 @@ func newLine() *line {
 	f.Var(choice[Mode]{&c.Case.Mode, "a mode", modes()}, "mode", "`which` buffers a call gets: "+join(modes()))
 	f.Var(choice[Algorithm]{&c.Case.Algorithm, "an algorithm", algorithms()}, "algorithm", "how all_reduce `works`: "+join(algorithms()))
 	f.BoolVar(&c.Case.LogicalOrder, "logical_order", false, "walk elements in logical order whatever the layout")
+	f.IntVar(&c.Case.Connections, "connections", 0, "TCP `connections` of a link between hosts; 0 leaves that to NCCL's variables, else 1")
 	f.StringVar(&c.JSON, "json", "", "write one object per row to `FILE`; - is standard output")
 	f.Var(&l.layouts, "layouts", "ratio: the `two` layouts to compare, as in transpose,contiguous")
 	f.StringVar(&l.vs, "vs", "", "ratio: `flags` that make the second configuration out of the first")
@@ -178,7 +180,7 @@ func (l *line) checkRatio(args []string) error {
 		}
 		base.vs, base.cfg.NPGiven = l.vs, c.NPGiven
 		if !reflect.DeepEqual(base.cfg.settings(), c.settings()) {
-			return fmt.Errorf("--vs %q: only the collective's own flags may differ: --layout, --mode, --op, --datatype, --root, --transport, --algorithm, --logical_order", l.vs)
+			return fmt.Errorf("--vs %q: only the collective's own flags may differ: --layout, --mode, --op, --datatype, --root, --transport, --algorithm, --logical_order, --connections", l.vs)
 		}
 		c.Base = base.cfg.Case
 	}
@@ -234,6 +236,8 @@ func (l *line) checkCommon() error {
 		return fmt.Errorf("--warmup_iters %d: want 0 or more", c.Warmup)
 	case c.Check < 0:
 		return fmt.Errorf("--check %d: want 0 or more", c.Check)
+	case c.Case.Connections < 0 || c.Case.Connections > engine.MaxConnections:
+		return fmt.Errorf("--connections %d: want 1 to %d", c.Case.Connections, engine.MaxConnections)
 	case c.NP < 1:
 		return fmt.Errorf("-np %d: want at least 1", c.NP)
 	}

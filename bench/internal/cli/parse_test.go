@@ -111,6 +111,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"all_reduce", "-n", "many"}, `invalid argument "many" for "-n, --iters"`},
 		{[]string{"all_reduce", "-w", "-1"}, "--warmup_iters -1: want 0 or more"},
 		{[]string{"all_reduce", "-c", "-1"}, "--check -1: want 0 or more"},
+		{[]string{"all_reduce", "--connections", "65"}, "--connections 65: want 1 to 64"},
 		{[]string{"all_reduce", "-np", "0"}, "-np 0: want at least 1"},
 		{[]string{"all_reduce", "-o", "mulsum"}, `"mulsum" is not a reduction operator: want one of sum, prod, max, min, avg, or all`},
 		{[]string{"all_reduce", "-d", "complex"}, `"complex" is not an element type: want one of int8`},
@@ -160,7 +161,7 @@ func TestRatio(t *testing.T) {
 	require.Equal(t, InPlace, c.Case.Mode)
 	require.Equal(t, InPlace, c.Base.Mode)
 
-	c, err = Parse([]string{"ratio", "all_reduce", "--layout", "slice", "-d", "half", "-np", "3", "--vs", "--layout column -d float --mode out_of_place --logical_order"})
+	c, err = Parse([]string{"ratio", "all_reduce", "--layout", "slice", "-d", "half", "-np", "3", "--vs", "--layout column -d float --mode out_of_place --logical_order --connections 4"})
 	require.NoError(t, err)
 	require.True(t, c.NPGiven)
 	require.Equal(t, layouts.Slice, c.Case.Layout)
@@ -169,4 +170,6 @@ func TestRatio(t *testing.T) {
 	require.Equal(t, OutOfPlace, c.Base.Mode)
 	require.True(t, c.Base.LogicalOrder)
 	require.False(t, c.Case.LogicalOrder)
+	require.Equal(t, 4, c.Base.Connections)
+	require.Zero(t, c.Case.Connections)
 }
