@@ -63,6 +63,7 @@ func (c *Comm) directAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error
 		}
 	}
 	have := c.direct.operands
+	defer clear(have) // the tensor is the caller's again
 	have[c.place] = own
 	for place, rank := range c.order {
 		if place == c.place {
@@ -96,6 +97,5 @@ func (c *Comm) directAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error
 			c.in[rank].r.Release()
 		}
 	}
-	clear(have) // the tensor is the caller's again
 	return nil
 }

@@ -105,7 +105,7 @@ func (c *Comm) connectRing(ctx context.Context) error {
 	if err != nil {
 		return c.initError(prev, err)
 	}
-	c.out[next].s, c.in[prev] = send, &inLink{peer: prev, r: recv}
+	c.out[next].s, c.in[prev] = send, newInLink(prev, recv)
 	return nil
 }
 

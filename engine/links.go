@@ -24,6 +24,11 @@ type inLink struct {
 	stop    context.CancelFunc
 }
 
+func newInLink(peer int, r transport.Receiver) *inLink {
+	direct, _ := r.(transport.DirectReceiver)
+	return &inLink{peer: peer, r: r, direct: direct}
+}
+
 // receiver returns the receiving end of the link from peer, made on first use.
 func (c *Comm) receiver(op agree.Op, peer int) (*inLink, error) {
 	in := c.in[peer]
@@ -32,8 +37,7 @@ func (c *Comm) receiver(op agree.Op, peer int) (*inLink, error) {
 		if err != nil {
 			return nil, err
 		}
-		in = &inLink{peer: peer, r: r}
-		in.direct, _ = r.(transport.DirectReceiver)
+		in = newInLink(peer, r)
 		c.in[peer] = in
 	}
 	if in.dirty {

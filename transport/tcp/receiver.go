@@ -60,8 +60,8 @@ func (r *receiver) Fill(ctx context.Context, dst []byte) error {
 	}
 	in.aim(dst)
 	err := r.await(ctx, in.parse)
-	if err != nil && r.err == nil {
-		in.aim(in.ownSlot()) // the link goes on, without the caller's memory
+	if err != nil {
+		in.aim(in.ownSlot()) // what goes on, goes on without the caller's memory
 	}
 	return err
 }

@@ -77,9 +77,10 @@ func (s *socket) sleep(ctx context.Context, fd int, events int16) error {
 	if ready, err := pollFor(fds[:1], napTime); ready || err != nil {
 		return err
 	}
+	patience := -1
 	alarm, err := s.alarmEnd()
-	if err != nil {
-		return err
+	if err != nil { // no descriptors are left, which is not the peer's fault
+		alarm, patience = -1, 10*napTime
 	}
 	fds[1] = unix.PollFd{Fd: int32(alarm), Events: unix.POLLIN}
 	defer context.AfterFunc(ctx, s.wake)()
@@ -90,7 +91,7 @@ func (s *socket) sleep(ctx context.Context, fd int, events int16) error {
 		case ctx.Err() != nil:
 			return errInterrupted
 		}
-		ready, err := pollFor(fds[:], -1)
+		ready, err := pollFor(fds[:], patience)
 		if err != nil {
 			return err
 		}

@@ -38,9 +38,9 @@ const kernelsHead = `Measure what the data path does to memory, on one core.
   bench kernels [flags]
 
 The types measured by default have every element size and every class of
-arithmetic; all of them take three times as long. Each row is a kernel on a layout, with copies of as many bytes measured in turns:
-GB/s, read and written, and the median ratio of the rates. Rows are verified
-element by element first.
+arithmetic; all of them take three times as long. Each row is a kernel on a
+layout, with copies of as many bytes measured in turns: GB/s, read and written,
+and the median ratio of the rates. Rows are verified element by element first.
 
 Flags:
 `
