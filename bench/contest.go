@@ -58,6 +58,7 @@ func runContest(ctx context.Context, cfg *cli.Config, w *world, out *output) (ve
 			return nil, err
 		}
 	}
+	bind(cfg, comm.Rank(), comm.Size())
 	about := report.Context{
 		Collective: string(cfg.Case.Collective), Transport: comm.Transport(), Layout: string(cfg.Case.Layout), Ranks: comm.Size(),
 	}

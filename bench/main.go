@@ -15,9 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
-	"github.com/monel-dev/monel/bench/internal/affinity"
 	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/launch"
 	"github.com/monel-dev/monel/bench/internal/limit"
@@ -67,10 +65,6 @@ func run(args []string) int {
 	})
 	if err := checkPlace(cfg, place); err != nil {
 		return failUsage(err)
-	}
-	if cfg.Bind && launch.Launched() {
-		runtime.LockOSThread()
-		affinity.Bind(place.Rank, place.Size)
 	}
 	if err := runRank(context.Background(), cfg, place, os.Stdout, os.Stderr); err != nil {
 		return fail(fmt.Errorf("rank %d of %d: %w", place.Rank, place.Size, err))

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
+	"github.com/monel-dev/monel/bench/internal/affinity"
 	"github.com/monel-dev/monel/bench/internal/cli"
+	"github.com/monel-dev/monel/bench/internal/launch"
 	"github.com/monel-dev/monel/bench/internal/measure"
 	"github.com/monel-dev/monel/bench/internal/report"
 	"github.com/monel-dev/monel/engine"
@@ -28,6 +31,9 @@ func runRank(ctx context.Context, cfg *cli.Config, place engine.Config, stdout, 
 	world, err := join(ctx, cfg, place)
 	if err != nil {
 		return err
+	}
+	if !cfg.Contest.Wanted() {
+		bind(cfg, place.Rank, place.Size)
 	}
 	measureAll := runTable
 	switch {
@@ -51,6 +57,15 @@ func runRank(ctx context.Context, cfg *cli.Config, place engine.Config, stdout, 
 		return nil
 	}
 	return verdict
+}
+
+// bind gives a rank that -np has started a core of its own. Processes started
+// after that would have to share it.
+func bind(cfg *cli.Config, rank, size int) {
+	if cfg.Bind && launch.Launched() {
+		runtime.LockOSThread()
+		affinity.Bind(rank, size)
+	}
 }
 
 // verdictOn is nil or errWrong, by the number of wrong values.
