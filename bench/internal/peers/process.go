@@ -1,7 +1,6 @@
 package peers
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/monel-dev/monel/bench/internal/tail"
 )
 
 // Program is a contender that can be started.
@@ -75,7 +76,7 @@ func (c *Contender) run(ctx context.Context, command Command, listener *net.Unix
 	cmd.Env = append(os.Environ(), command.Env...)
 	cmd.Cancel = func() error { return end(cmd.Process) }
 	cmd.WaitDelay = patience
-	var said tail
+	var said tail.Writer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("%s: %w", c.name, err)
@@ -83,7 +84,7 @@ func (c *Contender) run(ctx context.Context, command Command, listener *net.Unix
 	c.processes.Go(func() {
 		if err := cmd.Wait(); err != nil {
 			c.mu.Lock()
-			c.failures = append(c.failures, fmt.Errorf("%w\n%s", err, bytes.TrimSpace(said.text())))
+			c.failures = append(c.failures, fmt.Errorf("%w\n%s", err, said.Text()))
 			c.mu.Unlock()
 			_ = listener.Close()
 		}
@@ -121,26 +122,4 @@ func (c *Contender) Close() error {
 	c.cancel()
 	<-done
 	return os.RemoveAll(c.folder)
-}
-
-// tail keeps the last of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	last []byte
-}
-
-const tailBytes = 4 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last = append(t.last, p...)
-	t.last = t.last[max(0, len(t.last)-tailBytes):]
-	return len(p), nil
-}
-
-func (t *tail) text() []byte {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return bytes.Clone(t.last)
 }

@@ -2,7 +2,6 @@ package yardstick
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/monel-dev/monel/bench/internal/tail"
 	"github.com/monel-dev/monel/bench/peers/kernels"
 	"github.com/monel-dev/monel/strided/dtype"
 )
@@ -27,7 +27,7 @@ type Torch struct {
 	cancel context.CancelFunc
 	ask    io.WriteCloser
 	answer *bufio.Reader
-	said   *tail
+	said   *tail.Writer
 	end    func() error // waits for the process, once
 }
 
@@ -57,7 +57,7 @@ func StartTorch(ctx context.Context) (*Torch, error) {
 
 func start(ctx context.Context, python string) (*Torch, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	t := &Torch{cmd: exec.CommandContext(ctx, python, "-c", kernels.Contiguous), cancel: cancel, said: new(tail)}
+	t := &Torch{cmd: exec.CommandContext(ctx, python, "-c", kernels.Contiguous), cancel: cancel, said: new(tail.Writer)}
 	t.cmd.Stderr = t.said
 	t.cmd.WaitDelay = patience
 	ask, err := t.cmd.StdinPipe()
@@ -143,7 +143,7 @@ func (t *Torch) read() (string, error) {
 	if err == nil {
 		err = errors.New("it ended")
 	}
-	return "", fmt.Errorf("%w\n%s", err, t.said.text())
+	return "", fmt.Errorf("%w\n%s", err, t.said.Text())
 }
 
 // Close ends the process and waits for it. It returns how the process failed, if
@@ -153,26 +153,4 @@ func (t *Torch) Close() error {
 	_ = t.ask.Close()
 	defer time.AfterFunc(patience, t.cancel).Stop()
 	return t.end()
-}
-
-// tail keeps the last of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	last []byte
-}
-
-const tailBytes = 4 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last = append(t.last, p...)
-	t.last = t.last[max(0, len(t.last)-tailBytes):]
-	return len(p), nil
-}
-
-func (t *tail) text() []byte {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return bytes.TrimSpace(bytes.Clone(t.last))
 }
