@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -62,20 +63,23 @@ func newBaton(ctx context.Context, comm measure.Comm) (b *baton, err error) {
 	return b, nil
 }
 
-// ours returns on all ranks when rank 0 has called it.
-func (b *baton) ours() error {
+// ours returns on all ranks when rank 0 has called it, with the number that rank
+// 0 says.
+func (b *baton) ours(say int) (said int, err error) {
+	var word [8]byte
 	if b.zero != nil {
-		if _, err := io.ReadFull(b.zero, make([]byte, 1)); err != nil {
-			return fmt.Errorf("waiting for rank 0: %w", err)
+		if _, err := io.ReadFull(b.zero, word[:]); err != nil {
+			return 0, fmt.Errorf("waiting for rank 0: %w", err)
 		}
-		return nil
+		return int(binary.LittleEndian.Uint64(word[:])), nil
 	}
+	binary.LittleEndian.PutUint64(word[:], uint64(say))
 	for _, c := range b.others {
-		if _, err := c.Write([]byte{1}); err != nil {
-			return fmt.Errorf("waking another rank: %w", err)
+		if _, err := c.Write(word[:]); err != nil {
+			return 0, fmt.Errorf("waking another rank: %w", err)
 		}
 	}
-	return nil
+	return say, nil
 }
 
 func (b *baton) close() error {

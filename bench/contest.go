@@ -63,7 +63,7 @@ func runContest(ctx context.Context, cfg *cli.Config, w *world, out *output) (ve
 		Collective: string(cfg.Case.Collective), Transport: comm.Transport(), Layout: string(cfg.Case.Layout), Ranks: comm.Size(),
 	}
 	table := report.ContestTable{Out: out.table, Contenders: c.contenders()}
-	if err := table.Head(program(), describe(cfg.Case), comm.Size(), cfg.Rounds, cfg.Iters, cfg.ItersOf(0), cfg.Warmup); err != nil {
+	if err := table.Head(program(), describe(cfg.Case), comm.Size(), cfg.Rounds, cfg.Iters, cfg.ItersOf(0), cfg.Warmup, cfg.Contest.Settle); err != nil {
 		return nil, err
 	}
 	progress := out.progress(len(calls) * cfg.Rounds)
@@ -143,7 +143,8 @@ func (c *contest) contenders() []report.Contender {
 }
 
 // match measures all contenders at one call: first whether they are right, then
-// their times, in turns. Who goes first changes from round to round.
+// their times, in turns. Who goes first changes from round to round. The round
+// before the first only tells how many calls it takes each of them to settle.
 func (c *contest) match(ctx context.Context, call measure.Call, progress *report.Progress) (report.Match, error) {
 	all := 1 + len(c.others)
 	job := peers.Job{Call: call, Warmup: c.cfg.Warmup, Iters: c.cfg.ItersOf(call.Bytes())}
@@ -166,39 +167,49 @@ func (c *contest) match(ctx context.Context, call measure.Call, progress *report
 			return m, err
 		}
 	}
-	for round := range c.cfg.Rounds {
+	seconds := make([]float64, all) // what a call took each contender last
+	first := 0
+	if c.cfg.Contest.Settle > 0 {
+		first = -1
+	}
+	for round := first; round < c.cfg.Rounds; round++ {
 		progress.Begin(fmt.Sprintf("%d B", m.Bytes))
 		for turn := range all {
-			i := (turn + round) % all
-			var seconds float64
+			i := (turn + round + all) % all
+			job.Warmup = c.cfg.WarmupFor(seconds[i])
 			var err error
 			if i == 0 {
-				seconds, err = c.timeOurs(ctx, call)
+				seconds[i], err = c.timeOurs(ctx, call, job.Warmup)
 			} else {
-				seconds, err = c.others[i-1].Time(job)
+				seconds[i], err = c.others[i-1].Time(job)
 			}
 			if err != nil {
 				return m, err
 			}
-			m.Times[i] = append(m.Times[i], seconds)
+			if round >= 0 {
+				m.Times[i] = append(m.Times[i], seconds[i])
+			}
 		}
-		progress.Step()
+		if round >= 0 {
+			progress.Step()
+		}
 	}
 	return m, nil
 }
 
 func (c *contest) verifyOurs(ctx context.Context, call measure.Call) (int64, error) {
-	if err := c.baton.ours(); err != nil {
+	if _, err := c.baton.ours(0); err != nil {
 		return 0, err
 	}
 	return c.runner.Verify(ctx, call, c.cfg.Check)
 }
 
-func (c *contest) timeOurs(ctx context.Context, call measure.Call) (float64, error) {
-	if err := c.baton.ours(); err != nil {
+func (c *contest) timeOurs(ctx context.Context, call measure.Call, warmup int) (float64, error) {
+	warmup, err := c.baton.ours(warmup)
+	if err != nil {
 		return 0, err
 	}
-	return c.runner.Time(ctx, call, c.cfg.Warmup, c.cfg.ItersOf(call.Bytes()))
+	return c.runner.Time(ctx, call, warmup, c.cfg.ItersOf(call.Bytes()))
 }
 
 func (c *contest) close() error {

@@ -3,8 +3,10 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/monel-dev/monel/strided/dtype"
 )
@@ -30,6 +32,12 @@ type Contest struct {
 	// Config.Iters, 0 if that was given: twenty calls of a few microseconds would
 	// measure how the ranks woke up.
 	ShortIters int
+	// Settle is how long the calls before the timed ones are to last at least, 0
+	// if their number was given. In a contest ranks have slept while others were
+	// measured, and then a runtime is busy for milliseconds: Go's looks every few
+	// microseconds at first whether its threads get on, on a core that a rank
+	// works on.
+	Settle time.Duration
 }
 
 // ShortBytes is the greatest size of a short call.
@@ -37,6 +45,18 @@ const ShortBytes = 64 << 10
 
 // shortIters is the number of timed short calls unless --iters is given.
 const shortIters = 200
+
+// settle is Contest.Settle unless --warmup_iters is given.
+const settle = 10 * time.Millisecond
+
+// WarmupFor is how many calls go before the timed ones of a contender whose
+// calls took so many seconds when it was last measured, 0 if it was not.
+func (c *Config) WarmupFor(seconds float64) int {
+	if seconds <= 0 {
+		return c.Warmup
+	}
+	return max(c.Warmup, int(math.Ceil(c.Contest.Settle.Seconds()/seconds)))
+}
 
 // ItersOf is how many timed calls of a size are made.
 func (c *Config) ItersOf(bytes int64) int {
@@ -72,6 +92,9 @@ func (l *line) checkContest() error {
 	}
 	if !l.flags.Changed("iters") {
 		c.Contest.ShortIters = shortIters
+	}
+	if !l.flags.Changed("warmup_iters") {
+		c.Contest.Settle = settle
 	}
 	if c.Case.Mode == Both {
 		c.Case.Mode = InPlace

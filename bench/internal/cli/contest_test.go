@@ -9,17 +9,21 @@ import (
 func TestContest(t *testing.T) {
 	c, err := Parse([]string{"all_reduce", "--peers", "openmpi,torch,openmpi", "--transport", "tcp", "--limit", "--plot", "a.SVG", "--results", "r.md"})
 	require.NoError(t, err)
-	require.Equal(t, Contest{Peers: []Peer{OpenMPI, Torch}, Limit: true, Plot: "a.SVG", Results: "r.md", ShortIters: shortIters}, c.Contest)
+	require.Equal(t, Contest{Peers: []Peer{OpenMPI, Torch}, Limit: true, Plot: "a.SVG", Results: "r.md", ShortIters: shortIters, Settle: settle}, c.Contest)
 	require.Equal(t, contestRounds, c.Rounds)
 	require.Equal(t, InPlace, c.Case.Mode)
 	require.Equal(t, shortIters, c.ItersOf(ShortBytes))
 	require.Equal(t, 20, c.ItersOf(ShortBytes+1))
+	require.Equal(t, 5, c.WarmupFor(0))
+	require.Equal(t, 5, c.WarmupFor(1))
+	require.Equal(t, 1000, c.WarmupFor(10e-6))
 
-	c, err = Parse([]string{"broadcast", "--peers", "mpich", "--rounds", "3", "--mode", "out_of_place", "-n", "7"})
+	c, err = Parse([]string{"broadcast", "--peers", "mpich", "--rounds", "3", "--mode", "out_of_place", "-n", "7", "-w", "3"})
 	require.NoError(t, err)
 	require.Equal(t, 3, c.Rounds)
 	require.Equal(t, OutOfPlace, c.Case.Mode)
 	require.Equal(t, 7, c.ItersOf(8))
+	require.Equal(t, 3, c.WarmupFor(10e-6))
 
 	for _, tc := range []struct {
 		args []string

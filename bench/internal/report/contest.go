@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"time"
 )
 
 // ContestTable writes a contest: for every size our time, each contender's, and
@@ -17,13 +18,17 @@ type ContestTable struct {
 }
 
 // Head writes who is compared in what, and the columns' names.
-func (t *ContestTable) Head(program, what string, ranks, rounds, iters, shortIters, warmup int) error {
+func (t *ContestTable) Head(program, what string, ranks, rounds, iters, shortIters, warmup int, settle time.Duration) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n# %s\n", program, what)
 	for _, c := range t.Contenders[1:] {
 		fmt.Fprintf(&b, "# %s: %s\n", c.Name, c.Version)
 	}
-	fmt.Fprintf(&b, "# ranks %d, rounds %d (all interleaved), iters %d, up to 64 KiB %d, warmup iters %d\n", ranks, rounds, iters, shortIters, warmup)
+	fmt.Fprintf(&b, "# ranks %d, rounds %d (all interleaved), iters %d, up to 64 KiB %d, warmup iters %d", ranks, rounds, iters, shortIters, warmup)
+	if settle > 0 {
+		fmt.Fprintf(&b, " or %v", settle)
+	}
+	b.WriteByte('\n')
 	fmt.Fprintf(&b, "# times are medians over the rounds, ratios are ours / theirs per round\n#\n")
 	fmt.Fprintf(&b, "# %10s  %12s  %10s", "size", "count", Ours)
 	for _, c := range t.Contenders[1:] {

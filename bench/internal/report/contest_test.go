@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -33,7 +34,7 @@ func TestMatch(t *testing.T) {
 func TestContestTable(t *testing.T) {
 	var b strings.Builder
 	table := ContestTable{Out: &b, Contenders: contenders}
-	require.NoError(t, table.Head("bench", "all_reduce", 2, 3, 20, 200, 5))
+	require.NoError(t, table.Head("bench", "all_reduce", 2, 3, 20, 200, 5, 10*time.Millisecond))
 	require.NoError(t, table.Add(match()))
 	require.NoError(t, table.Close())
 	require.Equal(t, `# bench
@@ -41,7 +42,7 @@ func TestContestTable(t *testing.T) {
 # mpich: MPICH 4
 # limit: memcpy
 # torch: PyTorch 2
-# ranks 2, rounds 3 (all interleaved), iters 20, up to 64 KiB 200, warmup iters 5
+# ranks 2, rounds 3 (all interleaved), iters 20, up to 64 KiB 200, warmup iters 5 or 10ms
 # times are medians over the rounds, ratios are ours / theirs per round
 #
 #       size         count        ours       mpich    ratio       limit    ratio       torch    ratio  to best  #wrong
