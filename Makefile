@@ -4,7 +4,7 @@
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-peers bench-kernels test deps lint unit generated cross arm64 launchers hosts fuzz race
+.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi generated cross arm64 launchers hosts fuzz race
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,7 +31,10 @@ lint: ## gofmt, vet, staticcheck, tidy modules
 	@scripts/lint.sh
 
 unit: ## all tests
-	go test -timeout 10m ./...
+	@scripts/unit.sh
+
+cuda-abi: ## cudaffi agrees with NVIDIA's header (part of unit)
+	@scripts/cuda_abi.sh
 
 generated: ## generated files are up to date
 	@scripts/generated.sh

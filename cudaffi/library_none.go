@@ -7,6 +7,8 @@ import (
 	"runtime"
 )
 
+const supported = false
+
 func openLibrary(string) (uintptr, error) {
 	return 0, fmt.Errorf("this program was built without CUDA (%s/%s, or the build tag nocuda)", runtime.GOOS, runtime.GOARCH)
 }

@@ -4,6 +4,9 @@ package cudaffi
 
 import "github.com/ebitengine/purego"
 
+// supported says that libraries can be opened in this build.
+const supported = true
+
 // openLibrary loads a shared library. Its symbols serve nobody else, and it
 // stays loaded: the driver has threads of its own.
 func openLibrary(path string) (uintptr, error) {

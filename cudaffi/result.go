@@ -7,6 +7,7 @@ const (
 	success             Result = 0
 	invalidValue        Result = 1
 	outOfMemory         Result = 2
+	deinitialized       Result = 4
 	stubLibrary         Result = 34
 	deviceUnavailable   Result = 46
 	noDevice            Result = 100
@@ -34,11 +35,11 @@ const (
 	invalidPC           Result = 718
 	launchFailed        Result = 719
 	tensorMemoryLeak    Result = 721
-	notPermitted        Result = 800
 	notSupported        Result = 801
 	systemNotReady      Result = 802
 	driverMismatch      Result = 803
 	compatNotSupported  Result = 804
+	mpsClientTerminated Result = 810
 	captureUnsupported  Result = 900
 	captureInvalidated  Result = 901
 	captureMerge        Result = 902
@@ -65,7 +66,7 @@ func (r Result) class() error {
 		return ErrInvalidValue
 	case outOfMemory:
 		return ErrOutOfMemory
-	case invalidContext, contextDestroyed:
+	case deinitialized, invalidContext, contextDestroyed:
 		return ErrInvalidContext
 	case invalidHandle:
 		return ErrInvalidHandle
@@ -89,7 +90,8 @@ func (r Result) class() error {
 func (r Result) sticky() bool {
 	switch r {
 	case eccUncorrectable, nvlinkUncorrectable, contained, illegalAddress, launchTimeout, assertion, hardwareStack,
-		illegalInstruction, misalignedAddress, invalidAddressSpace, invalidPC, launchFailed, tensorMemoryLeak, externalDevice:
+		illegalInstruction, misalignedAddress, invalidAddressSpace, invalidPC, launchFailed, tensorMemoryLeak,
+		mpsClientTerminated, externalDevice:
 		return true
 	}
 	return false

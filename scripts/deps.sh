@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: a C compiler for the race detector,
-# the launchers of Open MPI and MPICH, and git to see what generators changed.
+# the launchers of Open MPI and MPICH, and git to see what generators changed; and
+# fetches, without installing it, what the tests look at.
 set -euo pipefail
 . "$(dirname "$0")/install.sh"
+. "$(dirname "$0")/fetch.sh"
 command -v go >/dev/null || fail "Go is missing: install the version in go.mod, or a newer one, from go.dev"
 require gcc gcc
 # The compiler without its C library's headers builds nothing.
@@ -12,3 +14,5 @@ require git git
 require mpirun openmpi-bin
 require mpirun.openmpi openmpi-bin
 require mpiexec.hydra mpich
+cuda_include >/dev/null
+cuda_library >/dev/null
