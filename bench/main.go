@@ -6,6 +6,7 @@
 //	go run ./bench ratio all_reduce -b 64M -e 64M --layouts transpose,contiguous
 //
 //	go run ./bench kernels
+//	go run ./bench doctor
 //
 // See bench --help for the flags.
 package main
@@ -32,14 +33,22 @@ const (
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	if len(args) > 0 && args[0] == "kernels" {
-		return kernelsVerb(args[1:])
-	}
-	if len(args) > 0 && args[0] == limit.Word {
-		if err := limit.Run(args[1:]); err != nil {
-			return fail(fmt.Errorf("%s: %w", limit.Word, err))
+	if len(args) > 0 {
+		switch rest := args[1:]; args[0] {
+		case "kernels":
+			return alone(cli.ParseKernels, cli.KernelsUsage, rest, func(cfg *cli.KernelsConfig) error {
+				return runKernels(context.Background(), cfg, os.Stdout)
+			})
+		case "doctor":
+			return alone(cli.ParseDoctor, cli.DoctorUsage, rest, func(cfg *cli.DoctorConfig) error {
+				return runDoctor(cfg, os.Stdout)
+			})
+		case limit.Word:
+			if err := limit.Run(rest); err != nil {
+				return fail(fmt.Errorf("%s: %w", limit.Word, err))
+			}
+			return statusOK
 		}
-		return statusOK
 	}
 	cfg, err := cli.Parse(args)
 	if errors.Is(err, cli.ErrHelp) {
@@ -72,17 +81,17 @@ func run(args []string) int {
 	return statusOK
 }
 
-// kernelsVerb needs no ranks.
-func kernelsVerb(args []string) int {
-	cfg, err := cli.ParseKernels(args)
+// alone carries out a verb that needs no ranks.
+func alone[C any](parse func(args []string) (C, error), usage func() string, args []string, run func(cfg C) error) int {
+	cfg, err := parse(args)
 	switch {
 	case errors.Is(err, cli.ErrHelp):
-		fmt.Print(cli.KernelsUsage())
+		fmt.Print(usage())
 		return statusOK
 	case err != nil:
 		return failUsage(err)
 	}
-	if err := runKernels(context.Background(), cfg, os.Stdout); err != nil {
+	if err := run(cfg); err != nil {
 		return fail(err)
 	}
 	return statusOK

@@ -3,7 +3,6 @@ package cudaffi
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"unsafe"
 )
 
@@ -53,16 +52,23 @@ type Error struct {
 
 // Error is a sentence with all of that, and says what to do if that is known.
 func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "cudaffi: %s: %s (%s, %d)", e.Call, e.Text, e.Name, e.Code)
-	for _, more := range []string{e.Detail, hints[e.Code]} {
-		if more != "" {
-			b.WriteString(": ")
-			b.WriteString(more)
-		}
+	if remedy := e.Remedy(); remedy != "" {
+		return fmt.Sprintf("cudaffi: %s: %s", e.Reason(), remedy)
 	}
-	return b.String()
+	return "cudaffi: " + e.Reason()
 }
+
+// Reason is what went wrong, without a remedy.
+func (e *Error) Reason() string {
+	reason := fmt.Sprintf("%s: %s (%s, %d)", e.Call, e.Text, e.Name, e.Code)
+	if e.Detail != "" {
+		reason += ": " + e.Detail
+	}
+	return reason
+}
+
+// Remedy is what may help, empty if nothing is known.
+func (e *Error) Remedy() string { return hints[e.Code] }
 
 // Unwrap returns the sentinels.
 func (e *Error) Unwrap() []error {

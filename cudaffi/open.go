@@ -163,7 +163,7 @@ func (d *Driver) checkVersion() error {
 	}
 	d.version = int(*version)
 	if d.version < MinVersion {
-		return &LoadError{Path: d.path, Err: fmt.Errorf("%w: it supports CUDA %s, and %s is needed: install NVIDIA's driver 470 or newer",
+		return &LoadError{Path: d.path, Err: fmt.Errorf("%w: it supports CUDA %s, and %s is needed",
 			ErrOldDriver, versionText(d.version), versionText(MinVersion))}
 	}
 	return nil
@@ -204,15 +204,24 @@ type LoadError struct {
 	Err  error
 }
 
-// Error says how to get a driver, too.
-func (e *LoadError) Error() string {
+// Error is the reason and the remedy.
+func (e *LoadError) Error() string { return fmt.Sprintf("cudaffi: %s: %s", e.Reason(), e.Remedy()) }
+
+// Reason is what is wrong.
+func (e *LoadError) Reason() string {
 	if errors.Is(e.Err, ErrOldDriver) {
-		return fmt.Sprintf("cudaffi: %s: %v", e.Path, e.Err)
+		return fmt.Sprintf("%s: %v", e.Path, e.Err)
 	}
-	return fmt.Sprintf("cudaffi: %v: %v. "+
-		"%s comes with NVIDIA's driver: install that (on Debian, libcuda1 of the component non-free); "+
-		"run containers with the NVIDIA Container Toolkit (--gpus all); "+
-		"or name the library in %s", ErrNoCUDA, e.Err, places[0], LibraryVariable)
+	return fmt.Sprintf("%v: %v", ErrNoCUDA, e.Err)
+}
+
+// Remedy is what to do about it.
+func (e *LoadError) Remedy() string {
+	if errors.Is(e.Err, ErrOldDriver) {
+		return "install NVIDIA's driver 470 or newer"
+	}
+	return fmt.Sprintf("%s comes with NVIDIA's driver: install that (on Debian, libcuda1 of the component non-free), "+
+		"run containers with the NVIDIA Container Toolkit (--gpus all), or name the library in %s", places[0], LibraryVariable)
 }
 
 // Unwrap returns the reason, and ErrNoCUDA if it is not the driver's age.

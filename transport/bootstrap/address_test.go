@@ -40,7 +40,7 @@ func TestIPv6(t *testing.T) {
 // The root's host name may mean one address on its own machine and another
 // elsewhere.
 func TestAdvertisedAddresses(t *testing.T) {
-	outside, err := hostAddrs("", 1)
+	outside, err := HostAddrs("", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

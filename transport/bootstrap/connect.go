@@ -240,7 +240,7 @@ func (cfg *Config) listen(ctx context.Context, reached netip.Addr, local bool) (
 	if want == "" {
 		ip := reached
 		if cfg.Interface != "" && !local {
-			ips, err := hostAddrs(cfg.Interface, 64)
+			ips, err := HostAddrs(cfg.Interface, 64)
 			if err != nil {
 				return nil, netip.AddrPort{}, false, err
 			}

@@ -103,10 +103,10 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// hostAddrs lists the addresses by which other hosts may reach this one, at most
-// limit, from the interfaces that spec selects; loopback only when there is no
-// other.
-func hostAddrs(spec string, limit int) ([]netip.Addr, error) {
+// HostAddrs lists the addresses by which other hosts may reach this one, best
+// first and at most limit, from the interfaces that spec selects in the syntax
+// of MatchInterface; loopback only when there is no other.
+func HostAddrs(spec string, limit int) ([]netip.Addr, error) {
 	ifaces, err := net.Interfaces()
 	if err != nil {
 		return nil, fmt.Errorf("%w: cannot list network interfaces: %w", ErrAddress, err)

@@ -82,7 +82,7 @@ func NewRoot(ctx context.Context, cfg RootConfig) (*Root, error) {
 	if !bound.Addr().IsUnspecified() {
 		roots = []netip.AddrPort{bound}
 	} else {
-		ips, err := hostAddrs(cfg.Interface, MaxRoots)
+		ips, err := HostAddrs(cfg.Interface, MaxRoots)
 		if err != nil {
 			ln.Close()
 			return nil, err
