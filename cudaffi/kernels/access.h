@@ -1,0 +1,156 @@
+// Loads and stores of up to 16 bytes of elements, some of which may not be there.
+
+#pragma once
+
+#include "device.h"
+
+template <int W> struct Words {
+	u32 w[W];
+};
+
+// element k of v, and its replacement; elements have ES bytes, 4 at most.
+template <int ES, int W> DEVICE u32 element(const Words<W> &v, int k)
+{
+	if constexpr (ES == 4)
+		return v.w[k];
+	constexpr int per = 4 / ES;
+	return v.w[k / per] >> 8 * ES * (k % per) & ((1u << 8 * (ES % 4)) - 1);
+}
+
+template <int W> DEVICE u64 pair(const Words<W> &v, int k) { return (u64)v.w[2 * k + 1] << 32 | v.w[2 * k]; }
+
+template <int W> DEVICE void set_pair(Words<W> &v, int k, u64 x)
+{
+	v.w[2 * k] = (u32)x;
+	v.w[2 * k + 1] = (u32)(x >> 32);
+}
+
+template <int W> DEVICE Words<W> load_words(u64 at)
+{
+	Words<W> v;
+	if constexpr (W == 1) {
+		v.w[0] = load<u32>(at);
+	} else if constexpr (W == 2) {
+		words2 x = load<words2>(at);
+		v.w[0] = x[0], v.w[1] = x[1];
+	} else {
+		words4 x = load<words4>(at);
+		v.w[0] = x[0], v.w[1] = x[1], v.w[2] = x[2], v.w[3] = x[3];
+	}
+	return v;
+}
+
+template <int W> DEVICE void store_words(u64 at, const Words<W> &v)
+{
+	if constexpr (W == 1)
+		store<u32>(at, v.w[0]);
+	else if constexpr (W == 2)
+		store<words2>(at, words2{v.w[0], v.w[1]});
+	else
+		store<words4>(at, words4{v.w[0], v.w[1], v.w[2], v.w[3]});
+}
+
+// load_element reads one element into element k of v, which is 0 there.
+template <int ES, int W> DEVICE void load_element(Words<W> &v, int k, u64 at)
+{
+	if constexpr (ES == 1)
+		v.w[k / 4] |= (u32)load<u8>(at) << 8 * (k % 4);
+	else if constexpr (ES == 2)
+		v.w[k / 2] |= (u32)load<u16>(at) << 16 * (k % 2);
+	else {
+		constexpr int words = ES / 4;
+		Words<words> x = load_words<words>(at);
+		for (int i = 0; i < words; i++)
+			v.w[words * k + i] = x.w[i];
+	}
+}
+
+template <int ES, int W> DEVICE void store_element(u64 at, const Words<W> &v, int k)
+{
+	if constexpr (ES == 1)
+		store<u8>(at, (u8)(v.w[k / 4] >> 8 * (k % 4)));
+	else if constexpr (ES == 2)
+		store<u16>(at, (u16)(v.w[k / 2] >> 16 * (k % 2)));
+	else {
+		constexpr int words = ES / 4;
+		Words<words> x;
+		for (int i = 0; i < words; i++)
+			x.w[i] = v.w[words * k + i];
+		store_words<words>(at, x);
+	}
+}
+
+// full is the mask of all elements of W words.
+template <int ES, int W> constexpr u32 full = (1u << 4 * W / ES) - 1;
+
+// between is the mask of the elements [first,end), both clamped to [0,K].
+template <int K> DEVICE u32 between(i32 first, i32 end)
+{
+	first = most(first, 0), end = least(end, K);
+	return first < end ? ((1u << end) - 1) & ~((1u << first) - 1) : 0;
+}
+
+// fetch reads those of the elements at address at that mask has. wide says that
+// all of them could be read at once.
+template <int ES, int W> DEVICE Words<W> fetch(u64 at, bool wide, u32 mask)
+{
+	if (wide && mask == full<ES, W>)
+		return load_words<W>(at);
+	Words<W> v = {};
+	UNROLL
+	for (int k = 0; k < 4 * W / ES; k++)
+		if (mask >> k & 1)
+			load_element<ES>(v, k, at + k * ES);
+	return v;
+}
+
+// put writes those elements of v that mask has.
+template <int ES, int W> DEVICE void put(u64 at, const Words<W> &v, bool wide, u32 mask)
+{
+	if (wide && mask == full<ES, W>) {
+		store_words<W>(at, v);
+		return;
+	}
+	UNROLL
+	for (int k = 0; k < 4 * W / ES; k++)
+		if (mask >> k & 1)
+			store_element<ES>(at + k * ES, v, k);
+}
+
+// fetch_anywhere is fetch of 16 bytes that need not begin at a multiple of 16:
+// it reads the one or two aligned pieces that hold them.
+template <int ES> DEVICE Words<4> fetch_anywhere(u64 at, u32 mask)
+{
+	u32 behind = (u32)at & 15;
+	if (behind == 0 || mask != full<ES, 4>)
+		return fetch<ES, 4>(at, true, mask);
+	Words<4> a = load_words<4>(at - behind), b = load_words<4>(at - behind + 16);
+	u32 w[8] = {a.w[0], a.w[1], a.w[2], a.w[3], b.w[0], b.w[1], b.w[2], b.w[3]};
+	// Shift down by the binary digits of behind.
+	UNROLL
+	for (int i = 0; i < 6; i++)
+		w[i] = behind & 8 ? w[i + 2] : w[i];
+	UNROLL
+	for (int i = 0; i < 5; i++)
+		w[i] = behind & 4 ? w[i + 1] : w[i];
+	u32 pick = 0x3210 + 0x1111 * (behind & 3);
+	Words<4> v;
+	UNROLL
+	for (int i = 0; i < 4; i++)
+		v.w[i] = ES < 4 ? permute(w[i], w[i + 1], pick) : w[i];
+	return v;
+}
+
+// put_anywhere is put of 16 bytes that need not begin at a multiple of 16.
+template <int ES> DEVICE void put_anywhere(u64 at, const Words<4> &v, u32 mask)
+{
+	bool all = mask == full<ES, 4>;
+	if (all && (at & 15) == 0)
+		store_words<4>(at, v);
+	else if (all && (at & 3) == 0) {
+		UNROLL
+		for (int i = 0; i < 4; i++)
+			store<u32>(at + 4 * i, v.w[i]);
+	} else
+		put<ES>(at, v, false, mask);
+}
