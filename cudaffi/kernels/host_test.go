@@ -121,7 +121,7 @@ func (h *host) do(o order) error {
 }
 
 func (h *host) launch(k kernel, blocks, shared uint32, params unsafe.Pointer) error {
-	if shared > 32<<10 {
+	if shared > 48<<10 {
 		return fmt.Errorf("%d bytes of shared memory", shared)
 	}
 	h.grid, h.block, h.params = [3]uint32{blocks, 1, 1}, [3]uint32{blockThreads, 1, 1}, [1]unsafe.Pointer{params}

@@ -18,7 +18,7 @@ func (p *planner) move(s *span) error {
 		s.hi = whole
 		s.widen(k, unit)
 		p.es = unit
-		if err := p.moveUnits(s); err != nil || tail.lo == tail.hi {
+		if err := p.strided(s); err != nil || tail.lo == tail.hi {
 			return err
 		}
 		p.es = es
@@ -28,7 +28,7 @@ func (p *planner) move(s *span) error {
 		}
 		return p.strided(&tail)
 	}
-	return p.moveUnits(s)
+	return p.strided(s)
 }
 
 // unaligned reports whether units of the innermost dimension's elements, es
@@ -63,10 +63,16 @@ func (s *span) widen(k, unit int64) {
 	}
 }
 
-func (p *planner) moveUnits(s *span) error { return p.strided(s) }
-
-// strided does a range of any layout.
+// strided does a range of any layout that is not linear.
 func (p *planner) strided(s *span) error {
+	if done, err := p.tiles(s); done {
+		return err
+	}
+	return p.general(s)
+}
+
+// general does a range of any layout.
+func (p *planner) general(s *span) error {
 	k := 16 / p.es
 	j := &p.job
 	p.begin(s)
