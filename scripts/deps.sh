@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs what the tests need besides Go: a C compiler for the race detector,
-# the launchers of Open MPI and MPICH, and git to see what generators changed; and
-# fetches, without installing it, what the tests look at.
+# Installs what the tests need besides Go: a C compiler for the race detector and
+# the simulated CUDA driver, a C++ compiler for its kernels, the launchers of Open
+# MPI and MPICH, and git to see what generators changed; and fetches, without
+# installing it, what the tests look at.
 set -euo pipefail
 . "$(dirname "$0")/install.sh"
 . "$(dirname "$0")/fetch.sh"
 command -v go >/dev/null || fail "Go is missing: install the version in go.mod, or a newer one, from go.dev"
 require gcc gcc
+require g++ g++
 # The compiler without its C library's headers builds nothing.
 echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1 || { as_root apt-get update -qq && as_root apt-get install -y -qq libc6-dev >/dev/null; } ||
 	fail "the C library's headers are missing: install libc6-dev"

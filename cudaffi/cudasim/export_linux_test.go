@@ -1,0 +1,4 @@
+package cudasim
+
+// KernelFlags are the compiler's for the kernels.
+var KernelFlags = kernelFlags
