@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -199,6 +200,24 @@ func TestKernelsFail(t *testing.T) {
 	require.Equal(t, []uint32{0x01000001}, b.words(p, 1))
 }
 
+// Every operation of the work fails in its turn, which the context does not
+// survive.
+func TestEveryOperationFails(t *testing.T) {
+	b := newBed(t)
+	for n := 1; ; n++ {
+		b.sim.FailWork(n, cudasim.ECCUncorrectable)
+		err := b.work()
+		if b.sim.Armed() > 0 {
+			require.NoError(t, err)
+			require.Equal(t, 4, n, "a fill, a kernel, a copy")
+			return
+		}
+		require.ErrorIs(t, err, cudaffi.ErrSticky, "operation %d", n)
+		require.ErrorContains(t, err, "CUDA_ERROR_ECC_UNCORRECTABLE")
+		require.Equal(t, cudasim.Live{Retained: 1, Contexts: 1}, b.sim.Live())
+	}
+}
+
 // After a reset the driver is as new, though the program did not open it again.
 func TestReset(t *testing.T) {
 	b := newBed(t)
@@ -214,6 +233,23 @@ func TestReset(t *testing.T) {
 	require.NoError(t, b.work())
 	require.Empty(t, b.sim.Leaks())
 	require.Error(t, b.sim.Set(cudasim.Devices(9)))
+}
+
+// A goroutine that a test left behind in a call harms nobody.
+func TestResetUnderACall(t *testing.T) {
+	b := newBed(t)
+	s := b.stream()
+	b.held(s)
+	back := make(chan error)
+	go func() { back <- s.Sync() }()
+	for b.sim.Count("cuStreamSynchronize") == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(2 * time.Millisecond)
+	require.NoError(t, b.sim.Reset())
+	<-back
+	b.sim.Faults()
+	require.NoError(t, b.work())
 }
 
 func TestFaultsFailTheTest(t *testing.T) {
@@ -289,6 +325,13 @@ func TestOlderDrivers(t *testing.T) {
 			ctx, err := driver.Primary(0)
 			require.NoError(t, err)
 			require.Equal(t, test.values, ctx.HasStreamValues())
+			s, err := ctx.NewStream(cudaffi.PriorityDefault)
+			require.NoError(t, err)
+			p, err := ctx.Alloc(4)
+			require.NoError(t, err)
+			require.NoError(t, s.Write32(p, 1))
+			require.NoError(t, s.Wait32(p, 1))
+			require.NoError(t, s.Sync())
 			b := &bed{T: t, sim: sim, driver: driver, ctx: ctx}
 			require.NoError(t, b.work())
 		})

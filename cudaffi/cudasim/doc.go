@@ -46,7 +46,8 @@
 // addresses that were freed or never allocated, bytes written beside an
 // allocation, handles of destroyed objects, frees of what is free, calls that
 // would hang. Live counts what exists, Leaks lists what was not released, Calls
-// counts calls. FailCall, FailNth and FailKernel make calls and kernels fail.
+// counts calls. FailCall and FailNth make calls fail, FailKernel and FailWork what
+// streams carry out.
 //
 // The driver's state belongs to the process. So one test at a time can have it,
 // which Load enforces; ranks that are goroutines share it, and each process has

@@ -3,11 +3,13 @@ package cudasim
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,27 +18,28 @@ import (
 
 const libraryName = "libcuda.so.1"
 
-// driverFlags are the compiler's for the driver, kernelFlags for the kernels, as
-// kernels.HostFlags has them: this package imports none of what is tested with
-// it.
+// driverFlags are the C compiler's for the driver, kernelFlags the C++ compiler's
+// for the kernels, as kernels.HostFlags has them: this package imports none of
+// what is tested with it.
 var (
-	driverFlags = []string{"-O1", "-g", "-fPIC", "-pthread", "-fvisibility=hidden", "-Wall"}
-	kernelFlags = []string{"-x", "c++", "-std=c++17", "-O2", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-c", "-g", "-fvisibility=hidden"}
+	driverFlags = []string{"-O1", "-g", "-fPIC", "-pthread", "-fvisibility=hidden", "-Wall", "-c"}
+	kernelFlags = []string{"-x", "c++", "-std=c++17", "-O2", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-c", "-fvisibility=hidden"}
+	linkFlags   = []string{"-shared", "-pthread", "-Wl,-z,defs"}
 )
 
 // keep is how long libraries stay in the cache that nobody uses.
 const keep = 7 * 24 * time.Hour
 
 func buildLibrary() (string, error) {
-	compiler, err := findCompiler()
+	tools, err := findCompilers()
 	if err != nil {
 		return "", err
 	}
-	sources, headers, err := findSources()
+	files, err := findSources()
 	if err != nil {
 		return "", err
 	}
-	name, err := contentHash(compiler, sources, headers)
+	name, err := contentHash(tools, files)
 	if err != nil {
 		return "", err
 	}
@@ -65,45 +68,58 @@ func buildLibrary() (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(half)
-	if err := compile(compiler, sources, half); err != nil {
+	if err := compile(tools, files, half); err != nil {
 		return "", err
 	}
 	return library, os.Rename(half, folder)
 }
 
-// findCompiler finds a compiler for C and C++.
-func findCompiler() (string, error) {
-	for _, name := range []string{"c++", "g++", "clang++"} {
+// compilers are the system's.
+type compilers struct{ c, cxx string }
+
+func findCompilers() (compilers, error) {
+	c, err := firstOf("C", "cc", "gcc", "clang")
+	if err != nil {
+		return compilers{}, err
+	}
+	cxx, err := firstOf("C++", "c++", "g++", "clang++")
+	return compilers{c, cxx}, err
+}
+
+func firstOf(language string, names ...string) (string, error) {
+	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%w: there is no C++ compiler: install one (g++ on Debian)", errUnavailable)
+	return "", fmt.Errorf("%w: there is no compiler for %s: install one (g++ on Debian)", errUnavailable, language)
 }
 
-// findSources lists the driver's sources, those of the kernels, and what they
-// include.
-func findSources() (sources, headers []string, err error) {
+// sources are the files that the library is made from.
+type sources struct{ driver, kernels, headers []string }
+
+func findSources() (s sources, err error) {
 	here, err := folder()
 	if err != nil {
-		return nil, nil, err
+		return s, err
 	}
 	kernels := filepath.Join(filepath.Dir(here), "kernels")
-	for _, pattern := range []string{filepath.Join(here, "driver", "*.c"), filepath.Join(kernels, "*.cu")} {
-		found, err := filepath.Glob(pattern)
+	for _, of := range []struct {
+		pattern string
+		files   *[]string
+	}{
+		{filepath.Join(here, "driver", "*.c"), &s.driver},
+		{filepath.Join(kernels, "*.cu"), &s.kernels},
+		{filepath.Join(here, "driver", "*.h"), &s.headers},
+		{filepath.Join(kernels, "*.h"), &s.headers},
+	} {
+		found, err := filepath.Glob(of.pattern)
 		if err != nil {
-			return nil, nil, err
+			return s, err
 		}
-		sources = append(sources, found...)
+		*of.files = append(*of.files, found...)
 	}
-	for _, pattern := range []string{filepath.Join(here, "driver", "*.h"), filepath.Join(kernels, "*.h")} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			return nil, nil, err
-		}
-		headers = append(headers, found...)
-	}
-	return sources, headers, nil
+	return s, nil
 }
 
 // folder is where this package's sources are.
@@ -121,22 +137,22 @@ func folder() (string, error) {
 }
 
 // contentHash is of all that the library is made from.
-func contentHash(compiler string, sources, headers []string) (string, error) {
-	version, err := exec.Command(compiler, "--version").Output()
-	if err != nil {
-		return "", fmt.Errorf("cudasim: %s: %w", compiler, err)
-	}
+func contentHash(tools compilers, files sources) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n%q\n%q\n", compiler, version, driverFlags, kernelFlags)
-	for _, path := range append(append([]string{}, sources...), headers...) {
+	for _, tool := range []string{tools.c, tools.cxx} {
+		version, err := exec.Command(tool, "--version").Output()
+		if err != nil {
+			return "", fmt.Errorf("cudasim: %s: %w", tool, err)
+		}
+		fmt.Fprintf(h, "%s %d\n%s", tool, len(version), version)
+	}
+	fmt.Fprintf(h, "%q %q %q\n", driverFlags, kernelFlags, linkFlags)
+	for _, path := range slices.Concat(files.driver, files.kernels, files.headers) {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(h, "%s %d\n", filepath.Base(path), len(b))
-		if _, err := h.Write(b); err != nil {
-			return "", err
-		}
+		fmt.Fprintf(h, "%s %d\n%s", filepath.Base(path), len(b), b)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12]), nil
 }
@@ -192,27 +208,30 @@ func lock(path string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// compile builds the library in a folder.
-func compile(compiler string, sources []string, folder string) error {
-	link := append(append([]string{}, driverFlags...), "-shared", "-o", filepath.Join(folder, libraryName))
-	for _, source := range sources {
-		if filepath.Ext(source) != ".cu" {
-			link = append(link, "-x", "c", source)
-			continue
-		}
-		object := filepath.Join(folder, filepath.Base(source)+".o")
-		if err := run(compiler, append(append([]string{}, kernelFlags...), "-o", object, source)...); err != nil {
-			return err
-		}
-		defer os.Remove(object)
-		link = append(link, "-x", "none", object)
+// compile builds the library in a folder: driver and kernels at the same time.
+func compile(tools compilers, files sources, folder string) error {
+	half := filepath.Join(folder, "objects")
+	if err := os.Mkdir(half, 0o700); err != nil {
+		return err
 	}
-	return run(compiler, link...)
+	defer os.RemoveAll(half)
+	driver := make(chan error, 1)
+	go func() { driver <- run(half, tools.c, slices.Concat(driverFlags, files.driver)...) }()
+	err := run(half, tools.cxx, slices.Concat(kernelFlags, files.kernels)...)
+	if err := errors.Join(<-driver, err); err != nil {
+		return err
+	}
+	objects, err := filepath.Glob(filepath.Join(half, "*.o"))
+	if err != nil {
+		return err
+	}
+	return run(folder, tools.c, slices.Concat(linkFlags, []string{"-o", libraryName}, objects)...)
 }
 
-func run(compiler string, args ...string) error {
-	out, err := exec.Command(compiler, args...).CombinedOutput()
-	if err != nil {
+func run(folder, compiler string, args ...string) error {
+	cmd := exec.Command(compiler, args...)
+	cmd.Dir = folder
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cudasim: %s: %w\n%s", compiler, err, tail(string(out), 4000))
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/cudaffi/cudasim"
@@ -53,6 +54,17 @@ func TestHostCannotTouchDeviceMemory(t *testing.T) {
 	require.Contains(t, out, "byte 10 of allocation 1 (device memory of 1000 bytes, device 0)")
 	require.Contains(t, out, "unexpected fault address", "the Go runtime says where it was")
 	require.Contains(t, out, "touchDeviceMemory")
+}
+
+// The runtime still gets the signals that are its own.
+func TestNilPointersStillPanic(t *testing.T) {
+	newBed(t)
+	for range 3 {
+		require.Panics(t, func() {
+			var p *int
+			*p = 1
+		})
+	}
 }
 
 func TestMemoryIsPoisoned(t *testing.T) {
@@ -101,6 +113,23 @@ func TestPageableMemoryIsStaged(t *testing.T) {
 	got, err := b.sim.Read(uint64(p), 100)
 	require.NoError(t, err)
 	require.Equal(t, bytes.Repeat([]byte{7}, 100), got)
+}
+
+// Host memory that is not there is the caller's mistake in a call that copies at
+// once, and the device's in one that does not.
+func TestCopiesFromNowhere(t *testing.T) {
+	b := newBed(t)
+	s := b.stream()
+	p := b.alloc(100)
+	mem, err := unix.Mmap(-1, 0, unix.Getpagesize(), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	require.NoError(t, err)
+	defer unix.Munmap(mem)
+	nowhere := uintptr(unsafe.Pointer(unsafe.SliceData(mem)))
+	require.Equal(t, cudasim.InvalidValue, b.raw("cuMemcpyHtoDAsync_v2", uintptr(p), nowhere, 100, s.Handle()))
+	b.expectFault("cuMemcpyHtoDAsync: the source is not readable")
+	require.NoError(t, s.Sync())
+	require.Equal(t, cudasim.IllegalAddress, b.raw("cuMemcpyHtoD_v2", uintptr(p), nowhere, 100))
+	b.expectFault("cuMemcpyHtoD touched", "neither device memory nor pinned nor registered")
 }
 
 func TestCopiesOutsideAnAllocationAreRefused(t *testing.T) {

@@ -84,7 +84,7 @@ func (s *Sim) Set(options ...Option) error {
 	return nil
 }
 
-// Results for FailCall, FailNth and FailKernel; any other CUresult will do, too.
+// Results for FailCall and the others; any other CUresult will do, too.
 const (
 	InvalidValue         = 1
 	OutOfMemory          = 2
@@ -118,6 +118,11 @@ func (s *Sim) FailNth(n, result int) { s.control.failNth(uint64(n), uint64(resul
 func (s *Sim) FailKernel(name string, n, result int) {
 	s.control.failKernel(name, uint64(n), uint64(result))
 }
+
+// FailWork makes the n-th operation that writes memory, of those put on streams
+// from now, fail when it is carried out: kernels, copies, fills, values, host
+// functions. The error is sticky.
+func (s *Sim) FailWork(n, result int) { s.control.failWork(uint64(n), uint64(result)) }
 
 // Armed is the number of failures that have not happened yet.
 func (s *Sim) Armed() int { return int(s.control.armed()) }

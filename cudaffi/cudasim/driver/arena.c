@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 enum {
-	PAGE = 4096,
 	POISON = 0xff, /* not a number in every floating-point type */
 	GUARD = 0xdb,
 };
@@ -20,6 +19,15 @@ enum {
 struct arena device_arena = {.file = -1}, host_arena = {.file = -1};
 pthread_mutex_t memory_lock = PTHREAD_MUTEX_INITIALIZER;
 const char *const where_names[WHERES] = {"device memory", "pinned memory", "managed memory", "imported memory", "registered memory"};
+
+/* At least what pinned memory is aligned to. */
+uint64_t page_size(void) {
+	static atomic_uint_fast64_t size;
+	if (size == 0)
+		size = (uint64_t)sysconf(_SC_PAGESIZE);
+	return size;
+}
+#define PAGE page_size()
 
 static uint64_t up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
 
@@ -135,7 +143,8 @@ struct range *arena_place(struct arena *a, uint64_t size, uint64_t alignment) {
 			lo = a->ranges[i].hi + PAGE;
 		i++;
 	}
-	if (again)
+	size_t at = position(a, lo - PAGE);
+	if (at < a->count && a->ranges[at].lo < lo + bytes + PAGE)
 		forget_dead(a, lo - PAGE, lo + bytes + PAGE);
 	a->next = lo + bytes - a->base;
 	struct range *r = arena_insert(a, lo, lo + bytes);
@@ -207,5 +216,10 @@ void arena_reset(struct arena *a) {
 	for (size_t i = 0; i < a->count; i++)
 		if (a->ranges[i].live)
 			arena_close(a, &a->ranges[i], NULL);
+	/* What had been exported, too. */
+	if (a->file >= 0 && a->count > 0) {
+		off_t from = (off_t)(a->ranges[0].lo - a->base), to = (off_t)(a->ranges[a->count - 1].hi - a->base);
+		fallocate(a->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, to - from);
+	}
 	a->count = a->dead = 0;
 }

@@ -18,7 +18,7 @@ API void monel_sim_reset(void) {
 	memory_reset();
 	contexts_reset();
 	objects_reset();
-	launches_reset();
+	work_reset();
 	calls_reset();
 	faults_reset();
 	settings_reset();
@@ -34,11 +34,16 @@ API void monel_sim_fail_nth(uint64_t n, uint64_t result);
 API void monel_sim_fail_nth(uint64_t n, uint64_t result) { call_fail_nth(n, (CUresult)result); }
 
 API void monel_sim_fail_kernel(const char *name, uint64_t n, uint64_t result);
-API void monel_sim_fail_kernel(const char *name, uint64_t n, uint64_t result) { launch_fail(name, n, (CUresult)result); }
+API void monel_sim_fail_kernel(const char *name, uint64_t n, uint64_t result) {
+	work_fail(*name != 0 ? name : NULL, n, (CUresult)result);
+}
+
+API void monel_sim_fail_work(uint64_t n, uint64_t result);
+API void monel_sim_fail_work(uint64_t n, uint64_t result) { work_fail("", n, (CUresult)result); }
 
 /* Errors that have not happened yet. */
 API uint64_t monel_sim_armed(void);
-API uint64_t monel_sim_armed(void) { return call_armed() + launch_armed(); }
+API uint64_t monel_sim_armed(void) { return call_armed() + work_armed(); }
 
 API uint64_t monel_sim_count(const char *name);
 API uint64_t monel_sim_count(const char *name) { return call_count(name); }

@@ -162,6 +162,8 @@ API CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute a, CUdevice dev
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!is_device(device))
 		return CUDA_ERROR_INVALID_DEVICE;
+	if (a >= CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS && settings.version < 11070)
+		return CUDA_ERROR_INVALID_VALUE; /* not known yet */
 	*value = attribute(a, device);
 	return CUDA_SUCCESS;
 }

@@ -87,17 +87,17 @@ API CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *pointer, CUipcMemHandle handle, 
 	pthread_mutex_lock(&memory_lock);
 	struct range *r = opened(&h, c);
 	/* In the same place on its pages as in the owner's. */
-	uint64_t bytes = h.size + 4096 - 1, whole = bytes - bytes % 4096;
+	uint64_t page = page_size(), bytes = h.base % page + h.size + page - 1, whole = bytes - bytes % page;
 	if (r != NULL) {
 		r->references++;
-	} else if ((r = arena_place(&device_arena, whole, 4096)) == NULL) {
+	} else if ((r = arena_place(&device_arena, whole, page)) == NULL) {
 		result = CUDA_ERROR_OUT_OF_MEMORY;
 	} else if (mmap((void *)(r->lo + device_arena.shadow), whole, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, (off_t)h.offset) == MAP_FAILED) {
 		arena_remove(&device_arena, r);
 		r = NULL;
 		result = CUDA_ERROR_MAP_FAILED;
 	} else {
-		r->base = r->lo + h.base % 4096;
+		r->base = r->lo + h.base % page;
 		r->size = h.size;
 		r->where = IMPORTED;
 		r->context = c;

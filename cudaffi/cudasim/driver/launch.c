@@ -1,14 +1,11 @@
 /* Kernels and host functions on streams. */
 #include "sim.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct launch {
 	struct function *function;
 	unsigned grid[3], block[3];
-	CUresult failure; /* injected */
 	void **params;
 };
 
@@ -74,10 +71,6 @@ static void call(void *argument) {
 static void run(struct operation *op) {
 	struct launch *l = (struct launch *)op->data;
 	struct context *c = op->stream->o.context;
-	if (l->failure != CUDA_SUCCESS) {
-		context_poison(c, l->failure);
-		return;
-	}
 	memset(&running, 0, sizeof running);
 	running.context = c;
 	running.kernel = l->function->name;
@@ -93,51 +86,6 @@ static void run(struct operation *op) {
 		context_poison(c, CUDA_ERROR_ILLEGAL_ADDRESS);
 	}
 	running.context = NULL;
-}
-
-/* Kernels that are to fail. */
-struct failure { char kernel[120]; uint64_t left; CUresult result; };
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct failure failures[16];
-static atomic_uint armed;
-
-void launch_fail(const char *kernel, uint64_t n, CUresult result) {
-	pthread_mutex_lock(&lock);
-	for (size_t i = 0; i < LENGTH(failures) && n > 0; i++) {
-		if (failures[i].left == 0) {
-			snprintf(failures[i].kernel, sizeof failures[i].kernel, "%s", kernel);
-			failures[i].left = n;
-			failures[i].result = result;
-			armed++;
-			break;
-		}
-	}
-	pthread_mutex_unlock(&lock);
-}
-
-uint64_t launch_armed(void) { return armed; }
-
-void launches_reset(void) {
-	pthread_mutex_lock(&lock);
-	memset(failures, 0, sizeof failures);
-	armed = 0;
-	pthread_mutex_unlock(&lock);
-}
-
-static CUresult failing(const char *kernel) {
-	if (atomic_load_explicit(&armed, memory_order_relaxed) == 0)
-		return CUDA_SUCCESS;
-	CUresult result = CUDA_SUCCESS;
-	pthread_mutex_lock(&lock);
-	for (size_t i = 0; i < LENGTH(failures); i++) {
-		struct failure *f = &failures[i];
-		if (f->left > 0 && (f->kernel[0] == 0 || strcmp(f->kernel, kernel) == 0) && --f->left == 0) {
-			armed--;
-			result = f->result;
-		}
-	}
-	pthread_mutex_unlock(&lock);
-	return result;
 }
 
 static bool shape_is_valid(const unsigned grid[3], const unsigned block[3]) {
@@ -175,7 +123,8 @@ API CUresult cuLaunchKernel(CUfunction function, unsigned int gx, unsigned int g
 	size_t pointers = (sizeof(struct launch) + 15) & ~15ul, values = (pointers + (f->count + 1) * sizeof(void *) + 15) & ~15ul;
 	struct operation *op = operation_new(values + f->bytes, run);
 	struct launch *l = (struct launch *)op->data;
-	*l = (struct launch){f, {gx, gy, gz}, {bx, by, bz}, failing(f->name), (void **)(op->data + pointers)};
+	*l = (struct launch){f, {gx, gy, gz}, {bx, by, bz}, (void **)(op->data + pointers)};
+	op->failure = work_failing(f->name);
 	for (size_t i = 0; i < f->count; i++) {
 		l->params[i] = op->data + values + f->offsets[i];
 		memcpy(l->params[i], params[i], f->sizes[i]);

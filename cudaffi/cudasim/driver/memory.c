@@ -81,7 +81,7 @@ static CUresult allocate(struct context *c, enum where where, size_t size, unsig
 	}
 	struct arena *a = where == DEVICE ? &device_arena : &host_arena;
 	pthread_mutex_lock(&memory_lock);
-	struct range *new = arena_place(a, size, where == DEVICE ? 256 : 4096);
+	struct range *new = arena_place(a, size, where == DEVICE ? 256 : page_size());
 	if (new != NULL) {
 		new->where = where;
 		new->context = c;

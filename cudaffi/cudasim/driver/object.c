@@ -92,9 +92,17 @@ static void destroy(struct object *o) {
 	free(o);
 }
 
+/* The objects of the era before last, whose memory nobody can be using. */
+static struct object **buried;
+static size_t burials;
+
 void objects_reset(void) {
 	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < burials; i++)
+		destroy(buried[i]);
+	burials = 0;
+	buried = realloc(buried, (used - oldest + 1) * sizeof *buried);
 	for (; oldest < used; oldest++)
-		destroy(atomic_exchange(&table[oldest], NULL));
+		buried[burials++] = atomic_exchange(&table[oldest], NULL);
 	pthread_mutex_unlock(&lock);
 }

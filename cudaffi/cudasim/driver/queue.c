@@ -88,7 +88,10 @@ static void carry_out(struct queue *q, struct operation *op) {
 		await(&op->after[i]);
 	if (!doomed(op)) {
 		delay(q);
-		op->run(op);
+		if (op->failure == CUDA_SUCCESS)
+			op->run(op);
+		else
+			context_poison(op->stream->o.context, op->failure);
 	}
 	bool writes = op->writes;
 	stream_completed(op->stream, op->seq);
@@ -197,13 +200,17 @@ void queues_reset(void) {
 			abort();
 		}
 	}
-	while (list != NULL) {
-		struct queue *q = list;
-		list = q->next;
+	/* Those of the era before last, which nobody can be using. */
+	static struct queue *buried;
+	while (buried != NULL) {
+		struct queue *q = buried;
+		buried = q->next;
 		pthread_mutex_destroy(&q->lock);
 		pthread_cond_destroy(&q->work);
 		free(q);
 	}
+	buried = list;
+	list = NULL;
 	pthread_mutex_unlock(&list_lock);
 	atomic_store(&aborting, false);
 }

@@ -66,6 +66,13 @@ void call_fail(const char *name, uint64_t n, CUresult result);
 void call_fail_nth(uint64_t n, CUresult result);
 uint64_t call_armed(void);
 
+/* Errors that show when an operation is carried out: of the n-th kernel of a name
+ * or of any (NULL), or of the n-th of all operations that write memory (""). */
+void work_fail(const char *kernel, uint64_t n, CUresult result);
+CUresult work_failing(const char *kernel);
+uint64_t work_armed(void);
+void work_reset(void);
+
 #define ENTER(symbol) \
 	do { \
 		CUresult entered = call_enter(CALL_##symbol); \
@@ -143,6 +150,7 @@ struct operation {
 	struct dependency *after;
 	unsigned afters;
 	bool writes; /* memory, for which a stream may wait */
+	CUresult failure; /* injected */
 	_Alignas(16) unsigned char data[];
 };
 struct queue {
@@ -252,6 +260,7 @@ struct arena {
 extern struct arena device_arena, host_arena;
 extern pthread_mutex_t memory_lock;
 bool arenas_open(void);
+uint64_t page_size(void);
 bool in_arena(const struct arena *a, uint64_t address);
 /* The rest wants memory_lock; a range stays where it is until it is let go. */
 struct range *arena_place(struct arena *a, uint64_t size, uint64_t alignment);
@@ -312,9 +321,6 @@ struct module {
 };
 host_kernel builtin_kernel(const char *name);
 CUresult function_load(struct function *f, const char *who);
-void launch_fail(const char *kernel, uint64_t n, CUresult result);
-uint64_t launch_armed(void);
-void launches_reset(void);
 
 /* ---- ptx.c ---- */
 enum { MAX_PARAMS = 64 };

@@ -13,6 +13,7 @@ struct operation *operation_new(size_t data, void (*run)(struct operation *)) {
 	op->after = NULL;
 	op->afters = 0;
 	op->writes = true;
+	op->failure = CUDA_SUCCESS;
 	return op;
 }
 
@@ -163,6 +164,8 @@ CUresult stream_submit(struct stream *s, struct operation *op, uint64_t *seq) {
 		free(op);
 		return capture == CAPTURED ? CUDA_SUCCESS : (CUresult)capture;
 	}
+	if (op->writes && op->failure == CUDA_SUCCESS)
+		op->failure = work_failing("");
 	if (!blocking(s)) {
 		*seq = queue_push(s->queue, op);
 		return CUDA_SUCCESS;

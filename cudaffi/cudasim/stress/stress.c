@@ -235,6 +235,36 @@ static void run(uint64_t delay_us, uint64_t channels) {
 	}
 }
 
+/* Addresses that come round again, in a region that is full soon. */
+static void wrap(void) {
+	enum { LIVE = 20 };
+	struct { CUdeviceptr at; uint32_t size; } live[LIVE];
+	uint64_t size = device_arena.size;
+	CUcontext context;
+	struct worker w = {.random = seed + 1};
+	monel_sim_reset();
+	memset(live, 0, sizeof live);
+	MUST(cuDevicePrimaryCtxRetain(&context, 0));
+	MUST(cuCtxPushCurrent_v2(context));
+	device_arena.size = 1 << 20;
+	for (int i = 0; i < 20 * rounds; i++) {
+		int k = (int)draw(&w, LIVE);
+		if (live[k].at != 0)
+			MUST(cuMemFree_v2(live[k].at));
+		live[k].size = 1 + (uint32_t)draw(&w, 20000);
+		MUST(cuMemAlloc_v2(&live[k].at, live[k].size));
+		for (int j = 0; j < LIVE; j++)
+			if (j != k && live[j].at < live[k].at + live[k].size + 4096 && live[k].at < live[j].at + live[j].size + 4096 && live[j].at != 0)
+				fail("allocations too near", live[j].at, live[k].at);
+	}
+	for (int k = 0; k < LIVE; k++)
+		if (live[k].at != 0)
+			MUST(cuMemFree_v2(live[k].at));
+	MUST(cuCtxPopCurrent_v2(NULL));
+	device_arena.size = size;
+	MUST(cuDevicePrimaryCtxRelease_v2(0));
+}
+
 int main(int argc, char **argv) {
 	if (argc != 3)
 		return 2;
@@ -246,6 +276,7 @@ int main(int argc, char **argv) {
 	run(200, 0);
 	run(100, 2);
 	run(0, 0);
+	wrap();
 	puts("the simulated driver has passed");
 	return 0;
 }
