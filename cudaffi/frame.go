@@ -75,9 +75,12 @@ func (f *frame) leave() Result {
 
 // try calls a function of the driver. Addresses among the arguments have to be
 // those of the frame's own fields, or come from hold.
-func (f *frame) try(s symbol, args ...uintptr) Result {
+func (f *frame) try(s symbol, args ...uintptr) Result { return f.of(f.c.d, s, args...) }
+
+// of is try for frames that have not entered a context.
+func (f *frame) of(d *Driver, s symbol, args ...uintptr) Result {
 	n := copy(f.args[:], args)
-	return Result(int32(syscallN(f.c.d.fn[s], f.args[:n])))
+	return Result(int32(syscallN(d.fn[s], f.args[:n])))
 }
 
 // call is try for calls whose every result but success is an error.

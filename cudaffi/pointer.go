@@ -43,29 +43,30 @@ const (
 	memoryTypeDevice = 2
 )
 
+// pointerAttributes are what is asked about an address.
+var pointerAttributes = [...]int32{pointerContext, pointerMemoryType, pointerIsManaged, pointerDeviceOrdinal}
+
 // Pointer asks what p points to. It takes a context of the process, any, to
 // have been made.
 func (d *Driver) Pointer(p DevicePtr) (Pointer, error) {
-	attributes := &[4]int32{pointerContext, pointerMemoryType, pointerIsManaged, pointerDeviceOrdinal}
-	var answer struct {
-		context uintptr
-		kind    int32
-		device  int32
-		managed int8
+	f := frames.Get().(*frame)
+	defer frames.Put(f)
+	clear(f.out[:]) // the answers, each written as far as its type goes
+	for i := range pointerAttributes {
+		f.params[i] = unsafe.Pointer(&f.out[i])
 	}
-	a := &answer
-	data := &[4]unsafe.Pointer{unsafe.Pointer(&a.context), unsafe.Pointer(&a.kind), unsafe.Pointer(&a.managed), unsafe.Pointer(&a.device)}
-	r := d.call(cuPointerGetAttributes, uintptr(len(attributes)), uintptr(unsafe.Pointer(attributes)), uintptr(unsafe.Pointer(data)), uintptr(p))
-	if err := d.check(cuPointerGetAttributes, r); err != nil {
-		return Pointer{}, err
+	r := f.of(d, cuPointerGetAttributes, uintptr(len(pointerAttributes)), uintptr(unsafe.Pointer(&pointerAttributes)), f.paramsAt, uintptr(p))
+	clear(f.params[:len(pointerAttributes)])
+	if r != success {
+		return Pointer{}, d.failure(cuPointerGetAttributes, r, "")
 	}
-	found := Pointer{Device: int(a.device), Context: a.context}
-	switch {
-	case a.managed != 0:
+	found := Pointer{Context: uintptr(f.out[0]), Device: int(int32(f.out[3]))}
+	switch kind, managed := int32(f.out[1]), f.out[2] != 0; {
+	case managed:
 		found.Memory = MemoryManaged
-	case a.kind == memoryTypeDevice:
+	case kind == memoryTypeDevice:
 		found.Memory = MemoryDevice
-	case a.kind == memoryTypeHost:
+	case kind == memoryTypeHost:
 		found.Memory = MemoryHost
 	default:
 		found.Device = -1

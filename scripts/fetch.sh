@@ -59,6 +59,14 @@ cuda_include() {
 	echo "$dir/nvidia/cuda_runtime/include"
 }
 
+# cuda_ptxas prints the path of NVIDIA's assembler for PTX.
+cuda_ptxas() {
+	local dir
+	dir=$(wheel nvidia-cuda-nvcc-cu12 12.9.86) || exit 1
+	chmod +x "$dir/nvidia/cuda_nvcc/bin/ptxas"
+	echo "$dir/nvidia/cuda_nvcc/bin/ptxas"
+}
+
 # cuda_library prints the path of Debian's libcuda.so.1, NVIDIA's own, which
 # finds no GPU where there is none.
 cuda_library() {

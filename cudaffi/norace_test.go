@@ -1,0 +1,5 @@
+//go:build !race
+
+package cudaffi_test
+
+const raceDetector = false
