@@ -7,6 +7,7 @@ type control struct {
 	set                        func(name string, value uint64) uint64
 	failCall, failKernel       func(name string, n, result uint64)
 	failNth, failWork          func(n, result uint64)
+	lose                       func(device, result uint64) uint64
 	armed                      func() uint64
 	count                      func(name string) uint64
 	calls, live, leaks, faults func(at *byte, room uint64) uint64

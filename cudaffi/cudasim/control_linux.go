@@ -21,7 +21,7 @@ func openControl(path string) (*control, error) {
 	c := new(control)
 	for name, function := range map[string]any{
 		"reset": &c.reset, "forget_faults": &c.forgetFaults, "set": &c.set, "fail_call": &c.failCall,
-		"fail_kernel": &c.failKernel, "fail_nth": &c.failNth, "fail_work": &c.failWork, "armed": &c.armed, "count": &c.count, "calls": &c.calls,
+		"fail_kernel": &c.failKernel, "fail_nth": &c.failNth, "fail_work": &c.failWork, "lose": &c.lose, "armed": &c.armed, "count": &c.count, "calls": &c.calls,
 		"live": &c.live, "leaks": &c.leaks, "faults": &c.faults, "read": &c.read, "write": &c.write,
 	} {
 		purego.RegisterLibFunc(function, library, "monel_sim_"+name)

@@ -99,7 +99,7 @@ func TestLeaksAreListed(t *testing.T) {
 	_, err := b.ctx.NewEvent()
 	require.NoError(t, err)
 	live := b.sim.Live()
-	require.Equal(t, cudasim.Live{Retained: 1, Contexts: 1, Streams: 1, Events: 1, Modules: 1, Functions: 4,
+	require.Equal(t, cudasim.Live{Retained: 1, Contexts: 1, Streams: 1, Events: 1, Modules: 1, Functions: 5,
 		Device: 1, DeviceBytes: 10, Pinned: 1, PinnedBytes: 20}, live)
 	leaks := b.sim.Leaks()
 	for _, leak := range []string{"a stream of device 0", "an event of device 0", "a module of device 0", "device memory of 10 bytes", "pinned memory of 20 bytes"} {
@@ -215,6 +215,63 @@ func TestEveryOperationFails(t *testing.T) {
 		require.ErrorIs(t, err, cudaffi.ErrSticky, "operation %d", n)
 		require.ErrorContains(t, err, "CUDA_ERROR_ECC_UNCORRECTABLE")
 		require.Equal(t, cudasim.Live{Retained: 1, Contexts: 1}, b.sim.Live())
+	}
+}
+
+// A kernel may run for as long as it takes the host to do something; it ends if
+// its context does.
+func TestKernelsThatWaitForTheHost(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(b *bed, word *cudaffi.Pinned)
+		is   error
+	}{
+		{"the host writes", func(b *bed, word *cudaffi.Pinned) {
+			atomic.StoreUint32((*uint32)(unsafe.Pointer(&word.Bytes()[0])), 1)
+		}, nil},
+		{"another kernel writes", func(b *bed, word *cudaffi.Pinned) {
+			require.NoError(b, b.stream().Write32(word.Device(), 1))
+		}, nil},
+		{"the device is lost", func(b *bed, _ *cudaffi.Pinned) { b.sim.Lose(0, cudasim.ECCUncorrectable) }, cudaffi.ErrSticky},
+		{"another device is lost", func(b *bed, word *cudaffi.Pinned) {
+			second, err := b.driver.Primary(1)
+			require.NoError(b, err)
+			b.sim.Lose(1, cudasim.ECCUncorrectable)
+			require.ErrorIs(b, second.Synchronize(), cudaffi.ErrSticky)
+			require.NoError(b, b.sim.Write(uint64(word.Device()), []byte{1, 0, 0, 0}))
+		}, nil},
+		{"another kernel fails", func(b *bed, _ *cudaffi.Pinned) {
+			b.sim.FailKernel("monel_sim_poke", 1, cudasim.IllegalAddress)
+			require.NoError(b, b.poke(b.pokes, b.stream(), 0, 0, 0))
+		}, cudaffi.ErrIllegalAddress},
+		{"nobody does anything", func(b *bed, _ *cudaffi.Pinned) {
+			_, err := b.ctx.Alloc(10)
+			require.ErrorContains(b, err, "CUDA_ERROR_LAUNCH_TIMEOUT")
+			b.expectFault("cuMemAlloc", "it would hang")
+		}, cudaffi.ErrSticky},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBed(t, cudasim.Patience(100*time.Millisecond))
+			word := b.pinned(4)
+			clear(word.Bytes())
+			spin, s := b.kernel("monel_sim_spin"), b.stream()
+			b.pokes = b.kernel("monel_sim_poke")
+			at, value := word.Device(), uint32(1)
+			require.NoError(t, spin.Launch(s, one, one, 0, unsafe.Pointer(&at), unsafe.Pointer(&value)))
+			time.Sleep(2 * time.Millisecond)
+			require.False(t, done(t, s))
+			test.end(b, word)
+			if test.is == nil {
+				require.NoError(t, s.Sync())
+			} else {
+				require.ErrorIs(t, s.Sync(), test.is)
+			}
+			// Or the reset ends it.
+			if test.is == nil {
+				clear(word.Bytes())
+				require.NoError(t, spin.Launch(s, one, one, 0, unsafe.Pointer(&at), unsafe.Pointer(&value)))
+			}
+		})
 	}
 }
 

@@ -95,7 +95,8 @@ func firstOf(language string, names ...string) (string, error) {
 	return "", fmt.Errorf("%w: there is no compiler for %s: install one (g++ on Debian)", errUnavailable, language)
 }
 
-// sources are the files that the library is made from.
+// sources are the files that the library is made from: two that are compiled, and
+// what those include.
 type sources struct{ driver, kernels, headers []string }
 
 func findSources() (s sources, err error) {
@@ -109,9 +110,10 @@ func findSources() (s sources, err error) {
 		files   *[]string
 	}{
 		{filepath.Join(here, "driver", "*.c"), &s.driver},
-		{filepath.Join(kernels, "*.cu"), &s.kernels},
+		{filepath.Join(kernels, "kernels.cu"), &s.kernels},
 		{filepath.Join(here, "driver", "*.h"), &s.headers},
 		{filepath.Join(kernels, "*.h"), &s.headers},
+		{filepath.Join(kernels, "*.cu"), &s.headers},
 	} {
 		found, err := filepath.Glob(of.pattern)
 		if err != nil {

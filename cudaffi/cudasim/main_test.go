@@ -61,6 +61,7 @@ type bed struct {
 
 	flags *cudaffi.Pinned // that streams wait for
 	flag  int             // how many are in use
+	pokes cudaffi.Function
 }
 
 func newBed(t *testing.T, options ...cudasim.Option) *bed {

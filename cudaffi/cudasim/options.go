@@ -46,9 +46,13 @@ func Patience(d time.Duration) Option {
 // are streams.
 func Channels(n int) Option { return func(s settings) { s["channels"] = uint64(n) } }
 
-// Delays has operations start late: half of them by up to most, at random. The
-// same seed gives the same delays to streams made in the same order. The default
-// is none.
+// Multiprocessors is how many each GPU says it has, as which kernels may be
+// launched with more blocks. The default is 1.
+func Multiprocessors(n int) Option { return func(s settings) { s["multiprocessors"] = uint64(n) } }
+
+// Delays has operations start late: a quarter of them by up to most, at random. So may
+// kernels be while they run, where they are handed an address. The same seed gives
+// the same delays to streams made in the same order. The default is none.
 func Delays(seed uint64, most time.Duration) Option {
 	return func(s settings) { s["delay_seed"], s["delay_max_us"] = seed, uint64(most.Microseconds()) }
 }

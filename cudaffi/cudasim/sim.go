@@ -124,6 +124,10 @@ func (s *Sim) FailKernel(name string, n, result int) {
 // functions. The error is sticky.
 func (s *Sim) FailWork(n, result int) { s.control.failWork(uint64(n), uint64(result)) }
 
+// Lose has a device fail now, with a sticky error: kernels that run there end,
+// and nothing in its context works any more.
+func (s *Sim) Lose(device, result int) { s.control.lose(uint64(device), uint64(result)) }
+
 // Armed is the number of failures that have not happened yet.
 func (s *Sim) Armed() int { return int(s.control.armed()) }
 

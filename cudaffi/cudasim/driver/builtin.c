@@ -2,6 +2,7 @@
  * Their PTX has only their declarations (Kernels in the Go package). */
 #include "sim.h"
 
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 
@@ -35,6 +36,14 @@ static void nap(const unsigned grid[3], const unsigned block[3], void **params) 
 	nanosleep(&t, NULL);
 }
 
+/* Ends when a word, of pinned memory perhaps, holds a value. */
+static void spin(const unsigned grid[3], const unsigned block[3], void **params) {
+	(void)grid, (void)block;
+	_Atomic uint32_t *word = monel_host_translate(PARAM(void *, 0));
+	while (atomic_load(word) != PARAM(uint32_t, 1))
+		sched_yield();
+}
+
 /* Copies a structure that it gets by value, to see that all of it arrives. */
 struct block { unsigned char bytes[72]; };
 static void echo(const unsigned grid[3], const unsigned block[3], void **params) {
@@ -48,6 +57,7 @@ host_kernel builtin_kernel(const char *name) {
 		{"monel_sim_poke", poke},
 		{"monel_sim_nap", nap},
 		{"monel_sim_echo", echo},
+		{"monel_sim_spin", spin},
 	};
 	for (size_t i = 0; i < LENGTH(table); i++)
 		if (strcmp(table[i].name, name) == 0)

@@ -43,10 +43,26 @@ CUresult context_current(struct context **c) {
 	return (CUresult)atomic_load_explicit(&(*c)->error, memory_order_relaxed);
 }
 
+/* Everything in the context ends, kernels that run included. */
 void context_poison(struct context *c, CUresult error) {
 	int none = CUDA_SUCCESS;
-	atomic_compare_exchange_strong(&c->error, &none, (int)error);
+	if (!atomic_compare_exchange_strong(&c->error, &none, (int)error))
+		return;
+	pthread_mutex_lock(&c->order);
+	for (struct stream *s = c->streams; s != NULL; s = s->next)
+		queue_kill(s->queue, c);
+	pthread_mutex_unlock(&c->order);
 	values_wake();
+}
+
+/* Does that to a device, as if by an error of the hardware. */
+bool contexts_lose(int device, CUresult error) {
+	pthread_mutex_lock(&lock);
+	struct context *c = device >= 0 && device < MAX_DEVICES ? primaries[device].context : NULL;
+	if (c != NULL)
+		context_poison(c, error);
+	pthread_mutex_unlock(&lock);
+	return c != NULL;
 }
 
 static struct context *create(int device) {

@@ -41,6 +41,10 @@ API void monel_sim_fail_kernel(const char *name, uint64_t n, uint64_t result) {
 API void monel_sim_fail_work(uint64_t n, uint64_t result);
 API void monel_sim_fail_work(uint64_t n, uint64_t result) { work_fail("", n, (CUresult)result); }
 
+/* False if the device has no context. */
+API uint64_t monel_sim_lose(uint64_t device, uint64_t result);
+API uint64_t monel_sim_lose(uint64_t device, uint64_t result) { return contexts_lose((int)device, (CUresult)result); }
+
 /* Errors that have not happened yet. */
 API uint64_t monel_sim_armed(void);
 API uint64_t monel_sim_armed(void) { return call_armed() + work_armed(); }

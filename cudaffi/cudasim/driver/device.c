@@ -127,8 +127,7 @@ static int attribute(CUdevice_attribute a, CUdevice device) {
 	case CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE: return 2000000;
 	case CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH: return 4096;
 	case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE: return 32 << 20;
-	/* Few, since every block of a grid costs a test the same. */
-	case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: return 4;
+	case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: return (int)settings.multiprocessors;
 	case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR: return 2048;
 	case CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR: return 32;
 	case CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT: return 2;

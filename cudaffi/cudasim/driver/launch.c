@@ -20,6 +20,7 @@ static _Thread_local struct {
 
 static void refuse(uint64_t address, const char *why) {
 	char what[160];
+	trap_hold();
 	pthread_mutex_lock(&memory_lock);
 	memory_describe(address, what, sizeof what);
 	pthread_mutex_unlock(&memory_lock);
@@ -35,16 +36,19 @@ void *monel_host_translate(void *pointer) {
 	uint64_t address = (uint64_t)pointer;
 	if (pointer == NULL || running.context == NULL)
 		return pointer;
+	queue_delay(16); /* a kernel that runs for long is to be late now and then */
 	for (size_t i = 0; i < LENGTH(running.known); i++)
 		if (address - running.known[i].base < running.known[i].size)
 			return (void *)(address + running.known[i].shadow);
 	struct arena *a;
+	trap_hold();
 	pthread_mutex_lock(&memory_lock);
 	struct range *found = range_find(address, &a);
 	if (found == NULL && a == NULL)
 		found = registered_find(address);
 	struct range r = found != NULL ? *found : (struct range){.live = false};
 	pthread_mutex_unlock(&memory_lock);
+	trap_let();
 	if (a == NULL && found == NULL)
 		refuse(address, "was given");
 	uint64_t shadow = a != NULL ? a->shadow : 0;
@@ -75,7 +79,10 @@ static void run(struct operation *op) {
 	running.context = c;
 	running.kernel = l->function->name;
 	uint64_t bad;
-	if (!trapped(call, l, &bad)) {
+	queue_kernel(op->stream->queue, c);
+	enum outcome outcome = trapped_kernel(call, l, c, &bad);
+	queue_kernel(op->stream->queue, NULL);
+	if (outcome == FAULTED) {
 		if (!running.told) {
 			char what[160];
 			pthread_mutex_lock(&memory_lock);

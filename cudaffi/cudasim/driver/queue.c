@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -44,25 +43,19 @@ static uint64_t draw(struct queue *q) {
 	return q->random = x;
 }
 
-/* Half of the operations start at once, so that runs of them get ahead of the
- * host and of other streams; the others are late by anything up to the limit. */
-static void delay(struct queue *q) {
+/* The queue that a thread serves. */
+static _Thread_local struct queue *own;
+
+void queue_delay(unsigned one_in) {
 	uint64_t most = settings.delay_max_us;
-	if (most == 0)
+	if (most == 0 || own == NULL)
 		return;
-	uint64_t r = draw(q);
-	switch (r & 3) {
-	case 0: case 1:
+	uint64_t r = draw(own);
+	if (r % one_in != 0)
 		return;
-	case 2:
-		sched_yield();
-		return;
-	default: {
-		uint64_t ns = (r >> 2) % (most * 1000 + 1);
-		struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
-		nanosleep(&t, NULL);
-	}
-	}
+	uint64_t ns = (r >> 8) % (most * 1000 + 1);
+	struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+	nanosleep(&t, NULL);
 }
 
 static void await(struct dependency *d) {
@@ -77,17 +70,28 @@ static void await(struct dependency *d) {
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Nothing runs in a context that has failed, nor during a reset. */
-static bool doomed(struct operation *op) {
-	return atomic_load_explicit(&aborting, memory_order_relaxed) ||
-		atomic_load_explicit(&op->stream->o.context->error, memory_order_relaxed) != CUDA_SUCCESS;
+bool doomed(struct context *c) { return atomic_load(&aborting) || atomic_load(&c->error) != CUDA_SUCCESS; }
+
+void queue_kernel(struct queue *q, struct context *c) {
+	pthread_mutex_lock(&q->lock);
+	q->kernel = c;
+	pthread_mutex_unlock(&q->lock);
 }
 
-static void carry_out(struct queue *q, struct operation *op) {
+void queue_kill(struct queue *q, struct context *c) {
+	pthread_mutex_lock(&q->lock);
+	if (q->kernel != NULL && (c == NULL || q->kernel == c))
+		trap_kill(q->thread);
+	pthread_mutex_unlock(&q->lock);
+}
+
+/* Most operations start at once, so that runs of them get ahead of the host and
+ * of other streams. */
+static void carry_out(struct operation *op) {
 	for (unsigned i = 0; i < op->afters; i++)
 		await(&op->after[i]);
-	if (!doomed(op)) {
-		delay(q);
+	if (!doomed(op->stream->o.context)) {
+		queue_delay(4);
 		if (op->failure == CUDA_SUCCESS)
 			op->run(op);
 		else
@@ -103,6 +107,8 @@ static void carry_out(struct queue *q, struct operation *op) {
 
 static void *serve(void *argument) {
 	struct queue *q = argument;
+	own = q;
+	trap_worker();
 	pthread_setname_np(pthread_self(), q->name);
 	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
 	pthread_mutex_lock(&q->lock);
@@ -120,7 +126,7 @@ static void *serve(void *argument) {
 		if (q->head == NULL)
 			q->tail = &q->head;
 		pthread_mutex_unlock(&q->lock);
-		carry_out(q, op);
+		carry_out(op);
 		pthread_mutex_lock(&q->lock);
 	}
 	pthread_mutex_unlock(&q->lock);
@@ -146,8 +152,7 @@ static void start(struct queue *q) {
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, 4 << 20);
 	running++;
-	pthread_t thread;
-	int e = pthread_create(&thread, &attributes, serve, q);
+	int e = pthread_create(&q->thread, &attributes, serve, q);
 	if (e != 0) {
 		fprintf(stderr, "simulated CUDA driver: no thread for a stream: %s\n", strerror(e));
 		abort();
@@ -188,15 +193,17 @@ void queues_reset(void) {
 	pthread_mutex_lock(&list_lock);
 	struct queue *first = list; /* the others never change */
 	pthread_mutex_unlock(&list_lock);
-	for (struct queue *q = first; q != NULL; q = q->next)
+	for (struct queue *q = first; q != NULL; q = q->next) {
 		queue_close(q);
+		queue_kill(q, NULL);
+	}
 	pthread_mutex_lock(&list_lock);
 	struct timespec limit;
 	clock_gettime(CLOCK_REALTIME, &limit);
 	limit.tv_sec += 30;
 	while (running > 0) {
 		if (pthread_cond_timedwait(&list_changed, &list_lock, &limit) != 0) {
-			fprintf(stderr, "simulated CUDA driver: a kernel or host function does not end\n");
+			fprintf(stderr, "simulated CUDA driver: a host function does not end\n");
 			abort();
 		}
 	}

@@ -32,6 +32,7 @@ struct settings {
 	atomic_uint_fast64_t channels;     /* hardware queues that streams of a priority share; 0: one each */
 	atomic_uint_fast64_t delay_seed;
 	atomic_uint_fast64_t delay_max_us; /* longest delay before an operation; 0: none */
+	atomic_uint_fast64_t multiprocessors; /* that each GPU says it has */
 	atomic_uint_fast64_t verbose;      /* faults are printed when they happen */
 };
 extern struct settings settings;
@@ -127,6 +128,7 @@ CUresult context_current(struct context **c);
 struct context *context_peek(void);
 /* Reports what killed the context. */
 void context_poison(struct context *c, CUresult error);
+bool contexts_lose(int device, CUresult error);
 void contexts_reset(void);
 void contexts_say(struct text *t);
 int contexts_retained(void);
@@ -159,6 +161,8 @@ struct queue {
 	pthread_cond_t work;
 	struct operation *head, **tail;
 	bool started, idle, closing;
+	pthread_t thread;
+	struct context *kernel; /* whose kernel runs */
 	uint64_t random;
 	uint64_t number;
 	char name[16];
@@ -181,8 +185,15 @@ struct queue *queue_new(uint64_t number);
 /* Gives the operation its number on its stream. */
 uint64_t queue_push(struct queue *q, struct operation *op);
 void queue_close(struct queue *q);
+/* Ends the kernel that runs there, if it is of context c. */
+void queue_kill(struct queue *q, struct context *c);
+void queue_kernel(struct queue *q, struct context *c);
 void queues_reset(void);
 extern atomic_bool aborting; /* queues drain without doing anything */
+/* Nothing runs in a context that has failed, nor during a reset. */
+bool doomed(struct context *c);
+/* One time in so many, delays the queue that the calling thread serves. */
+void queue_delay(unsigned one_in);
 
 struct operation *operation_new(size_t data, void (*run)(struct operation *));
 void operation_after(struct operation *op, struct stream *s, uint64_t seq);
@@ -297,8 +308,17 @@ bool ipc_label(struct arena *a);
 void trap_install(void);
 /* Calls f; false if that touched memory it may not, with the address. */
 bool trapped(void (*f)(void *), void *argument, uint64_t *address);
+/* The same for a kernel of context c, which ends when the context is doomed. */
+enum outcome { RAN, FAULTED, KILLED };
+enum outcome trapped_kernel(void (*f)(void *), void *argument, struct context *c, uint64_t *address);
 /* Ends the innermost trapped call as if it had touched address. */
 void trap_raise(uint64_t address) __attribute__((noreturn));
+/* In between, a kernel is not killed: it holds locks. */
+void trap_hold(void);
+void trap_let(void);
+/* The calling thread serves a queue, and may be sent signals to kill a kernel. */
+void trap_worker(void);
+void trap_kill(pthread_t thread);
 
 /* ---- module.c, launch.c, builtin.c ---- */
 typedef void (*host_kernel)(const unsigned grid[3], const unsigned block[3], void **params);

@@ -14,13 +14,18 @@ struct trap {
 	sigjmp_buf jump;
 	volatile uint64_t address;
 	struct trap *outer;
+	struct context *context; /* of a kernel, which may be killed */
+	volatile bool held, killed;
 };
 
 /* The innermost trap of each thread. A signal handler may ask for it, which it may
  * not for a variable of the thread's, for which room may have to be made. */
-static pthread_key_t innermost;
+static pthread_key_t innermost, worker;
 
-__attribute__((constructor)) static void start(void) { pthread_key_create(&innermost, NULL); }
+__attribute__((constructor)) static void start(void) {
+	pthread_key_create(&innermost, NULL);
+	pthread_key_create(&worker, NULL);
+}
 
 static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 static struct sigaction before[64];
@@ -38,11 +43,26 @@ static void explain(uint64_t address) {
 		return;
 }
 
+static void kill_kernel(struct trap *t, const sigset_t *mask) {
+	if (t == NULL || t->context == NULL || !doomed(t->context))
+		return;
+	t->killed = true;
+	if (t->held)
+		return; /* trap_let will see to it */
+	pthread_sigmask(SIG_SETMASK, mask, NULL);
+	siglongjmp(t->jump, 1);
+}
+
 static void handle(int number, siginfo_t *info, void *context) {
 	struct trap *t = pthread_getspecific(innermost);
+	const sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
+	if (info->si_code == SI_TKILL && pthread_getspecific(worker) != NULL) {
+		kill_kernel(t, mask);
+		return;
+	}
 	if (t != NULL) {
 		t->address = (uint64_t)info->si_addr;
-		pthread_sigmask(SIG_SETMASK, &((ucontext_t *)context)->uc_sigmask, NULL);
+		pthread_sigmask(SIG_SETMASK, mask, NULL);
 		siglongjmp(t->jump, 1);
 	}
 	if (info->si_code > 0)
@@ -68,20 +88,26 @@ void trap_install(void) {
 	}
 }
 
-bool trapped(void (*f)(void *), void *argument, uint64_t *address) {
-	struct trap t = {.outer = pthread_getspecific(innermost)};
+enum outcome trapped_kernel(void (*f)(void *), void *argument, struct context *c, uint64_t *address) {
+	struct trap t = {.outer = pthread_getspecific(innermost), .context = c};
 	if (sigsetjmp(t.jump, 0) != 0) {
 		pthread_setspecific(innermost, t.outer);
 		*address = t.address;
 		/* The program knows it by its address on the device. */
 		if (in_arena(&device_arena, t.address - device_arena.shadow))
 			*address -= device_arena.shadow;
-		return false;
+		return t.killed ? KILLED : FAULTED;
 	}
 	pthread_setspecific(innermost, &t);
-	f(argument);
+	/* Whoever dooms the context from now on sends a signal. */
+	if (c == NULL || !doomed(c))
+		f(argument);
 	pthread_setspecific(innermost, t.outer);
-	return true;
+	return RAN;
+}
+
+bool trapped(void (*f)(void *), void *argument, uint64_t *address) {
+	return trapped_kernel(f, argument, NULL, address) == RAN;
 }
 
 void trap_raise(uint64_t address) {
@@ -89,3 +115,19 @@ void trap_raise(uint64_t address) {
 	t->address = address;
 	siglongjmp(t->jump, 1);
 }
+
+void trap_hold(void) {
+	struct trap *t = pthread_getspecific(innermost);
+	t->held = true;
+}
+
+void trap_let(void) {
+	struct trap *t = pthread_getspecific(innermost);
+	t->held = false;
+	if (t->killed)
+		siglongjmp(t->jump, 1);
+}
+
+void trap_worker(void) { pthread_setspecific(worker, caught); }
+
+void trap_kill(pthread_t thread) { pthread_kill(thread, SIGSEGV); }
