@@ -131,18 +131,25 @@ func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
 		} else if h.walk != walk {
 			return &RankError{Rank: parent.peer, Err: fmt.Errorf("%w: the walking order changed within an operation", ErrProtocol)}
 		}
-		home, there := view.Bytes(step.Lo, step.Hi)
-		switch there = there && headOnly; {
+		var home [][]byte
+		if headOnly {
+			home = c.piecesOf(view, step.Lo, step.Hi)
+		}
+		there := home != nil
+		switch {
 		case there:
-			payload, err = home, parent.direct.Fill(o.Stop, home)
+			err = parent.direct.Fill(o.Stop, home)
 		case headOnly:
 			_, payload, err = parent.r.Next(o.Stop)
 		}
 		if err != nil {
 			return err
 		}
+		if !there {
+			home = c.onePiece(payload)
+		}
 		for _, child := range children {
-			if err := c.sendFrom(o, child, walk, step.Index, payload); err != nil {
+			if err := c.sendFrom(o, child, walk, step.Index, n, home); err != nil {
 				return err
 			}
 		}

@@ -41,6 +41,7 @@ type Comm struct {
 	header  transport.Header // scratch of the collective in progress
 	direct  direct           // the same
 	scratch []byte           // the same; see partial
+	pieces  [][]byte         // the same; see piecesOf
 	out     []outLink
 	in      []*inLink
 	alarm   alarm

@@ -29,7 +29,7 @@ type counted struct {
 	n *int
 }
 
-func (r counted) Fill(ctx context.Context, dst []byte) error {
+func (r counted) Fill(ctx context.Context, pieces [][]byte) error {
 	*r.n++
-	return r.DirectReceiver.Fill(ctx, dst)
+	return r.DirectReceiver.Fill(ctx, pieces)
 }

@@ -145,18 +145,18 @@ func (c *Comm) expect(op agree.Op, in *inLink, index uint32, bytes int, sameWalk
 	return c.arrival(op, in, index, bytes, sameWalk, false)
 }
 
-// expectInto is expect for a chunk whose final place is memory, if that is not
-// nil: the payload is there already if the link can bring it there itself. Nothing
-// is written before the header has told that all ranks agree.
-func (c *Comm) expectInto(op agree.Op, in *inLink, index uint32, bytes int, memory []byte) (payload []byte, there bool, err error) {
-	if memory == nil || !in.canFill(bytes) {
+// expectInto is expect for a chunk that the link is to bring to pieces of memory
+// itself, unless they are nil; then there is no payload to return. Nothing is
+// written before the header has told that all ranks agree.
+func (c *Comm) expectInto(op agree.Op, in *inLink, index uint32, bytes int, pieces [][]byte) (payload []byte, err error) {
+	if pieces == nil {
 		_, payload, err = c.expect(op, in, index, bytes, true)
-		return payload, false, err
+		return payload, err
 	}
 	if _, _, err = c.arrival(op, in, index, bytes, true, true); err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	return memory, true, in.direct.Fill(op.Stop, memory)
+	return nil, in.direct.Fill(op.Stop, pieces)
 }
 
 // canFill reports whether a chunk of so many bytes is better received by Head

@@ -17,7 +17,7 @@ type ringStep struct {
 	op      Op
 }
 
-// ringStep executes a step. Where the tensor lies in one piece and the wire can
+// ringStep executes a step. Where the tensor lies in long pieces and the wire can
 // work on its memory, final elements never see a slot.
 func (c *Comm) ringStep(o agree.Op, s *ringStep) error {
 	switch s.Action {
@@ -26,13 +26,20 @@ func (c *Comm) ringStep(o agree.Op, s *ringStep) error {
 	case ring.RecvReduceSend, ring.RecvReduceCopySend:
 		return c.ringReduce(o, s)
 	}
-	home, _ := s.out.Bytes(s.Lo, s.Hi)
-	received, there, err := c.expectInto(o, s.prev, s.Recv, s.n, home)
+	var home [][]byte
+	if s.prev.canFill(s.n) {
+		home = c.piecesOf(s.out, s.Lo, s.Hi)
+	}
+	received, err := c.expectInto(o, s.prev, s.Recv, s.n, home)
 	if err != nil {
 		return err
 	}
+	there := home != nil
 	if s.Action == ring.RecvCopySend {
-		if err := c.sendFrom(o, s.next, o.Walk, s.Step.Send, received); err != nil {
+		if !there {
+			home = c.onePiece(received)
+		}
+		if err := c.sendFrom(o, s.next, o.Walk, s.Step.Send, s.n, home); err != nil {
 			return err
 		}
 	}
@@ -50,13 +57,15 @@ func (c *Comm) ringReduce(o agree.Op, s *ringStep) error {
 		return err
 	}
 	last := s.Action == ring.RecvReduceCopySend
-	if home, ok := s.out.Bytes(s.Lo, s.Hi); last && ok && canSendFrom(s.next, s.n) {
-		s.in.ReduceOut(s.out, nil, received, s.Lo, s.Hi, s.op, c.size)
-		if err := c.sendFrom(o, s.next, o.Walk, s.Step.Send, home); err != nil {
-			return err
+	if last && canSendFrom(s.next, s.n) {
+		if home := c.piecesOf(s.out, s.Lo, s.Hi); home != nil {
+			s.in.ReduceOut(s.out, nil, received, s.Lo, s.Hi, s.op, c.size)
+			if err := c.sendFrom(o, s.next, o.Walk, s.Step.Send, s.n, home); err != nil {
+				return err
+			}
+			s.prev.r.Release()
+			return nil
 		}
-		s.prev.r.Release()
-		return nil
 	}
 	slot, err := s.next.Acquire(o.Stop)
 	if err != nil {

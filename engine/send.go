@@ -16,10 +16,33 @@ const (
 	ringDepth = 4
 )
 
-// directFrom is from how many bytes on a chunk goes to the wire from the tensor's
-// own memory, and comes from it, where it lies there in one piece and the wire
-// can do that. Copying less than that costs next to nothing.
-const directFrom = 16 << 10
+const (
+	// directFrom is from how many bytes on a chunk goes to the wire from the
+	// tensor's own memory, and comes from it, where it lies there in long pieces
+	// and the wire can do that. Copying less than that costs next to nothing.
+	directFrom = 16 << 10
+	// longPiece is how many bytes a piece has at least, but the first and last of
+	// a chunk: with shorter ones, the system takes longer than the copy that is
+	// spared.
+	longPiece = 4 << 10
+)
+
+// piecesOf is the memory of the elements [lo,hi) of a view, if it lies in long
+// pieces, until the next call of it or onePiece; else nil.
+func (c *Comm) piecesOf(view strided.View, lo, hi int64) [][]byte {
+	pieces, ok := view.Pieces(c.pieces[:0], lo, hi, longPiece)
+	c.pieces = pieces
+	if !ok {
+		return nil
+	}
+	return pieces
+}
+
+// onePiece is memory as the only piece.
+func (c *Comm) onePiece(memory []byte) [][]byte {
+	c.pieces = append(c.pieces[:0], memory)
+	return c.pieces
+}
 
 // canSendFrom reports whether chunks of so many bytes are better sent from where
 // they are.
@@ -28,19 +51,25 @@ func canSendFrom(to transport.Sender, bytes int) bool {
 	return ok && bytes >= directFrom
 }
 
-// sendFrom sends the elements' own memory as a chunk.
-func (c *Comm) sendFrom(op agree.Op, to transport.Sender, walk strided.Walk, index uint32, memory []byte) error {
-	if canSendFrom(to, len(memory)) {
+// sendFrom sends pieces of memory as a chunk of n bytes.
+func (c *Comm) sendFrom(op agree.Op, to transport.Sender, walk strided.Walk, index uint32, n int, pieces [][]byte) error {
+	if canSendFrom(to, n) {
 		c.label(op, walk, index)
-		return to.(transport.DirectSender).Send(op.Stop, &c.header, memory)
+		return to.(transport.DirectSender).Send(op.Stop, &c.header, pieces)
 	}
-	return c.post(op, to, walk, index, len(memory), func(slot []byte) { copy(slot, memory) })
+	return c.post(op, to, walk, index, n, func(slot []byte) {
+		for _, p := range pieces {
+			slot = slot[copy(slot, p):]
+		}
+	})
 }
 
 // sendView sends the elements [lo,hi) of a view as a chunk of n bytes.
 func (c *Comm) sendView(op agree.Op, to transport.Sender, walk strided.Walk, index uint32, n int, view strided.View, lo, hi int64) error {
-	if memory, ok := view.Bytes(lo, hi); ok {
-		return c.sendFrom(op, to, walk, index, memory)
+	if canSendFrom(to, n) {
+		if pieces := c.piecesOf(view, lo, hi); pieces != nil {
+			return c.sendFrom(op, to, walk, index, n, pieces)
+		}
 	}
 	return c.post(op, to, walk, index, n, func(slot []byte) { view.Pack(slot, lo, hi) })
 }

@@ -81,6 +81,18 @@ func checkView(t *testing.T, rng *rand.Rand, x Tensor, data []byte, w Walk, lo, 
 	if b, ok := v.Bytes(lo, hi); ok {
 		require.True(t, bytes.Equal(want, b), where("Bytes"))
 	}
+	least := rng.Int64N(64)
+	kept := []byte("kept")
+	pieces, ok := v.Pieces([][]byte{kept}, lo, hi, least)
+	require.Equal(t, kept, pieces[0], where("Pieces"))
+	if ok {
+		require.True(t, bytes.Equal(want, slices.Concat(pieces[1:]...)), where("Pieces"))
+		for _, p := range pieces[min(2, len(pieces)):max(2, len(pieces)-1)] {
+			require.GreaterOrEqual(t, int64(len(p)), least, where("Pieces"))
+		}
+	} else {
+		require.Len(t, pieces, 1, where("Pieces"))
+	}
 
 	in, _ := guarded(rng, size)
 	sum := reduced(op, dt, in, want, false, 0)
@@ -360,6 +372,35 @@ func TestViewBytes(t *testing.T) {
 	require.ErrorIs(t, err, ErrNilMemory)
 	_, err = Of(data).View(1 << 60)
 	require.ErrorIs(t, err, ErrWalk)
+}
+
+func TestViewPieces(t *testing.T) {
+	data := make([]byte, 4*10)
+	for i := range data {
+		data[i] = byte(i)
+	}
+	window, err := FromBytes(Uint8, data).Reshape(4, 10).Slice(1, 2, 8).View(Logical)
+	require.NoError(t, err)
+	for _, c := range []struct {
+		lo, hi, least int64
+		want          [][]byte
+	}{
+		{0, 0, 1, [][]byte{nil}},
+		{1, 5, 99, [][]byte{{3, 4, 5, 6}}},
+		{0, 12, 6, [][]byte{{2, 3, 4, 5, 6, 7}, {12, 13, 14, 15, 16, 17}}},
+		{5, 13, 6, [][]byte{{7}, {12, 13, 14, 15, 16, 17}, {22}}},
+		{5, 13, 7, nil},
+	} {
+		got, ok := window.Pieces(nil, c.lo, c.hi, c.least)
+		require.Equal(t, c.want != nil, ok, "%+v", c)
+		require.Equal(t, c.want, got, "%+v", c)
+	}
+	column, err := FromBytes(Uint8, data).Reshape(4, 10).Permute(1, 0).View(Logical)
+	require.NoError(t, err)
+	_, ok := column.Pieces(nil, 0, 8, 1)
+	require.False(t, ok)
+	list := make([][]byte, 0, 4)
+	require.Zero(t, testing.AllocsPerRun(10, func() { window.Pieces(list, 0, 24, 6) }))
 }
 
 // TestLongRuns: runs long enough to be reduced straight on the memory, against

@@ -76,10 +76,12 @@ type Receiver interface {
 type DirectSender interface {
 	Sender
 
-	// Send sends *h and payload as Acquire and Commit with a copy in between would,
-	// and waits as Acquire does. payload is the caller's again when Send returns.
-	// It panics when a slot is acquired or payload is longer than one.
-	Send(ctx context.Context, h *Header, payload []byte) error
+	// Send sends *h and the payload that pieces are, one after the other, as
+	// Acquire and Commit with copies in between would, and waits as Acquire does.
+	// Pieces may be empty, and there may be any number of them. They are the
+	// caller's again when Send returns, and so is the slice that lists them. It
+	// panics when a slot is acquired or the payload is longer than one.
+	Send(ctx context.Context, h *Header, pieces [][]byte) error
 }
 
 // DirectReceiver is a Receiver that can put a chunk into the caller's memory,
@@ -92,11 +94,13 @@ type DirectReceiver interface {
 	// get the same chunk.
 	Head(ctx context.Context) (*Header, int, error)
 
-	// Fill waits for the payload of the chunk that Head has returned and puts it
-	// into dst, which is as long, or Fill panics. dst is the chunk's payload until
-	// Release then. After an error the content of dst is undefined, and it is the
-	// caller's again.
-	Fill(ctx context.Context, dst []byte) error
+	// Fill waits for the payload of the chunk that Head has returned and spreads it
+	// over pieces, in their order. Together they are as long, or Fill panics. All
+	// that is left to do with the chunk then is to release it. After an error the
+	// content of the pieces is undefined, and the chunk can still be had from Next.
+	// Pieces may be empty, and there may be any number of them; they are the
+	// caller's again when Fill returns, and so is the slice that lists them.
+	Fill(ctx context.Context, pieces [][]byte) error
 }
 
 // Mesh gives one rank its links to the others. Links are made on first use and

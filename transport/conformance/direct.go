@@ -1,10 +1,12 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,19 +26,59 @@ func (r *rig) direct() (transport.DirectSender, transport.DirectReceiver, bool) 
 	return ds, dv, r.Direct
 }
 
+// mostPieces is more than any transport moves in one system call.
+const mostPieces = 1200
+
+// cut divides n bytes into pieces that lie in a memory of their own with gaps
+// between and around them: one piece, a few, or very many, some of them empty.
+func cut(id uint64, n int) (memory []byte, pieces, gaps [][]byte) {
+	rng := rand.New(rand.NewPCG(id, 5))
+	number := []int{1, 1 + rng.IntN(5), 1 + rng.IntN(200), 1 + rng.IntN(mostPieces)}[id%4]
+	const guard = 64
+	memory = make([]byte, n+guard*(number+1))
+	rest, left := memory, n
+	take := func(k int) (b []byte) {
+		b, rest = rest[:k:k], rest[k:]
+		return b
+	}
+	for i := range number {
+		gaps = append(gaps, take(1+rng.IntN(guard)))
+		k := left
+		if i < number-1 {
+			k = min(left, []int{0, 1, rng.IntN(2*n/number + 1), rng.IntN(2*n/number + 1)}[rng.IntN(4)])
+		}
+		pieces = append(pieces, take(k))
+		left -= k
+	}
+	return memory, pieces, append(gaps, rest)
+}
+
 // send is put out of memory that the caller uses for something else right after.
-func send(ctx context.Context, s transport.DirectSender, memory []byte, id uint64) error {
-	sequence(memory, id)
-	err := s.Send(ctx, header(id), memory)
-	sequence(memory, ^id)
+func send(ctx context.Context, s transport.DirectSender, id uint64, n int) error {
+	_, pieces, _ := cut(id, n)
+	payload := make([]byte, n)
+	sequence(payload, id)
+	for _, p := range pieces {
+		payload = payload[copy(p, payload):]
+	}
+	list := slices.Clone(pieces)
+	err := s.Send(ctx, header(id), list)
+	for i, p := range pieces {
+		if len(list[i]) != len(p) {
+			return fmt.Errorf("chunk %d: sending has changed the caller's list of pieces", id)
+		}
+		clear(p)
+	}
+	clear(list)
 	if err != nil {
 		return fmt.Errorf("sending chunk %d: %w", id, err)
 	}
 	return nil
 }
 
-// fill is get into memory between guards.
-func fill(ctx context.Context, v transport.DirectReceiver, memory []byte, id uint64, n int) error {
+// fill is get into pieces of memory. Where it fails, the memory may be used for
+// something else, as it is here.
+func fill(ctx context.Context, v transport.DirectReceiver, id uint64, n int) error {
 	h, length, err := v.Head(ctx)
 	if err != nil {
 		return fmt.Errorf("waiting for the header of chunk %d: %w", id, err)
@@ -44,22 +86,29 @@ func fill(ctx context.Context, v transport.DirectReceiver, memory []byte, id uin
 	if length != n {
 		return fmt.Errorf("chunk %d: %d bytes announced, want %d", id, length, n)
 	}
-	const guard = 64
+	memory, pieces, gaps := cut(^id, n)
 	sequence(memory, ^id)
-	dst := memory[guard : guard+n]
-	if err := v.Fill(ctx, dst); err != nil {
+	before := slices.Clone(memory)
+	list := slices.Clone(pieces)
+	err = v.Fill(ctx, list)
+	clear(list)
+	if err != nil {
+		clear(memory)
 		return fmt.Errorf("filling memory with chunk %d: %w", id, err)
 	}
-	if err := verify(h, dst, id, n); err != nil {
+	if err := verify(h, slices.Concat(pieces...), id, n); err != nil {
 		return err
 	}
-	sequence(dst, ^id+guard)
+	for _, p := range pieces {
+		clear(p)
+	}
 	v.Release()
-	for i, b := range [][]byte{memory[:guard], memory[guard+n:]} {
-		want := make([]byte, len(memory))
-		sequence(want, ^id)
-		if string(b) != string([][]byte{want[:guard], want[guard+n:]}[i]) {
-			return fmt.Errorf("chunk %d: memory around the payload was written", id)
+	for at, i := 0, 0; i < len(gaps); i++ {
+		if !bytes.Equal(gaps[i], before[at:at+len(gaps[i])]) {
+			return fmt.Errorf("chunk %d: memory around piece %d of the payload was written", id, i)
+		}
+		if at += len(gaps[i]); i < len(pieces) {
+			at += len(pieces[i])
 		}
 	}
 	return nil
@@ -80,13 +129,12 @@ func directAnyWay(t *testing.T, f Factory) {
 	}
 	r.all(
 		func() error {
-			memory := make([]byte, r.slotSize())
 			for id := range uint64(chunks) {
 				var err error
 				if id%3 == 0 {
 					err = put(r.ctx, s, id, n[id])
 				} else {
-					err = send(r.ctx, s, memory[:n[id]], id)
+					err = send(r.ctx, s, id, n[id])
 				}
 				if err != nil {
 					return err
@@ -95,7 +143,6 @@ func directAnyWay(t *testing.T, f Factory) {
 			return nil
 		},
 		func() error {
-			memory := make([]byte, r.slotSize()+128)
 			for id := range uint64(chunks) {
 				var err error
 				switch id % 4 {
@@ -106,7 +153,7 @@ func directAnyWay(t *testing.T, f Factory) {
 				case 1:
 					err = get(r.ctx, v, id, n[id])
 				default:
-					err = fill(r.ctx, v, memory, id, n[id])
+					err = fill(r.ctx, v, id, n[id])
 				}
 				if err != nil {
 					return err
@@ -138,11 +185,10 @@ func directCancelOften(t *testing.T, f Factory) {
 	}
 	r.all(
 		func() error {
-			memory := make([]byte, r.slotSize())
 			for id := range uint64(chunks) {
 				for attempt := uint64(0); ; attempt++ {
 					ctx, cancel := soon(seed, id, attempt)
-					err := send(ctx, s, memory[:size(id)], id)
+					err := send(ctx, s, id, size(id))
 					cancel()
 					if err == nil {
 						break
@@ -155,11 +201,10 @@ func directCancelOften(t *testing.T, f Factory) {
 			return nil
 		},
 		func() error {
-			memory := make([]byte, r.slotSize()+128)
 			for id := range uint64(chunks) {
 				for attempt := uint64(0); ; attempt++ {
 					ctx, cancel := soon(seed+1, id, attempt)
-					err := fill(ctx, v, memory, id, size(id))
+					err := fill(ctx, v, id, size(id))
 					cancel()
 					if err == nil {
 						break
@@ -167,7 +212,6 @@ func directCancelOften(t *testing.T, f Factory) {
 					if !errors.Is(err, context.DeadlineExceeded) || r.ctx.Err() != nil {
 						return err
 					}
-					clear(memory) // it is the caller's
 					if attempt%3 == 2 {
 						if err := get(r.ctx, v, id, size(id)); err != nil {
 							return err

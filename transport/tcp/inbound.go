@@ -11,8 +11,8 @@ const stashSize = 8 << 10
 
 // inbound assembles frames from a stream of bytes. Heads, and payload bytes
 // that come along with them, pass through the stash; the rest of a payload is
-// read straight into the slot. It knows no connection: whoever uses it reads
-// into space(), says so with filled(), and calls parse().
+// read straight into the slot, or to where aim says. It knows no connection:
+// whoever uses it reads into space(), says so with filled(), and calls parse().
 type inbound struct {
 	slotSize int
 	step     uint32 // from a frame's number to the next one's
@@ -20,9 +20,13 @@ type inbound struct {
 	header transport.Header
 	number uint32 // of the current frame
 	slot   *slot  // allocated by the first payload that it is to hold
-	target []byte // where the current payload goes; nil until that is known
 	length int    // of the current payload; valid once headDone
-	got    int    // bytes of the payload that are in target
+	got    int    // bytes of it that are where it goes
+
+	target pieces // where the current payload goes, if aimed
+	other  pieces // the target before it; scratch
+	aimed  bool   // it is known where the payload goes
+	away   bool   // that is not the slot
 
 	headDone bool // the current frame's head has been parsed
 	whole    bool // the current chunk is complete and has not been released
@@ -30,7 +34,7 @@ type inbound struct {
 	stash    []byte
 	from, to int // stash[from:to] has been read and not parsed
 
-	bufs [2][]byte
+	bufs [maxBuffers][]byte
 }
 
 // head moves on to the end of the current frame's head, as far as the bytes at
@@ -61,11 +65,11 @@ func (in *inbound) parse() (whole bool, err error) {
 	if done, err := in.head(); !done {
 		return false, err
 	}
-	if in.target == nil && in.length > 0 {
-		in.aim(in.ownSlot())
+	if !in.aimed && in.length > 0 {
+		in.aimAtSlot()
 	}
-	if n := min(in.length-in.got, in.to-in.from); n > 0 {
-		copy(in.target[in.got:], in.stash[in.from:in.from+n])
+	if in.got < in.length && in.from < in.to {
+		n := in.target.put(in.stash[in.from:in.to])
 		in.from += n
 		in.got += n
 	}
@@ -73,26 +77,30 @@ func (in *inbound) parse() (whole bool, err error) {
 	return in.whole, nil
 }
 
-// aim makes the payload of the current frame, whose head is there, go into dst,
-// what has come of it included.
-func (in *inbound) aim(dst []byte) {
-	copy(dst, in.target[:in.got])
-	in.target = dst[:in.length:in.length]
+// aim makes the payload of the current frame, whose head is there, go into the
+// pieces, which are as long as it, what has come of it included.
+func (in *inbound) aim(all ...[]byte) {
+	in.target, in.other = in.other, in.target
+	in.target.set(all...)
+	in.other.moveTo(&in.target)
+	in.other.none()
+	in.aimed, in.away = true, true
 }
 
-func (in *inbound) ownSlot() []byte {
+func (in *inbound) aimAtSlot() {
 	if in.slot == nil {
 		in.slot = newSlot(in.slotSize)
 	}
-	return in.slot.payload()
+	in.aim(in.slot.payload()[:in.length])
+	in.away = false
 }
 
-// payload returns the payload of the whole chunk.
+// payload returns the payload of the whole chunk, which is in the slot.
 func (in *inbound) payload() []byte {
 	if in.length == 0 {
 		return []byte{}
 	}
-	return in.target
+	return in.slot.payload()[:in.length:in.length]
 }
 
 // space returns where the next bytes of the stream belong: buffers to be filled
@@ -104,8 +112,11 @@ func (in *inbound) space() [][]byte {
 	if in.headDone {
 		// The stash is empty, or parse would have taken from it.
 		in.from, in.to = 0, 0
-		in.bufs = [2][]byte{in.target[in.got:], in.stash}
-		return in.bufs[:]
+		bufs, all := in.target.space(in.bufs[:0])
+		if all && len(bufs) < maxBuffers {
+			bufs = append(bufs, in.stash)
+		}
+		return bufs
 	}
 	in.to = copy(in.stash, in.stash[in.from:in.to])
 	in.from = 0
@@ -117,6 +128,7 @@ func (in *inbound) space() [][]byte {
 func (in *inbound) filled(n int) {
 	if in.headDone {
 		k := min(n, in.length-in.got)
+		in.target.filled(k)
 		in.got += k
 		n -= k
 	}
@@ -127,7 +139,8 @@ func (in *inbound) filled(n int) {
 func (in *inbound) release() {
 	in.whole = false
 	in.headDone = false
-	in.target = nil
+	in.target.none()
+	in.aimed, in.away = false, false
 	in.number += in.step
 }
 

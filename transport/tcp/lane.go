@@ -31,9 +31,8 @@ func (l *lane) connected(w wire) {
 }
 
 // enqueue sends what the socket takes at once of a frame, and leaves the rest to
-// be written later. If keep is not nil, the frame's second part is the caller's,
-// and what is left of it is copied to keep.
-func (l *lane) enqueue(f outgoing, keep []byte) error {
+// be written later. Pieces are the caller's: what is left of them is copied.
+func (l *lane) enqueue(f outgoing) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.link.failed(); err != nil {
@@ -45,9 +44,7 @@ func (l *lane) enqueue(f outgoing, keep []byte) error {
 	if l.queue.empty() {
 		return l.link.failed()
 	}
-	if keep != nil {
-		l.queue.keepLast(keep)
-	}
+	l.queue.keepLast()
 	if !l.writer {
 		l.writer = true
 		mesh := l.link.mesh
@@ -61,7 +58,9 @@ func (l *lane) enqueue(f outgoing, keep []byte) error {
 // flush writes what the socket takes at once. The caller holds the lock.
 func (l *lane) flush() {
 	for l.try != nil && !l.queue.empty() {
-		n, err := l.try.tryWrite(l.queue.buffers())
+		bufs := l.queue.buffers()
+		n, err := l.try.tryWrite(bufs)
+		clear(bufs) // no memory of the caller's is held on to
 		if err != nil {
 			l.breakdown(err)
 			return

@@ -1,16 +1,19 @@
 package tcp
 
-// outgoing is a frame on its way out, in up to two pieces, so that a payload
-// may lie elsewhere than its head.
+// outgoing is a frame on its way out. Its payload lies behind its head in the
+// slot, or elsewhere, in pieces.
 type outgoing struct {
-	parts [2][]byte
-	slot  *slot // to be freed when all is written
+	begin  []byte   // the head and what lies behind it
+	pieces [][]byte // what follows; cut as it is written
+	slot   *slot    // to be freed when all is written
 }
 
-// maxBuffers is how many pieces go into one write.
-const maxBuffers = 8
+// maxBuffers is how many pieces go into one write or come from one read: a chunk
+// in runs of a page each, and some heads.
+const maxBuffers = 80
 
-// queue holds frames that are not written yet, the oldest first.
+// queue holds frames that are not written yet, the oldest first. Only the one
+// pushed last may have pieces.
 type queue struct {
 	frames []outgoing
 	bufs   [maxBuffers][]byte
@@ -20,19 +23,34 @@ func (q *queue) empty() bool { return len(q.frames) == 0 }
 
 func (q *queue) push(o outgoing) { q.frames = append(q.frames, o) }
 
-// keepLast replaces what is not written of the last frame's second part by a
-// copy in keep.
-func (q *queue) keepLast(keep []byte) {
-	part := &q.frames[len(q.frames)-1].parts[1]
-	*part = keep[:copy(keep, *part)]
+// keepLast copies what is not written of the last frame's pieces into its slot.
+func (q *queue) keepLast() {
+	f := &q.frames[len(q.frames)-1]
+	if len(f.pieces) == 0 {
+		return
+	}
+	// What is left of the head ends where the payload begins.
+	rest := f.slot.payload()
+	n := 0
+	for _, p := range f.pieces {
+		n += copy(rest[n:], p)
+	}
+	f.begin, f.pieces = f.slot.mem[headSize-len(f.begin):headSize+n], nil
 }
 
-// buffers returns the pieces that are to be written next, none of them empty,
-// valid until the queue is next used.
+// buffers returns what is to be written next, none of it empty, valid until the
+// queue is next used.
 func (q *queue) buffers() [][]byte {
 	bufs := q.bufs[:0]
 	for i := range q.frames {
-		for _, p := range q.frames[i].parts {
+		f := &q.frames[i]
+		if len(f.begin) > 0 {
+			if len(bufs) == maxBuffers {
+				return bufs
+			}
+			bufs = append(bufs, f.begin)
+		}
+		for _, p := range f.pieces {
 			if len(p) > 0 {
 				if len(bufs) == maxBuffers {
 					return bufs
@@ -48,12 +66,19 @@ func (q *queue) buffers() [][]byte {
 // frame's slot if that was all of it, and how many of the n bytes are left.
 func (q *queue) advance(n int) (done *slot, rest int) {
 	f := &q.frames[0]
-	for i, p := range f.parts {
-		k := min(n, len(p))
-		f.parts[i] = p[k:]
+	k := min(n, len(f.begin))
+	f.begin = f.begin[k:]
+	n -= k
+	for len(f.pieces) > 0 {
+		k := min(n, len(f.pieces[0]))
 		n -= k
+		if k < len(f.pieces[0]) {
+			f.pieces[0] = f.pieces[0][k:]
+			break
+		}
+		f.pieces = f.pieces[1:]
 	}
-	if len(f.parts[0]) > 0 || len(f.parts[1]) > 0 {
+	if len(f.begin) > 0 || len(f.pieces) > 0 {
 		return nil, 0
 	}
 	done = f.slot

@@ -39,6 +39,9 @@ func newReceiver(m *Mesh, peer, channel int) *receiver {
 
 func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) {
 	in := &r.cur.in
+	if in.whole && in.away {
+		panic("tcp: Next of a chunk that Fill has put elsewhere")
+	}
 	if err := r.await(ctx, in.parse); err != nil {
 		return nil, nil, err
 	}
@@ -53,15 +56,19 @@ func (r *receiver) Head(ctx context.Context) (*transport.Header, int, error) {
 	return &in.header, in.length, nil
 }
 
-func (r *receiver) Fill(ctx context.Context, dst []byte) error {
+func (r *receiver) Fill(ctx context.Context, pieces [][]byte) error {
 	in := &r.cur.in
-	if !in.headDone || len(dst) != in.length {
-		panic(fmt.Sprintf("tcp: Fill of %d bytes, the chunk has %d", len(dst), in.length))
+	n := 0
+	for _, p := range pieces {
+		n += len(p)
 	}
-	in.aim(dst)
+	if !in.headDone || n != in.length {
+		panic(fmt.Sprintf("tcp: Fill of %d bytes, the chunk has %d", n, in.length))
+	}
+	in.aim(pieces...)
 	err := r.await(ctx, in.parse)
 	if err != nil {
-		in.aim(in.ownSlot()) // what goes on, goes on without the caller's memory
+		in.aimAtSlot() // what goes on, goes on without the caller's memory
 	}
 	return err
 }
@@ -89,7 +96,9 @@ func (r *receiver) await(ctx context.Context, there func() (bool, error)) error 
 		if done {
 			return nil
 		}
-		n, err := l.wire.read(ctx, l.in.space())
+		bufs := l.in.space()
+		n, err := l.wire.read(ctx, bufs)
+		clear(bufs) // no memory of the caller's is held on to
 		l.in.filled(n)
 		if n > 0 || err == nil {
 			continue // an error after bytes comes again

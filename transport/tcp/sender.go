@@ -24,10 +24,11 @@ type sender struct {
 	dialing chan struct{} // holds a token while nobody is connecting
 	ready   bool          // all lanes are connected; guarded by the token until then
 
-	cur    *slot  // acquired and not committed; the caller's own
-	number uint32 // of the next frame; the caller's own
-	turn   int    // the next frame's lane; the caller's own
-	spin   spin   // the caller's own
+	cur    *slot    // acquired and not committed; the caller's own
+	number uint32   // of the next frame; the caller's own
+	turn   int      // the next frame's lane; the caller's own
+	spin   spin     // the caller's own
+	pieces [][]byte // of the frame being sent; the caller's own
 
 	room chan struct{} // a token says: a slot may be free, or the link broken
 
@@ -175,16 +176,20 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 		panic(fmt.Sprintf("tcp: Commit of %d bytes in a slot of %d", n, s.mesh.cfg.SlotSize))
 	}
 	s.cur = nil
-	f := outgoing{parts: [2][]byte{cur.frame(h, n, s.number)}, slot: cur}
-	return s.next().enqueue(f, nil)
+	f := outgoing{begin: cur.frame(h, n, s.number), slot: cur}
+	return s.next().enqueue(f)
 }
 
-func (s *sender) Send(ctx context.Context, h *transport.Header, payload []byte) error {
+func (s *sender) Send(ctx context.Context, h *transport.Header, pieces [][]byte) error {
 	if s.cur != nil {
 		panic("tcp: Send with an acquired slot")
 	}
-	if len(payload) > s.mesh.cfg.SlotSize {
-		panic(fmt.Sprintf("tcp: Send of %d bytes, a slot has %d", len(payload), s.mesh.cfg.SlotSize))
+	n := 0
+	for _, p := range pieces {
+		n += len(p)
+	}
+	if n > s.mesh.cfg.SlotSize {
+		panic(fmt.Sprintf("tcp: Send of %d bytes, a slot has %d", n, s.mesh.cfg.SlotSize))
 	}
 	if _, err := s.Acquire(ctx); err != nil {
 		return err
@@ -192,9 +197,11 @@ func (s *sender) Send(ctx context.Context, h *transport.Header, payload []byte) 
 	cur := s.cur
 	s.cur = nil
 	head := cur.mem[:headSize]
-	putHead(head, h, len(payload), s.number)
-	f := outgoing{parts: [2][]byte{head, payload}, slot: cur}
-	return s.next().enqueue(f, cur.payload())
+	putHead(head, h, n, s.number)
+	s.pieces = append(s.pieces[:0], pieces...)
+	err := s.next().enqueue(outgoing{begin: head, pieces: s.pieces, slot: cur})
+	clear(s.pieces) // no memory of the caller's is held on to
+	return err
 }
 
 // next is the lane of the frame that has been numbered. The lane is counted by

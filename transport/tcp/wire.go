@@ -15,7 +15,7 @@ type wire interface {
 	// without holding the lane's lock while it waits.
 	drain(l *lane) error
 
-	// read waits for bytes and fills bufs, one or two, in order. The end of ctx
+	// read waits for bytes and fills bufs, up to maxBuffers, in order. The end of ctx
 	// gives errInterrupted and takes nothing from the stream, the orderly end of
 	// the connection io.EOF.
 	read(ctx context.Context, bufs [][]byte) (int, error)
