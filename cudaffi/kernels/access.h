@@ -80,6 +80,15 @@ template <int ES, int W> DEVICE void store_element(u64 at, const Words<W> &v, in
 	}
 }
 
+// push drops the first word of v and puts w behind the others.
+template <int W> DEVICE void push(Words<W> &v, u32 w)
+{
+	UNROLL
+	for (int i = 1; i < W; i++)
+		v.w[i - 1] = v.w[i];
+	v.w[W - 1] = w;
+}
+
 // full is the mask of all elements of W words.
 template <int ES, int W> constexpr u32 full = (1u << 4 * W / ES) - 1;
 
@@ -90,67 +99,95 @@ template <int K> DEVICE u32 between(i32 first, i32 end)
 	return first < end ? ((1u << end) - 1) & ~((1u << first) - 1) : 0;
 }
 
-// fetch reads those of the elements at address at that mask has. wide says that
-// all of them could be read at once.
-template <int ES, int W> DEVICE Words<W> fetch(u64 at, bool wide, u32 mask)
+// fetch reads those of the elements at address at that mask has. aligned says
+// that all of them can be read at once.
+template <int ES, int W> DEVICE Words<W> fetch(u64 at, bool aligned, u32 mask)
 {
-	if (wide && mask == full<ES, W>)
+	if (aligned && mask == full<ES, W>)
 		return load_words<W>(at);
 	Words<W> v = {};
-	UNROLL
-	for (int k = 0; k < 4 * W / ES; k++)
-		if (mask >> k & 1)
-			load_element<ES>(v, k, at + k * ES);
+	if constexpr (ES < 4) {
+		// The words go round, so that one word's code does for all.
+		constexpr int per = 4 / ES;
+		ROLL
+		for (int i = 0; i < W; i++, mask >>= per, at += 4) {
+			Words<1> w = {};
+			UNROLL
+			for (int k = 0; k < per; k++)
+				if (mask >> k & 1)
+					load_element<ES>(w, k, at + k * ES);
+			push(v, w.w[0]);
+		}
+	} else {
+		UNROLL
+		for (int k = 0; k < 4 * W / ES; k++)
+			if (mask >> k & 1)
+				load_element<ES>(v, k, at + k * ES);
+	}
 	return v;
 }
 
 // put writes those elements of v that mask has.
-template <int ES, int W> DEVICE void put(u64 at, const Words<W> &v, bool wide, u32 mask)
+template <int ES, int W> DEVICE void put(u64 at, Words<W> v, bool aligned, u32 mask)
 {
-	if (wide && mask == full<ES, W>) {
+	if (aligned && mask == full<ES, W>) {
 		store_words<W>(at, v);
-		return;
+	} else if constexpr (ES < 4) {
+		constexpr int per = 4 / ES;
+		ROLL
+		for (int i = 0; i < W; i++, mask >>= per, at += 4) {
+			UNROLL
+			for (int k = 0; k < per; k++)
+				if (mask >> k & 1)
+					store_element<ES>(at + k * ES, v, k);
+			push(v, 0);
+		}
+	} else {
+		UNROLL
+		for (int k = 0; k < 4 * W / ES; k++)
+			if (mask >> k & 1)
+				store_element<ES>(at + k * ES, v, k);
 	}
-	UNROLL
-	for (int k = 0; k < 4 * W / ES; k++)
-		if (mask >> k & 1)
-			store_element<ES>(at + k * ES, v, k);
 }
 
-// fetch_anywhere is fetch of 16 bytes that need not begin at a multiple of 16:
-// it reads the one or two aligned pieces that hold them.
-template <int ES> DEVICE Words<4> fetch_anywhere(u64 at, u32 mask)
+// load_anywhere reads 16 bytes from wherever they begin: the one or two aligned
+// pieces that hold them.
+DEVICE Words<4> load_anywhere(u64 at)
 {
 	u32 behind = (u32)at & 15;
-	if (behind == 0 || mask != full<ES, 4>)
-		return fetch<ES, 4>(at, true, mask);
+	if (behind == 0)
+		return load_words<4>(at);
 	Words<4> a = load_words<4>(at - behind), b = load_words<4>(at - behind + 16);
-	u32 w[8] = {a.w[0], a.w[1], a.w[2], a.w[3], b.w[0], b.w[1], b.w[2], b.w[3]};
-	// Shift down by the binary digits of behind.
-	UNROLL
-	for (int i = 0; i < 6; i++)
-		w[i] = behind & 8 ? w[i + 2] : w[i];
-	UNROLL
-	for (int i = 0; i < 5; i++)
-		w[i] = behind & 4 ? w[i + 1] : w[i];
-	u32 pick = 0x3210 + 0x1111 * (behind & 3);
+	u32 w[7] = {a.w[0], a.w[1], a.w[2], a.w[3], b.w[0], b.w[1], b.w[2]};
+	u32 last = b.w[3];
+	// Down by the binary digits of behind.
+	if (behind & 8) {
+		UNROLL
+		for (int i = 0; i < 5; i++)
+			w[i] = w[i + 2];
+		w[5] = last;
+	}
+	if (behind & 4) {
+		UNROLL
+		for (int i = 0; i < 5; i++)
+			w[i] = w[i + 1];
+	}
 	Words<4> v;
 	UNROLL
 	for (int i = 0; i < 4; i++)
-		v.w[i] = ES < 4 ? permute(w[i], w[i + 1], pick) : w[i];
+		v.w[i] = permute(w[i], w[i + 1], 0x3210 + 0x1111 * (behind & 3));
 	return v;
 }
 
-// put_anywhere is put of 16 bytes that need not begin at a multiple of 16.
-template <int ES> DEVICE void put_anywhere(u64 at, const Words<4> &v, u32 mask)
+// store_anywhere writes 16 bytes of elements to wherever they begin.
+template <int ES> DEVICE void store_anywhere(u64 at, const Words<4> &v)
 {
-	bool all = mask == full<ES, 4>;
-	if (all && (at & 15) == 0)
+	if ((at & 15) == 0)
 		store_words<4>(at, v);
-	else if (all && (at & 3) == 0) {
+	else if ((at & 3) == 0) {
 		UNROLL
 		for (int i = 0; i < 4; i++)
 			store<u32>(at + 4 * i, v.w[i]);
 	} else
-		put<ES>(at, v, false, mask);
+		put<ES>(at, v, false, full<ES, 4>);
 }

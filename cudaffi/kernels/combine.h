@@ -38,7 +38,7 @@ template <class N, int W> DEVICE Words<W> combine_late(const Arithmetic &f, cons
 	if (f.op == AVG) {
 		UNROLL
 		for (int k = 0; k < n; k++)
-			v[k] /= (float)f.ranks;
+			v[k] = divided(f, v[k]);
 	}
 	Words<W> z = {};
 	UNROLL
@@ -52,15 +52,12 @@ template <class N, int W> DEVICE Words<W> combine(const Arithmetic &f, const Wor
 {
 	using U = typename N::Bits;
 	if constexpr (N::size < 4 && W > 1) {
-		// Word by word in a loop, to keep the code small: the words go round.
+		// The words go round, so that one word's code does for all.
 		Words<W> p = x, q = y;
 		ROLL
 		for (int i = 0; i < W; i++) {
-			Words<1> z = combine<N, 1>(f, {p.w[0]}, {q.w[0]});
-			UNROLL
-			for (int k = 1; k < W; k++)
-				p.w[k - 1] = p.w[k], q.w[k - 1] = q.w[k];
-			p.w[W - 1] = z.w[0];
+			push(p, combine<N, 1>(f, {p.w[0]}, {q.w[0]}).w[0]);
+			push(q, 0);
 		}
 		return p;
 	} else {

@@ -28,6 +28,7 @@ struct Grid {
 #ifdef __CUDA__
 
 #define DEVICE static inline __attribute__((device, always_inline))
+#define METHOD inline __attribute__((device, always_inline))
 #define UNROLL _Pragma("unroll")
 #define ROLL _Pragma("unroll 1")
 #define EACH_THREAD(t) if (const u32 t = (u32)__nvvm_read_ptx_sreg_tid_x(); true)
@@ -61,6 +62,7 @@ DEVICE u32 permute(u32 a, u32 b, u32 s) { return __nvvm_prmt(a, b, s); }
 #include <string.h>
 
 #define DEVICE static inline
+#define METHOD inline
 #define UNROLL
 #define ROLL
 #define EACH_THREAD(t) for (u32 t = 0; t < threads; t++)

@@ -11,6 +11,7 @@ type arithmetic struct {
 	shift, magic32 uint32
 	unused         uint32
 	magic64        uint64
+	inverse        float64
 }
 
 // run is a job whose operands all lie in one piece.

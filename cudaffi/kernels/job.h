@@ -18,6 +18,7 @@ struct Arithmetic {
 	// sum having a bit more.
 	u32 shift, magic32, unused;
 	u64 magic64;
+	double inverse; // 1 / ranks
 };
 
 // Run is a job whose operands all lie in one piece. Addresses that are not used
@@ -44,8 +45,8 @@ constexpr u32 max_dims = 33;
 
 // Job is a job on one or two strided views and slots.
 struct Job {
-	u64 a, b;    // the views' bytes at index 0 of all dimensions
-	u64 in, out; // the slots' bytes of element lo
+	u64 a, b;    // the first elements of the views, at index 0 of all dimensions
+	u64 in, out; // the slots, which begin with element lo
 	i32 lo, hi;  // what to do, in elements of the walk, all below 2^31
 	u32 flags;
 	u32 dims;    // how many of dim there are

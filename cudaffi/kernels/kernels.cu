@@ -73,7 +73,7 @@ extern "C" int monel_host_layout(unsigned *at, int room)
 {
 #define AT(T, member) (unsigned)offsetof(T, member)
 	const unsigned all[] = {
-		sizeof(Arithmetic), AT(Arithmetic, type), AT(Arithmetic, op), AT(Arithmetic, ranks), AT(Arithmetic, shift), AT(Arithmetic, magic32), AT(Arithmetic, magic64),
+		sizeof(Arithmetic), AT(Arithmetic, type), AT(Arithmetic, op), AT(Arithmetic, ranks), AT(Arithmetic, shift), AT(Arithmetic, magic32), AT(Arithmetic, magic64), AT(Arithmetic, inverse),
 		sizeof(Run), AT(Run, out), AT(Run, out2), AT(Run, in), AT(Run, src), AT(Run, count), AT(Run, skew), AT(Run, units), AT(Run, arithmetic),
 		sizeof(Dim), AT(Dim, size), AT(Dim, magic), AT(Dim, shift), AT(Dim, step), AT(Dim, a), AT(Dim, b),
 		sizeof(Job), AT(Job, a), AT(Job, b), AT(Job, in), AT(Job, out), AT(Job, lo), AT(Job, hi), AT(Job, flags),

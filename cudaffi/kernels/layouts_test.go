@@ -111,10 +111,13 @@ func like(rng *rand.Rand, x tensor) tensor {
 	}
 	room := make([]int64, len(shape))
 	back := make([]int, len(shape))
+	count := x.Count()
 	for i, d := range perm {
 		room[i] = shape[d]
-		if rng.IntN(3) == 0 {
-			room[i] += 1 + rng.Int64N(16)
+		more := shape[d] + 1 + rng.Int64N(16)
+		if rng.IntN(3) == 0 && count/max(shape[d], 1)*more < 1<<17 {
+			room[i] = more
+			count = count / max(shape[d], 1) * more
 		}
 		back[d] = i
 	}

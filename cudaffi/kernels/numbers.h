@@ -47,6 +47,24 @@ DEVICE u32 quotient(const Arithmetic &f, u32 v)
 	return (((v - h) >> 1) + h) >> f.shift;
 }
 
+// divided is x over the number of ranks, rounded once.
+DEVICE float divided(const Arithmetic &f, float x)
+{
+#ifdef __CUDA__
+	// The compilers' own division calls a function where numbers are subnormal,
+	// for which registers have to be kept. This is the quotient of doubles, right
+	// to the last bit (Markstein: once corrected by the exact remainder), which has
+	// enough bits that rounding it again gives float's. Infinity and zero are right
+	// at once.
+	double q = x * f.inverse;
+	double rest = __builtin_fma(-q, (double)f.ranks, (double)x);
+	double better = __builtin_fma(rest, f.inverse, q);
+	return (float)(rest > 0 || rest < 0 ? better : q);
+#else
+	return x / (float)f.ranks;
+#endif
+}
+
 // Integer is an integer in the low bits of a U, whose signed sibling is I.
 template <class U, class I, int bits, bool is_signed> struct Integer
 	: Order<U, (U)(is_signed ? (U)1 << (bits - 1) : 0), 0, 0, false> {
@@ -81,7 +99,7 @@ struct Float32 : Order<u32, 0x80000000, 0x7f800000, 0x7fc00000, true> {
 
 	DEVICE u32 sum(u32 x, u32 y) { return as_bits(as_float(x) + as_float(y)); }
 	DEVICE u32 product(u32 x, u32 y) { return as_bits(as_float(x) * as_float(y)); }
-	DEVICE u32 divide(const Arithmetic &f, u32 v) { return as_bits(as_float(v) / (float)f.ranks); }
+	DEVICE u32 divide(const Arithmetic &f, u32 v) { return as_bits(divided(f, as_float(v))); }
 };
 
 struct Float64 : Order<u64, 1ull << 63, 0x7ffull << 52, 0x7ff8ull << 48, true> {

@@ -2,11 +2,13 @@ package kernels
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/strided/dtype"
 )
+
+// maxRanks is how many ranks an average may be of: those numbers that float has.
+const maxRanks = 1 << 24
 
 // order is one call's arguments.
 type order struct {
@@ -63,7 +65,7 @@ func (o *order) check() error {
 	if uint64(o.in|o.out)&uint64(v.DType.Size()-1) != 0 {
 		return fmt.Errorf("kernels: slots of %v at %#x and %#x: %w", v.DType, uint64(o.in), uint64(o.out), ErrAlignment)
 	}
-	if o.reduces && (!o.op.Valid() || o.op == dtype.Avg && (o.ranks < 1 || o.ranks > math.MaxInt32)) {
+	if o.reduces && (!o.op.Valid() || o.op == dtype.Avg && (o.ranks < 1 || o.ranks > maxRanks)) {
 		return fmt.Errorf("kernels: %v of %d ranks: %w", o.op, o.ranks, ErrOperation)
 	}
 	return nil
@@ -80,6 +82,7 @@ func newArithmetic(dt dtype.DType, op dtype.Op, ranks int) arithmetic {
 		a.ranks = int32(ranks)
 		a.magic32, _ = reciprocal(uint32(ranks))
 		a.magic64, a.shift = reciprocal64(uint64(ranks))
+		a.inverse = 1 / float64(ranks)
 	}
 	return a
 }

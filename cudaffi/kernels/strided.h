@@ -5,6 +5,17 @@
 
 #include "combine.h"
 
+// Operands are a job's addresses, for whoever runs it; 0 if not used.
+struct Operands {
+	u64 a, b, in, out;
+};
+
+DEVICE Operands operands(const Job &j)
+{
+	return {j.flags & READS_A ? TRANSLATE(j.a) : 0, j.flags & WRITES_B ? TRANSLATE(j.b) : 0,
+		j.flags & READS_IN ? TRANSLATE(j.in) : 0, j.flags & WRITES_OUT ? TRANSLATE(j.out) : 0};
+}
+
 // divide replaces v by its quotient by d's size and returns the remainder.
 DEVICE u32 divide(const Dim &d, u32 &v)
 {
@@ -46,15 +57,25 @@ template <int ES> DEVICE Words<4> gather(const Job &j, u64 base, i32 e, u32 mask
 	constexpr int K = 16 / ES, n = K < 4 ? K : 4;
 	if (j.flags & WHOLE_UNITS)
 		return fetch<ES, 4>(find_unit<K>(j, &Dim::a, base, e), true, mask);
-	Words<4> v = {};
+	// All loads come before the first use of what they bring.
+	constexpr int W = ES < 4 ? 1 : ES / 4;
+	Words<W> one[K];
 	UNROLL
 	for (int k = 0; k < K; k += n) {
 		u64 at[n];
 		find<n>(j, &Dim::a, base, e + k, j.lo, j.hi, at);
 		UNROLL
-		for (int i = 0; i < n; i++)
-			load_element<ES>(v, k + i, at[i]);
+		for (int i = 0; i < n; i++) {
+			one[k + i] = {};
+			load_element<ES>(one[k + i], 0, at[i]);
+		}
 	}
+	Words<4> v = {};
+	UNROLL
+	for (int k = 0; k < K; k++)
+		UNROLL
+		for (int i = 0; i < W; i++)
+			v.w[(k * ES + 4 * i) / 4] |= one[k].w[i] << 8 * (k * ES % 4);
 	return v;
 }
 
@@ -81,8 +102,7 @@ template <int ES> DEVICE void strided(Grid g, const Job &j)
 {
 	constexpr int K = 16 / ES;
 	const u32 flags = j.flags;
-	const u64 a = flags & READS_A ? TRANSLATE(j.a) : 0, b = flags & WRITES_B ? TRANSLATE(j.b) : 0;
-	const u64 in = flags & READS_IN ? TRANSLATE(j.in) : 0, out = flags & WRITES_OUT ? TRANSLATE(j.out) : 0;
+	const Operands o = operands(j);
 	for (u32 base = g.block * threads; base < j.count; base += g.blocks * threads) {
 		EACH_THREAD(t)
 		{
@@ -92,17 +112,17 @@ template <int ES> DEVICE void strided(Grid g, const Job &j)
 				i64 at = (i64)(e - j.lo) * ES;
 				Words<4> x = {}, v = {};
 				if (flags & READS_IN)
-					x = fetch<ES, 4>(in + at, flags & IN_WIDE, mask);
+					x = fetch<ES, 4>(o.in + at, flags & IN_WIDE, mask);
 				if (flags & READS_A)
-					v = gather<ES>(j, a, e, mask);
+					v = gather<ES>(j, o.a, e, mask);
 				if (flags & REDUCES)
 					v = combine<ES>(j.arithmetic, x, v);
 				else if (flags & READS_IN)
 					v = x;
 				if (flags & WRITES_OUT)
-					put<ES>(out + at, v, flags & OUT_WIDE, mask);
+					put<ES>(o.out + at, v, flags & OUT_WIDE, mask);
 				if (flags & WRITES_B)
-					scatter<ES>(j, b, e, v, mask);
+					scatter<ES>(j, o.b, e, v, mask);
 			}
 		}
 	}

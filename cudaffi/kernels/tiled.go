@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"math"
 	"math/bits"
 	"unsafe"
 )
@@ -13,6 +14,9 @@ const logTileBytes = 14
 // square says how many rows the tiles of large ranges have, by element size: the
 // logarithms of both. Where sides differ, slots get the longer pieces.
 var square = [sizes]int{7, 6, 6, 5, 5}
+
+// maxSkew is how many rows or columns tiles begin before the first at most.
+const maxSkew = 15
 
 // least numbers of columns and rows for which tiles pay. With fewer columns, the
 // general kernels make better use of slots; with fewer rows, what they read
@@ -52,7 +56,7 @@ func (p *planner) tiles(s *span) (bool, error) {
 		t.skipRows(firstRow, lastRow)
 		firstRow, lastRow = 0, t.rows-1
 	}
-	if t.rows < leastRows(p.es) {
+	if t.rows < leastRows(p.es) || (t.rows+maxSkew)*t.pitch > math.MaxInt32 {
 		return false, nil
 	}
 	if t.backwards {
@@ -71,8 +75,6 @@ func (p *planner) tiles(s *span) (bool, error) {
 	}
 	j.rowA, j.rowB = s.axis[t.row].a, s.axis[t.row].b
 	j.columnA, j.columnB = s.axis[0].a, s.axis[0].b
-	j.a -= uint64(int64(j.rowSkew)*j.rowA + int64(j.columnSkew)*j.columnA)
-	j.b -= uint64(int64(j.rowSkew)*j.rowB + int64(j.columnSkew)*j.columnB)
 	height := int64(1) << j.logRows
 	perRow, perBlock := t.dims(j, block)
 	first := firstBlock*perBlock + (firstRow+int64(j.rowSkew))/height*perRow

@@ -12,25 +12,27 @@
 
 constexpr int tile_bytes = 16384;
 
-// Tile is where a tile lies. Row r, column c is element e + r*row_step + c.
+// Tile is where a tile lies. Its row r, column c is element r*row_step + c of the
+// walk, counted from that of row 0, column 0. Something is done with the rows
+// [top,bottom) and columns [left,right), and of these with elements [lo,hi).
 struct Tile {
-	i64 e;
-	u64 a, b, in, out;    // addresses of row 0, column 0
-	i32 top, bottom;      // the rows that there are
-	i32 left, right;      // the columns that there are
-	bool whole;           // all of these are in [lo,hi)
-	bool empty;           // none is
+	u64 a, b, in, out; // addresses of row 0, column 0
+	i32 top, bottom, left, right;
+	i32 lo, hi;
+	bool cut; // some elements of these rows and columns are not in [lo,hi)
 };
 
-template <int ES> DEVICE Tile tile_of(const Job &j, u32 n)
+DEVICE i32 clamp(i64 v) { return (i32)least<i64>(most<i64>(v, -(1ll << 31)), (1ll << 31) - 1); }
+
+// tile_of is tile n of the job whose addresses at has.
+template <int ES> DEVICE Tile tile_of(const Job &j, const Operands &at, u32 n)
 {
-	Tile t = {};
-	t.e = -(i64)j.row_skew * j.row_step - j.column_skew;
-	i64 a = 0, b = 0;
+	i64 e = -(i64)j.row_skew * j.row_step - j.column_skew;
+	i64 a = -j.row_skew * j.row_a - j.column_skew * j.column_a, b = -j.row_skew * j.row_b - j.column_skew * j.column_b;
 	i32 r0 = -j.row_skew, c0 = -j.column_skew;
 	for (u32 d = 0; d < j.dims; d++) {
 		i32 i = (i32)divide(j.dim[d], n);
-		t.e += (i64)i * j.dim[d].step;
+		e += (i64)i * j.dim[d].step;
 		a += i * j.dim[d].a;
 		b += i * j.dim[d].b;
 		if (d == 0)
@@ -38,20 +40,14 @@ template <int ES> DEVICE Tile tile_of(const Job &j, u32 n)
 		if (d == j.row_dim)
 			r0 += i << j.log_rows;
 	}
-	t.a = j.flags & READS_A ? TRANSLATE(j.a) + a : 0;
-	t.b = j.flags & WRITES_B ? TRANSLATE(j.b) + b : 0;
-	t.in = j.flags & READS_IN ? TRANSLATE(j.in) + (t.e - j.lo) * ES : 0;
-	t.out = j.flags & WRITES_OUT ? TRANSLATE(j.out) + (t.e - j.lo) * ES : 0;
+	Tile t;
+	t.a = at.a + a, t.b = at.b + b;
+	t.in = at.in + (e - j.lo) * ES, t.out = at.out + (e - j.lo) * ES;
 	t.top = most(-r0, 0), t.bottom = least(j.rows - r0, 1 << j.log_rows);
 	t.left = most(-c0, 0), t.right = least(j.columns - c0, 1 << j.log_columns);
-	i64 first = t.e + (i64)t.top * j.row_step, last = t.e + (i64)(t.bottom - 1) * j.row_step;
-	if (first > last) {
-		i64 x = first;
-		first = last, last = x;
-	}
-	first += t.left, last += t.right - 1;
-	t.whole = j.lo <= first && last < j.hi;
-	t.empty = j.hi <= first || last < j.lo;
+	t.lo = clamp(j.lo - e), t.hi = clamp(j.hi - e);
+	i64 first = (i64)t.top * j.row_step, last = (i64)(t.bottom - 1) * j.row_step;
+	t.cut = least(first, last) + t.left < t.lo || most(first, last) + t.right > t.hi;
 	return t;
 }
 
@@ -133,141 +129,195 @@ template <int ES, int W, int Q> DEVICE void turn(Words<W> (&v)[Q])
 	}
 }
 
-// Units are the pieces that a thread loads or stores: W words down one column, or
-// across as many rows as a word in shared memory holds. A thread takes batch
-// units at a time, to have as many loads under way.
+// Side is one direction in which a tile is moved between memory and a buffer: down
+// the columns, or across the rows. Threads move units: W words down one column, or
+// across as many rows as a word of the buffer holds. Units of which all is there
+// go first, several at a time, so that many loads are under way; those at the
+// edges follow, element by element.
+template <int ES, int W, bool is_down> struct Side {
+	static constexpr int n = 4 * W / ES; // elements that lie in one piece
+	static constexpr int S = Shape<ES>::S, Q = is_down ? 1 : Shape<ES>::Q;
+	static constexpr int rows = is_down ? n : Q, columns = is_down ? 1 : n; // of a unit
+	static constexpr u32 units = tile_bytes / (4 * W * Q) / threads;       // of a thread
 
-// down_mask says which of the n rows from r on there are in column c.
-template <int n> DEVICE u32 down_mask(const Job &j, const Tile &tile, i32 r, i32 c)
-{
-	u32 mask = tile.left <= c && c < tile.right ? between<n>(tile.top - r, tile.bottom - r) : 0;
-	if (tile.whole)
-		return mask;
-	i64 e = tile.e + (i64)r * j.row_step + c;
-	for (int k = 0; k < n; k++, e += j.row_step)
-		mask &= ~((u32)(e < j.lo || e >= j.hi) << k);
-	return mask;
-}
+	const Job &j;
+	const Tile &tile;
+	u32 *buffer;
+	u64 at;       // row 0, column 0 in memory
+	i64 apart;    // bytes from one column, or row, to the next
+	bool aligned; // W words can be moved at once
+	i32 lo, hi;   // where a unit's first element has to be for all of it to be there
+	bool edges;   // some units are there in part
 
-// across_mask says which of the n columns from c on there are in row r.
-template <int n> DEVICE u32 across_mask(const Job &j, const Tile &tile, i32 r, i32 c)
-{
-	u32 mask = tile.top <= r && r < tile.bottom ? between<n>(tile.left - c, tile.right - c) : 0;
-	if (tile.whole)
-		return mask;
-	i64 e = tile.e + (i64)r * j.row_step + c;
-	i64 first = most<i64>(j.lo - e, 0), end = least<i64>(j.hi - e, n);
-	return first < end ? mask & between<n>((i32)first, (i32)end) : 0;
-}
+	METHOD Side(const Job &j, const Tile &t, u32 step, u32 *buffer, u64 at, i64 apart)
+		: j(j), tile(t), buffer(buffer), at(at), apart(apart), aligned(W > S || ES >= 4 || step & WORDS)
+	{
+		const i64 down = (i64)(rows - 1) * j.row_step;
+		lo = clamp(t.lo - least<i64>(down, 0));
+		hi = clamp(t.hi - most<i64>(down, 0) - columns + 1);
+		edges = t.cut || (t.top | t.bottom) & (rows - 1) || (t.left | t.right) & (columns - 1);
+	}
 
-template <int ES, int W> DEVICE void load_down(const Job &j, const Tile &tile, u32 step, u32 *to, u32 t)
-{
-	constexpr int n = 4 * W / ES, S = Shape<ES>::S; // rows at a time
-	constexpr u32 units = tile_bytes / (4 * W) / threads, batch = 4;
-	const u32 log = j.log_rows - log2(n);
-	const bool aligned = W > S || ES >= 4 || step & WORDS;
-	ROLL
-	for (u32 from = 0; from < units; from += batch) {
-		Words<W> v[batch];
-		UNROLL
-		for (u32 i = 0; i < batch; i++) {
-			u32 u = t + (from + i) * threads;
-			i32 r = (i32)((u & ((1u << log) - 1)) * n), c = (i32)(u >> log);
-			v[i] = fetch<ES, W>(tile.a + c * j.column_a + r * ES, aligned, down_mask<n>(j, tile, r, c));
-		}
-		UNROLL
-		for (u32 i = 0; i < batch; i++) {
-			u32 u = t + (from + i) * threads;
-			i32 r = (i32)((u & ((1u << log) - 1)) * n), c = (i32)(u >> log);
-			u32 *s = to + Shape<ES>::place(j, r, c);
+	// place is where unit u is.
+	METHOD void place(u32 u, i32 &r, i32 &c) const
+	{
+		const u32 log = is_down ? j.log_rows - log2(n) : j.log_columns - log2(n);
+		const u32 along = (u & ((1u << log) - 1)) * n, other = u >> log;
+		r = (i32)(is_down ? along : other * Q);
+		c = (i32)(is_down ? other : along);
+	}
+
+	METHOD u64 address(i32 r, i32 c) const { return at + (is_down ? c * apart + r * ES : r * apart + c * ES); }
+
+	METHOD bool whole(i32 r, i32 c) const
+	{
+		i32 e = (i32)((u32)r * (u32)j.row_step) + c;
+		return tile.top <= r && r + rows <= tile.bottom && tile.left <= c && c + columns <= tile.right && lo <= e && e < hi;
+	}
+
+	// mask says which elements are there of the n from row r, column c on.
+	METHOD u32 mask(i32 r, i32 c) const
+	{
+		u32 m = 0;
+		if (is_down && tile.left <= c && c < tile.right)
+			m = between<n>(tile.top - r, tile.bottom - r);
+		if (!is_down && tile.top <= r && r < tile.bottom)
+			m = between<n>(tile.left - c, tile.right - c);
+		if (!tile.cut)
+			return m;
+		u32 e = (u32)r * (u32)j.row_step + (u32)c;
+		ROLL
+		for (int k = 0; k < n; k++, e += is_down ? (u32)j.row_step : 1)
+			if ((i32)e < tile.lo || (i32)e >= tile.hi)
+				m &= ~(1u << k);
+		return m;
+	}
+
+	METHOD Words<W> read(u64 from) const
+	{
+		return aligned ? load_words<W>(from) : fetch<ES, W>(from, false, full<ES, W>);
+	}
+
+	METHOD void write(u64 to, const Words<W> &v) const { put<ES>(to, v, aligned, full<ES, W>); }
+
+	// keep puts a unit into the buffer, and recall takes it out.
+	METHOD void keep(i32 r, i32 c, Words<W> (&v)[Q]) const
+	{
+		if constexpr (is_down) {
+			u32 *s = buffer + Shape<ES>::place(j, r, c);
 			UNROLL
 			for (int k = 0; k < W; k += S)
-				store_shared<S>(s + k, part<S>(v[i], k));
+				store_shared<S>(s + k, part<S>(v[0], k));
+			return;
+		}
+		turn<ES>(v);
+		UNROLL
+		for (int k = 0; k < columns; k++) {
+			u32 *s = buffer + Shape<ES>::place(j, r, c + k);
+			if constexpr (Q == 1)
+				store_shared<S>(s, part<S>(v[0], k * S % W));
+			else
+				*s = v[k % Q].w[k / Q];
 		}
 	}
-}
 
-template <int ES, int W> DEVICE void store_down(const Job &j, const Tile &tile, u32 step, const u32 *buffer, u32 t)
-{
-	constexpr int n = 4 * W / ES, S = Shape<ES>::S;
-	constexpr u32 units = tile_bytes / (4 * W) / threads;
-	const u32 log = j.log_rows - log2(n);
-	const bool aligned = W > S || ES >= 4 || step & WORDS;
-	ROLL
-	for (u32 i = 0; i < units; i++) {
-		u32 u = t + i * threads;
-		i32 r = (i32)((u & ((1u << log) - 1)) * n), c = (i32)(u >> log);
-		const u32 *s = buffer + Shape<ES>::place(j, r, c);
-		Words<W> v;
-		UNROLL
-		for (int k = 0; k < W; k += S)
-			part<S>(v, k, load_shared<S>(s + k));
-		put<ES>(tile.b + c * j.column_b + r * ES, v, aligned, down_mask<n>(j, tile, r, c));
-	}
-}
-
-template <int ES, int W> DEVICE void load_across(const Job &j, const Tile &tile, u32 step, u32 *to, u32 t)
-{
-	constexpr int n = 4 * W / ES, S = Shape<ES>::S, Q = Shape<ES>::Q; // columns, words, rows at a time
-	constexpr u32 units = tile_bytes / (4 * W * Q) / threads, batch = 4 / Q;
-	const u32 log = j.log_columns - log2(n);
-	const bool aligned = W > S || ES >= 4 || step & WORDS;
-	const u64 at = step & SLOT ? tile.in : tile.a;
-	const i64 stride = step & SLOT ? (i64)j.row_step * ES : j.row_a;
-	ROLL
-	for (u32 from = 0; from < units; from += batch) {
-		Words<W> v[batch][Q];
-		UNROLL
-		for (u32 i = 0; i < batch; i++) {
-			u32 u = t + (from + i) * threads;
-			i32 c = (i32)((u & ((1u << log) - 1)) * n), r = (i32)(u >> log) * Q;
+	METHOD void recall(i32 r, i32 c, Words<W> (&v)[Q]) const
+	{
+		if constexpr (is_down) {
+			const u32 *s = buffer + Shape<ES>::place(j, r, c);
 			UNROLL
-			for (int q = 0; q < Q; q++)
-				v[i][q] = fetch<ES, W>(at + (r + q) * stride + c * ES, aligned, across_mask<n>(j, tile, r + q, c));
+			for (int k = 0; k < W; k += S)
+				part<S>(v[0], k, load_shared<S>(s + k));
+			return;
 		}
 		UNROLL
-		for (u32 i = 0; i < batch; i++) {
-			u32 u = t + (from + i) * threads;
-			i32 c = (i32)((u & ((1u << log) - 1)) * n), r = (i32)(u >> log) * Q;
-			turn<ES>(v[i]);
-			UNROLL
-			for (int k = 0; k < n; k++) {
-				u32 *s = to + Shape<ES>::place(j, r, c + k);
-				if constexpr (Q == 1)
-					store_shared<S>(s, part<S>(v[i][0], k * S));
-				else
-					*s = v[i][k % Q].w[k / Q];
-			}
-		}
-	}
-}
-
-template <int ES, int W> DEVICE void store_across(const Job &j, const Tile &tile, u32 step, const u32 *buffer, u32 t)
-{
-	constexpr int n = 4 * W / ES, S = Shape<ES>::S, Q = Shape<ES>::Q;
-	constexpr u32 units = tile_bytes / (4 * W * Q) / threads;
-	const u32 log = j.log_columns - log2(n);
-	const bool aligned = W > S || ES >= 4 || step & WORDS;
-	const u64 at = step & SLOT ? tile.out : tile.b;
-	const i64 stride = step & SLOT ? (i64)j.row_step * ES : j.row_b;
-	ROLL
-	for (u32 i = 0; i < units; i++) {
-		u32 u = t + i * threads;
-		i32 c = (i32)((u & ((1u << log) - 1)) * n), r = (i32)(u >> log) * Q;
-		Words<W> v[Q];
-		UNROLL
-		for (int k = 0; k < n; k++) {
+		for (int k = 0; k < columns; k++) {
 			const u32 *s = buffer + Shape<ES>::place(j, r, c + k);
 			if constexpr (Q == 1)
-				part<S>(v[0], k * S, load_shared<S>(s));
+				part<S>(v[0], k * S % W, load_shared<S>(s));
 			else
 				v[k % Q].w[k / Q] = *s;
 		}
 		turn<ES>(v);
-		UNROLL
-		for (int q = 0; q < Q; q++)
-			put<ES>(at + (r + q) * stride + c * ES, v[q], aligned, across_mask<n>(j, tile, r + q, c));
 	}
+
+	METHOD void load(u32 t) const
+	{
+		constexpr u32 batch = 4 / Q;
+		ROLL
+		for (u32 from = 0; from < units; from += batch) {
+			Words<W> v[batch][Q] = {};
+			UNROLL
+			for (u32 i = 0; i < batch; i++) {
+				i32 r, c;
+				place(t + (from + i) * threads, r, c);
+				if (!whole(r, c))
+					continue;
+				UNROLL
+				for (int q = 0; q < Q; q++)
+					v[i][q] = read(address(r + q, c));
+			}
+			UNROLL
+			for (u32 i = 0; i < batch; i++) {
+				i32 r, c;
+				place(t + (from + i) * threads, r, c);
+				if (whole(r, c))
+					keep(r, c, v[i]);
+			}
+		}
+		if (!edges)
+			return;
+		ROLL
+		for (u32 i = 0; i < units; i++) {
+			i32 r, c;
+			place(t + i * threads, r, c);
+			if (whole(r, c))
+				continue;
+			Words<W> v[Q];
+			UNROLL
+			for (int q = 0; q < Q; q++)
+				v[q] = fetch<ES, W>(address(r + q, c), false, mask(r + q, c));
+			keep(r, c, v);
+		}
+	}
+
+	METHOD void store(u32 t) const
+	{
+		ROLL
+		for (u32 i = 0; i < units; i++) {
+			i32 r, c;
+			place(t + i * threads, r, c);
+			const bool all = whole(r, c);
+			if (!all && !edges)
+				continue;
+			Words<W> v[Q];
+			recall(r, c, v);
+			UNROLL
+			for (int q = 0; q < Q; q++) {
+				if (all)
+					write(address(r + q, c), v[q]);
+				else
+					put<ES>(address(r + q, c), v[q], false, mask(r + q, c));
+			}
+		}
+	}
+};
+
+template <int ES, int W> DEVICE void move_tile(const Job &j, const Tile &tile, u32 step, u32 t)
+{
+	u32 *buffer = shared() + (step & BUFFER1 ? Shape<ES>::words(j) : 0);
+	if (step & DOWN) {
+		if (step & STORE)
+			Side<ES, W, true>(j, tile, step, buffer, tile.b, j.column_b).store(t);
+		else
+			Side<ES, W, true>(j, tile, step, buffer, tile.a, j.column_a).load(t);
+		return;
+	}
+	const i64 row = (i64)j.row_step * ES; // of slots
+	if (step & STORE)
+		Side<ES, W, false>(j, tile, step, buffer, step & SLOT ? tile.out : tile.b, step & SLOT ? row : j.row_b).store(t);
+	else
+		Side<ES, W, false>(j, tile, step, buffer, step & SLOT ? tile.in : tile.a, step & SLOT ? row : j.row_a).load(t);
 }
 
 // combine_buffers computes all words of buffer 0, those between the columns and
@@ -280,27 +330,12 @@ template <int ES> DEVICE void combine_buffers(const Job &j, u32 *buffer, u32 t)
 		store_shared<4>(buffer + i, combine<ES>(j.arithmetic, load_shared<4>(buffer + words + i), load_shared<4>(buffer + i)));
 }
 
-template <int ES, int W> DEVICE void move_tile(const Job &j, const Tile &tile, u32 step, u32 t)
-{
-	u32 *buffer = shared() + (step & BUFFER1 ? Shape<ES>::words(j) : 0);
-	if (step & STORE) {
-		if (step & DOWN)
-			store_down<ES, W>(j, tile, step, buffer, t);
-		else
-			store_across<ES, W>(j, tile, step, buffer, t);
-	} else if (step & DOWN)
-		load_down<ES, W>(j, tile, step, buffer, t);
-	else
-		load_across<ES, W>(j, tile, step, buffer, t);
-}
-
 template <int ES> DEVICE void tiled(Grid g, const Job &j)
 {
 	constexpr int S = Shape<ES>::S;
+	const Operands at = operands(j);
 	for (u32 n = g.block; n < j.count; n += g.blocks) {
-		const Tile tile = tile_of<ES>(j, j.first + n);
-		if (tile.empty)
-			continue;
+		const Tile tile = tile_of<ES>(j, at, j.first + n);
 		for (u32 s = 0; j.steps[s]; s++) {
 			const u32 step = j.steps[s];
 			EACH_THREAD(t)
