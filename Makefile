@@ -4,7 +4,7 @@
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi cudasim generated cross arm64 launchers hosts fuzz race
+.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi cudasim ptx kernels generated cross arm64 launchers hosts fuzz race
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ bench-peers: ## measure ours in turns with Open MPI, MPICH, Gloo and PyTorch (De
 # In the order in which mistakes are found soonest. With CI set, a test that lacks
 # its tool fails instead of skipping.
 test: export CI = 1
-test: deps lint generated unit cudasim cross arm64 launchers hosts fuzz race ## everything that CI checks
+test: deps lint generated kernels unit cudasim cross arm64 launchers hosts fuzz race ## everything that CI checks
 	@echo "all checks passed"
 
 deps: ## install what the checks need (Debian)
@@ -38,6 +38,12 @@ cuda-abi: ## cudaffi agrees with NVIDIA's header (part of unit)
 
 cudasim: ## the simulated CUDA driver under sanitizers and against NVIDIA's header
 	@scripts/cudasim.sh
+
+ptx: ## compile the CUDA kernels anew
+	@scripts/ptx.sh
+
+kernels: ## the CUDA kernels' PTX is up to date and assembles for every GPU
+	@scripts/kernels.sh
 
 generated: ## generated files are up to date
 	@scripts/generated.sh

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: a C compiler for the race detector and
-# the simulated CUDA driver, a C++ compiler for its kernels, the launchers of Open
-# MPI and MPICH, and git to see what generators changed; and fetches, without
-# installing it, what the tests look at.
+# the simulated CUDA driver, C++ compilers for its kernels and the real ones, the
+# launchers of Open MPI and MPICH, and git to see what generators changed; and
+# fetches, without installing it, what the tests look at.
 set -euo pipefail
 . "$(dirname "$0")/install.sh"
 . "$(dirname "$0")/fetch.sh"
@@ -12,9 +12,11 @@ require g++ g++
 # The compiler without its C library's headers builds nothing.
 echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1 || { as_root apt-get update -qq && as_root apt-get install -y -qq libc6-dev >/dev/null; } ||
 	fail "the C library's headers are missing: install libc6-dev"
+require clang++-19 clang-19
 require git git
 require mpirun openmpi-bin
 require mpirun.openmpi openmpi-bin
 require mpiexec.hydra mpich
 cuda_include >/dev/null
 cuda_library >/dev/null
+ptxas >/dev/null

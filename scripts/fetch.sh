@@ -76,3 +76,11 @@ cuda_library() {
 	[ -n "$library" ] || fail "$dir has no libcuda.so.1"
 	echo "$library"
 }
+
+# ptxas prints the path of NVIDIA's assembler.
+ptxas() {
+	local dir
+	dir=$(wheel nvidia-cuda-nvcc-cu12 12.9.86) || exit 1
+	chmod +x "$dir/nvidia/cuda_nvcc/bin/ptxas" || fail "$dir has no ptxas"
+	echo "$dir/nvidia/cuda_nvcc/bin/ptxas"
+}
