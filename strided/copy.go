@@ -4,7 +4,8 @@ import "github.com/monel-dev/monel/strided/internal/kernel"
 
 // Copy copies src's elements to dst, element (i, j, …) to element (i, j, …);
 // shapes and element types are equal, layouts may differ. It returns an error,
-// and writes nothing, if they are not, or if Conflict finds one.
+// and writes nothing, if they are not, if Conflict finds one, or if either is
+// memory of a device (ErrDevice).
 func Copy(dst, src Tensor) error {
 	if err := Conflict(dst, src); err != nil {
 		return err
@@ -17,6 +18,9 @@ func Copy(dst, src Tensor) error {
 	}
 	if dst.layout.count == 0 || identical(&dst, &src) {
 		return nil
+	}
+	if dst.OnDevice() || src.OnDevice() {
+		return errorf("Copy", ErrDevice, "the host cannot touch it; copy on the device, or with the driver")
 	}
 	// Writing in sequence matters more than reading in sequence.
 	w := dst.layout.MemoryWalk()

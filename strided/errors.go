@@ -26,6 +26,8 @@ var (
 	ErrOverlap = errors.New("overlapping memory")
 	// ErrDType: an element type that does not exist, or two that differ.
 	ErrDType = errors.New("wrong element type")
+	// ErrDevice: memory of a device where the host must touch it.
+	ErrDevice = errors.New("device memory")
 	// ErrWalk: a walk that does not fit the shape.
 	ErrWalk = errors.New("invalid walk")
 )

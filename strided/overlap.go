@@ -1,7 +1,5 @@
 package strided
 
-import "unsafe"
-
 // CheckOutput returns an error that wraps ErrOverlap if two elements of the
 // layout share memory, as those of an expanded tensor do: such a layout can be
 // read but not written. For strides so entangled that a bounded search does not
@@ -125,7 +123,7 @@ func Conflict(dst, src Tensor) error {
 // identical reports whether element i of a is element i of b for every i.
 func identical(a, b *Tensor) bool {
 	if a.layout.dt.Size() != b.layout.dt.Size() || a.layout.count != b.layout.count ||
-		a.address(a.layout.offset) != b.address(b.layout.offset) {
+		a.at(a.layout.offset) != b.at(b.layout.offset) {
 		return false
 	}
 	var da, db dims
@@ -151,7 +149,7 @@ func intersect(a, b *Tensor) verdict {
 	e := equation{budget: searchBudget}
 	aFirst, aLast := e.terms(&a.layout)
 	bFirst, bLast := e.terms(&b.layout)
-	aBase, bBase := int64(uintptr(unsafe.Pointer(a.mem.ptr))), int64(uintptr(unsafe.Pointer(b.mem.ptr)))
+	aBase, bBase := int64(a.mem.start()), int64(b.mem.start())
 	aFirst, aLast = aBase+aFirst, aBase+aLast
 	bFirst, bLast = bBase+bFirst, bBase+bLast
 	as, bs := int64(a.layout.dt.Size()), int64(b.layout.dt.Size())

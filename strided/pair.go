@@ -7,23 +7,24 @@ import "slices"
 // of them, so whoever remembers a Pair need not ask again. It does not keep the
 // tensors' memory alive. The zero Pair fits no tensors.
 type Pair struct {
-	made     bool
+	in       [2]place // dst's memory and src's
 	dst, src Layout
 	apart    uintptr // from src's memory to dst's
 }
 
 // PairOf is the pair of dst and src, which have no errors.
 func PairOf(dst, src Tensor) Pair {
-	return Pair{made: dst.made && src.made, dst: dst.layout, src: src.layout, apart: apart(&dst, &src)}
+	return Pair{in: [2]place{dst.place, src.place}, dst: dst.layout, src: src.layout, apart: apart(&dst, &src)}
 }
 
 // Fits reports whether dst and src have no errors and are such a pair.
 func (p *Pair) Fits(dst, src *Tensor) bool {
-	return p.made && dst.made && src.made && apart(dst, src) == p.apart &&
+	return dst.place != nowhere && dst.place == p.in[0] && src.place != nowhere && src.place == p.in[1] &&
+		apart(dst, src) == p.apart &&
 		dst.layout.equal(&p.dst) && src.layout.equal(&p.src)
 }
 
-func apart(dst, src *Tensor) uintptr { return uintptr(dst.mem.ptr) - uintptr(src.mem.ptr) }
+func apart(dst, src *Tensor) uintptr { return dst.mem.start() - src.mem.start() }
 
 // equal reports whether l and o are the same in every number that was given for
 // them.

@@ -11,7 +11,7 @@ func (v View) Pieces(list [][]byte, lo, hi, least int64) ([][]byte, bool) {
 		return append(list, b), true
 	}
 	p := v.plan
-	if p.kind != runs || p.pitch*p.es < least {
+	if v.device != 0 || p.kind != runs || p.pitch*p.es < least {
 		return list, false
 	}
 	for lo < hi {

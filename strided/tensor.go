@@ -11,16 +11,29 @@ import (
 // memory is where elements live: an address and the number of bytes behind it
 // that may be touched.
 type memory struct {
-	ptr   unsafe.Pointer
-	bytes int64
+	ptr    unsafe.Pointer // of host memory; nil if the memory is a device's
+	device uint64         // of device memory; 0 if the memory is the host's
+	bytes  int64
 }
+
+// place says whose the memory of a Tensor is.
+type place uint8
+
+const (
+	nowhere place = iota // it was not made, or in vain
+	onHost
+	onDevice
+)
+
+// start is the address as a number. Hosts and devices share one address space.
+func (m *memory) start() uintptr { return uintptr(m.ptr) + uintptr(m.device) }
 
 // Tensor is memory with a Layout. Its methods make other Tensors of the same
 // memory. The zero Tensor is not usable and says so through Err.
 type Tensor struct {
 	mem    memory
 	layout Layout
-	made   bool
+	place  place
 	err    error
 }
 
@@ -30,14 +43,14 @@ type Tensor struct {
 // caller's: collectives write to it, and it must not be touched meanwhile.
 func Of[T dtype.Element](data []T) Tensor {
 	size := int64(unsafe.Sizeof(*new(T)))
-	return oneDim("Of", dtype.Of[T](), memory{unsafe.Pointer(unsafe.SliceData(data)), int64(len(data)) * size})
+	return oneDim("Of", dtype.Of[T](), onHost, memory{ptr: unsafe.Pointer(unsafe.SliceData(data)), bytes: int64(len(data)) * size})
 }
 
 // FromBytes is the one-dimensional tensor of the elements of type dt in b, whose
 // length and address must be multiples of the element size. Errors wrap
 // ErrDType, ErrShape or ErrUnaligned.
 func FromBytes(dt DType, b []byte) Tensor {
-	return oneDim("FromBytes", dt, memory{unsafe.Pointer(unsafe.SliceData(b)), int64(len(b))})
+	return oneDim("FromBytes", dt, onHost, memory{ptr: unsafe.Pointer(unsafe.SliceData(b)), bytes: int64(len(b))})
 }
 
 // FromPointer is FromBytes of the bytes bytes at p, which may be memory of Go or
@@ -47,10 +60,10 @@ func FromPointer(dt DType, p unsafe.Pointer, bytes int64) Tensor {
 	if bytes < 0 {
 		return Tensor{err: errorf("FromPointer", ErrShape, "%d bytes", bytes)}
 	}
-	return oneDim("FromPointer", dt, memory{p, bytes})
+	return oneDim("FromPointer", dt, onHost, memory{ptr: p, bytes: bytes})
 }
 
-func oneDim(fn string, dt DType, mem memory) Tensor {
+func oneDim(fn string, dt DType, in place, mem memory) Tensor {
 	if !dt.Valid() {
 		return Tensor{err: errorf(fn, ErrDType, "%v does not exist", dt)}
 	}
@@ -58,19 +71,22 @@ func oneDim(fn string, dt DType, mem memory) Tensor {
 	switch {
 	case mem.bytes%size != 0:
 		return Tensor{err: errorf(fn, ErrShape, "%d bytes are not a whole number of %v elements of %d bytes", mem.bytes, dt, size)}
-	case mem.ptr == nil && mem.bytes > 0:
+	case mem.start() == 0 && mem.bytes > 0:
 		return Tensor{err: errorf(fn, ErrNilMemory, "%d bytes at a nil pointer", mem.bytes)}
-	case uintptr(mem.ptr)%uintptr(size) != 0:
-		return Tensor{err: errorf(fn, ErrUnaligned, "address %#x is not a multiple of the %d bytes of a %v", uintptr(mem.ptr), size, dt)}
+	case mem.start()%uintptr(size) != 0:
+		return Tensor{err: errorf(fn, ErrUnaligned, "address %#x is not a multiple of the %d bytes of a %v", mem.start(), size, dt)}
 	}
 	l, err := makeLayout(fn, dt, []int64{mem.bytes / size}, []int64{1}, 0)
-	return Tensor{mem: mem, layout: l, made: err == nil, err: err}
+	if err != nil {
+		return Tensor{err: err}
+	}
+	return Tensor{mem: mem, layout: l, place: in}
 }
 
 // Err is the first error of the chain of calls that made t, or nil. A Tensor
 // with an error has no elements and no memory.
 func (t Tensor) Err() error {
-	if t.err == nil && !t.made {
+	if t.err == nil && t.place == nowhere {
 		return errorf("Tensor", ErrNilMemory, "the zero Tensor has no memory: make one with Of, FromBytes or FromPointer")
 	}
 	return t.err
@@ -78,7 +94,7 @@ func (t Tensor) Err() error {
 
 // IsZero reports whether t is the zero Tensor, which stands for "none" where a
 // tensor is optional.
-func (t Tensor) IsZero() bool { return !t.made && t.err == nil }
+func (t Tensor) IsZero() bool { return t.place == nowhere && t.err == nil }
 
 // Layout is how the elements lie in the memory.
 func (t Tensor) Layout() Layout { return t.layout }
@@ -113,7 +129,7 @@ func (t Tensor) with(fn string, shape, strides []int64, offset int64) Tensor {
 	if have := t.mem.bytes / int64(l.dt.Size()); l.end > have {
 		return Tensor{err: errorf(fn, ErrBounds, "%v ends at element %d, the memory has %d", l, l.end, have)}
 	}
-	return Tensor{mem: t.mem, layout: l, made: true}
+	return Tensor{mem: t.mem, layout: l, place: t.place}
 }
 
 // parts is a copy of t's shape and strides, to be changed, and its offset.
@@ -121,7 +137,7 @@ func (t Tensor) parts() (shape, strides []int64, offset int64) {
 	return slices.Clone(t.layout.shape), slices.Clone(t.layout.strides), t.layout.offset
 }
 
-// address is where element number i of the memory, not of the tensor, lies.
-func (t Tensor) address(i int64) unsafe.Pointer {
-	return unsafe.Add(t.mem.ptr, i*int64(t.layout.dt.Size()))
+// at is where element number i of the memory, not of the tensor, lies.
+func (t Tensor) at(i int64) uintptr {
+	return t.mem.start() + uintptr(i*int64(t.layout.dt.Size()))
 }

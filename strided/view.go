@@ -14,10 +14,12 @@ import (
 // The methods that move elements take a range lo <= hi within [0,Count] and
 // slots of at least hi-lo elements, packed in the order of the walk. They
 // allocate nothing. A range or slot that does not fit is a programming error and
-// panics; check what comes from the network first.
+// panics; check what comes from the network first. So is to move elements of a
+// device's memory, which the host cannot touch.
 type View struct {
-	plan *plan
-	base unsafe.Pointer // element 0
+	plan   *plan
+	base   unsafe.Pointer // element 0; nil in device memory
+	device uint64         // element 0 in device memory; 0 in the host's
 }
 
 // View binds t to a walk. Errors are t's own, or wrap ErrWalk. Plans are kept in
@@ -30,7 +32,11 @@ func (t Tensor) View(w Walk) (View, error) {
 	if err != nil || p.count == 0 {
 		return View{plan: p}, err
 	}
-	return View{plan: p, base: unsafe.Add(t.mem.ptr, t.layout.offset*p.es+p.first)}, nil
+	first := t.layout.offset*p.es + p.first
+	if t.OnDevice() {
+		return View{plan: p, device: t.mem.device + uint64(first)}, nil
+	}
+	return View{plan: p, base: unsafe.Add(t.mem.ptr, first)}, nil
 }
 
 // Count is the number of elements.
@@ -54,11 +60,14 @@ func (v View) DType() DType {
 func (v View) IsContiguous() bool { return v.plan == nil || v.plan.kind == contiguous }
 
 // Bytes is the memory of the elements [lo,hi) itself, if they lie there one
-// after the other in the order of the walk.
+// after the other in the order of the walk and the host can touch them.
 func (v View) Bytes(lo, hi int64) ([]byte, bool) {
-	v.check("Bytes", lo, hi)
+	v.checkRange("Bytes", lo, hi)
 	if lo == hi {
 		return nil, true
+	}
+	if v.device != 0 {
+		return nil, false
 	}
 	p := v.plan
 	n := (hi - lo) * p.es
@@ -200,7 +209,15 @@ func (v View) total(lo, hi int64) int64 {
 	return v.plan.count * v.plan.es
 }
 
+// check refuses ranges and memory that method cannot work on.
 func (v View) check(method string, lo, hi int64) {
+	v.checkRange(method, lo, hi)
+	if v.device != 0 {
+		panic(fmt.Sprintf("strided: %s of device memory, which the host cannot touch", method))
+	}
+}
+
+func (v View) checkRange(method string, lo, hi int64) {
 	if lo < 0 || lo > hi || hi > v.Count() {
 		panic(fmt.Sprintf("strided: %s of [%d,%d) of a view of %d elements", method, lo, hi, v.Count()))
 	}
