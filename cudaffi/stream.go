@@ -107,3 +107,6 @@ func (s Stream) call(fn symbol, args ...uintptr) error {
 	n := 1 + copy(a[1:], args)
 	return f.call(fn, a[:n]...)
 }
+
+// Context is the context that the stream belongs to; nil for the zero Stream.
+func (s Stream) Context() *Context { return s.c }

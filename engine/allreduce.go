@@ -36,18 +36,54 @@ func (c *Comm) AllReduce(ctx context.Context, dst, src strided.Tensor, op Op) er
 		call := describeAllReduce(&src, op)
 		return c.refuse(&call, argument, err)
 	}
-	return c.run(ctx, &p.call, p.walk, func(o agree.Op) error {
-		if c.size == 1 {
-			return strided.Copy(dst, src)
-		}
-		switch {
-		case p.by != choose.Doubling:
-			return c.ringAllReduce(o, dst, src, op)
-		case p.oneRound:
-			return c.directAllReduce(o, dst, src, op)
-		}
-		return c.doublingAllReduce(o, dst, src, op)
-	})
+	if p.device || c.queue.busy() {
+		return c.runTask(ctx, c.allReduceTask(p, dst, src, op))
+	}
+	return c.run(ctx, &p.call, p.walk, func(o agree.Op) error { return c.allReduce(o, p, &dst, &src, op) })
+}
+
+// StartAllReduce is AllReduce without the wait: it returns when the call has taken
+// its place among those of this communicator, which run one after the other in
+// the order in which they are made, and the tensors stay borrowed until the Work
+// has ended. ctx is watched until then.
+//
+// An error says that nothing was started. It is returned at once, even if earlier
+// calls are in progress; other ranks hear of a bad argument when they have come as
+// far.
+//
+// For tensors of a CUDA device see OnStream.
+func (c *Comm) StartAllReduce(ctx context.Context, dst, src strided.Tensor, op Op, options ...CallOption) (*Work, error) {
+	p, argument, err := c.prepareAllReduce(&dst, &src, op)
+	if err != nil {
+		return nil, c.refuseLater(describeAllReduce(&src, op), argument, err)
+	}
+	return c.startTask(ctx, c.allReduceTask(p, dst, src, op), options)
+}
+
+// allReduceTask is an all_reduce to be carried out later.
+func (c *Comm) allReduceTask(p *prepared, dst, src strided.Tensor, op Op) *task {
+	t := &task{call: p.call, walk: p.walk}
+	if p.device {
+		t.tensors = [2]strided.Tensor{dst, src}
+		t.onDevice = func(d *deviceRun) error { return c.deviceAllReduce(d, p, dst, src, op) }
+	} else {
+		t.empty = src.OnDevice()
+		t.onHost = func(o agree.Op) error { return c.allReduce(o, p, &dst, &src, op) }
+	}
+	return t
+}
+
+// allReduce runs one attempt on tensors in host memory.
+func (c *Comm) allReduce(o agree.Op, p *prepared, dst, src *strided.Tensor, op Op) error {
+	switch {
+	case c.size == 1:
+		return strided.Copy(*dst, *src)
+	case p.by != choose.Doubling:
+		return c.ringAllReduce(o, *dst, *src, op)
+	case p.oneRound:
+		return c.directAllReduce(o, *dst, *src, op)
+	}
+	return c.doublingAllReduce(o, *dst, *src, op)
 }
 
 // allReduceBy is the algorithm for an all_reduce of tensors like t.
@@ -72,6 +108,16 @@ func bind(walk strided.Walk, dst, src strided.Tensor) (in, out strided.View, err
 	return in, out, err
 }
 
+// ringPlan plans this rank's part of an all_reduce of a view's elements.
+func (c *Comm) ringPlan(in strided.View) (ring.Plan, error) {
+	size := in.DType().Size()
+	return ring.AllReduce(ring.Config{
+		Size: c.size, Rank: c.place, Count: in.Count(),
+		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size),
+		Depth: ringDepth,
+	})
+}
+
 // ringAllReduce runs one attempt on the ring.
 func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
 	in, out, err := bind(o.Walk, dst, src)
@@ -79,11 +125,7 @@ func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
 		return err
 	}
 	size := src.DType().Size()
-	plan, err := ring.AllReduce(ring.Config{
-		Size: c.size, Rank: c.place, Count: in.Count(),
-		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size),
-		Depth: ringDepth,
-	})
+	plan, err := c.ringPlan(in)
 	if err != nil {
 		return err
 	}

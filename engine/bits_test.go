@@ -15,16 +15,17 @@ import (
 
 // bits all-reduces random numbers, whose sums depend on the order of addition,
 // and returns the hash of each rank's result in logical order.
-func bits(t *testing.T, w world, dt strided.DType, layoutOf func(rank int) string) [][32]byte {
+func bits(t testing.TB, w world, dt strided.DType, layoutOf func(rank int) string) [][32]byte {
 	t.Helper()
 	hashes := make([][32]byte, len(w))
 	w.must(t, func(rank int, c *engine.Comm) error {
-		p := layoutNamed(layoutOf(rank)).place(t, dt, []int64{7, 40, 61})
+		p := layoutNamed(layoutOf(rank)).place(forRank(t, rank), dt, []int64{7, 40, 61})
 		random := rand.New(rand.NewPCG(42, uint64(rank)))
 		p.fill(func(int) scalar { return scalar{f: random.NormFloat64()} })
 		if err := c.AllReduce(background, p.tensor, p.tensor, engine.Sum); err != nil {
 			return err
 		}
+		p.there.read(p.storage)
 		h := sha256.New()
 		for _, at := range p.at {
 			h.Write(p.storage[at : at+int64(dt.Size())])

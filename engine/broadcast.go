@@ -26,29 +26,69 @@ import (
 // later one: their next that waits for other ranks, as a root's broadcasts do not.
 // If ctx ends during the call, the communicator is aborted on all ranks.
 func (c *Comm) Broadcast(ctx context.Context, dst, src strided.Tensor, root int) error {
-	here := dst
-	if c.rank == root {
-		here = src
-	}
-	var shape [16]int64
-	call := agree.NewCall(agree.Broadcast, here.DType(), 0, root, here.Layout().AppendShape(shape[:0]))
+	here := c.broadcastOf(&dst, &src, root)
+	call := describeBroadcast(here, root)
 	if argument, err := c.checkBroadcast(dst, src, root); err != nil {
 		return c.refuse(&call, argument, err)
 	}
-	return c.run(ctx, &call, strided.Logical, func(o agree.Op) error {
-		if c.rank != root {
-			return c.treeReceive(o, dst, root)
+	if onDevice(here) || c.queue.busy() {
+		return c.runTask(ctx, c.broadcastTask(call, dst, src, root))
+	}
+	return c.run(ctx, &call, strided.Logical, func(o agree.Op) error { return c.broadcast(o, dst, src, root) })
+}
+
+// StartBroadcast is Broadcast without the wait, as StartAllReduce is AllReduce.
+func (c *Comm) StartBroadcast(ctx context.Context, dst, src strided.Tensor, root int, options ...CallOption) (*Work, error) {
+	call := describeBroadcast(c.broadcastOf(&dst, &src, root), root)
+	if argument, err := c.checkBroadcast(dst, src, root); err != nil {
+		return nil, c.refuseLater(call, argument, err)
+	}
+	return c.startTask(ctx, c.broadcastTask(call, dst, src, root), options)
+}
+
+// broadcastOf is the tensor that a broadcast is about on this rank.
+func (c *Comm) broadcastOf(dst, src *strided.Tensor, root int) *strided.Tensor {
+	if c.rank == root {
+		return src
+	}
+	return dst
+}
+
+func describeBroadcast(here *strided.Tensor, root int) agree.Call {
+	var shape [16]int64
+	return agree.NewCall(agree.Broadcast, here.DType(), 0, root, here.Layout().AppendShape(shape[:0]))
+}
+
+// broadcastTask is a broadcast to be carried out later.
+func (c *Comm) broadcastTask(call agree.Call, dst, src strided.Tensor, root int) *task {
+	t := &task{call: call, walk: strided.Logical}
+	if onDevice(c.broadcastOf(&dst, &src, root)) {
+		t.tensors[0] = dst
+		if c.rank == root {
+			t.tensors[1] = src
 		}
-		if c.size > 1 {
-			if err := c.treeSend(o, src, root); err != nil {
-				return err
-			}
+		t.onDevice = func(d *deviceRun) error { return c.deviceBroadcast(d, dst, src, root) }
+	} else {
+		t.empty = c.broadcastOf(&dst, &src, root).OnDevice()
+		t.onHost = func(o agree.Op) error { return c.broadcast(o, dst, src, root) }
+	}
+	return t
+}
+
+// broadcast runs one attempt on tensors in host memory.
+func (c *Comm) broadcast(o agree.Op, dst, src strided.Tensor, root int) error {
+	if c.rank != root {
+		return c.treeReceive(o, dst, root)
+	}
+	if c.size > 1 {
+		if err := c.treeSend(o, src, root); err != nil {
+			return err
 		}
-		if dst.IsZero() {
-			return nil
-		}
-		return strided.Copy(dst, src)
-	})
+	}
+	if dst.IsZero() {
+		return nil
+	}
+	return strided.Copy(dst, src)
 }
 
 // treePlan plans this rank's part of a broadcast of t's elements.
@@ -122,10 +162,7 @@ func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
 			// The signatures agree, so the shapes do, and the root's order is one
 			// of this tensor too.
 			walk, bound = h.walk, true
-			if err := walk.Validate(dst.Shape()); err != nil {
-				return &RankError{Rank: parent.peer, Err: fmt.Errorf("%w: %v", ErrProtocol, err)}
-			}
-			if view, err = dst.View(walk); err != nil {
+			if view, err = viewAsked(dst, walk, parent); err != nil {
 				return err
 			}
 		} else if h.walk != walk {
@@ -159,6 +196,15 @@ func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
 		parent.r.Release()
 	}
 	return nil
+}
+
+// viewAsked views a tensor in the order that the peer at the other end of a link
+// asks for.
+func viewAsked(dst strided.Tensor, walk strided.Walk, by *inLink) (strided.View, error) {
+	if err := walk.Validate(dst.Shape()); err != nil {
+		return strided.View{}, &RankError{Rank: by.peer, Err: fmt.Errorf("%w: %v", ErrProtocol, err)}
+	}
+	return dst.View(walk)
 }
 
 func (c *Comm) childLinks(o agree.Op, places []int) ([]transport.Sender, error) {

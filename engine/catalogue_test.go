@@ -20,11 +20,16 @@ import (
 // ranks that disagree or die, in other stacks. Each test does what the report
 // did, on its shapes.
 
-// catalogue runs one case on every transport with the given number of ranks.
-func catalogue(t *testing.T, name string, size int, run func(t *testing.T, w world)) {
+// catalogue runs one case on every transport with the given number of ranks, on
+// tensors of the host's memory and on tensors of devices.
+func catalogue(t *testing.T, name string, size int, run func(t testing.TB, w world)) {
 	t.Run(name, func(t *testing.T) {
 		for transport, newWorld := range worlds {
 			t.Run(transport, func(t *testing.T) { run(t, newWorld(t, size, engine.Config{})) })
+			t.Run("device/"+transport, func(t *testing.T) {
+				d := onDevices(t)
+				run(d, newWorld(d, size, d.config()))
+			})
 		}
 	})
 }
@@ -60,8 +65,9 @@ func TestCatalogue(t *testing.T) {
 	// Classifier-free guidance split over two ranks: each holds a partial noise
 	// prediction whose latents were permuted; the sum is taken, then rank 0's
 	// conditional noise is broadcast. "Tensors must be contiguous" elsewhere.
-	catalogue(t, "SGLang-24332", 2, func(t *testing.T, w world) {
+	catalogue(t, "SGLang-24332", 2, func(t testing.TB, w world) {
 		w.must(t, func(rank int, c *engine.Comm) error {
+			t := forRank(t, rank)
 			latents := func(x strided.Tensor) strided.Tensor { return x.Permute(0, 3, 1, 2) }
 			partial := view(t, "partial", dtype.BFloat16, []int64{1, 128, 128, 16}, latents)
 			noise := view(t, "cond_noise", dtype.BFloat16, []int64{1, 128, 128, 16}, latents)
@@ -70,16 +76,18 @@ func TestCatalogue(t *testing.T) {
 	})
 
 	// all_reduce(x.contiguous()); return x: the caller's x stayed unreduced.
-	catalogue(t, "Megatron-5337", 2, func(t *testing.T, w world) {
+	catalogue(t, "Megatron-5337", 2, func(t testing.TB, w world) {
 		w.must(t, func(rank int, c *engine.Comm) error {
+			t := forRank(t, rank)
 			x := view(t, "x", dtype.Float32, []int64{8, 2, 512}, func(x strided.Tensor) strided.Tensor { return x.Permute(1, 0, 2) })
 			return reduceInPlace(c, x, engine.Sum)
 		})
 	})
 
 	// A column of a matrix: silently wrong in Gloo.
-	catalogue(t, "PyTorch-192920", 3, func(t *testing.T, w world) {
+	catalogue(t, "PyTorch-192920", 3, func(t testing.TB, w world) {
 		w.must(t, func(rank int, c *engine.Comm) error {
+			t := forRank(t, rank)
 			column := func(x strided.Tensor) strided.Tensor { return x.Select(1, 1) }
 			return errors.Join(
 				broadcastInPlace(c, view(t, "column", dtype.Float32, []int64{4, 3}, column), 1),
@@ -89,8 +97,9 @@ func TestCatalogue(t *testing.T) {
 	})
 
 	// Strided input, silently wrong in NCCL: transposed and stepped tensors.
-	catalogue(t, "PyTorch-159548-62283-128066", 2, func(t *testing.T, w world) {
+	catalogue(t, "PyTorch-159548-62283-128066", 2, func(t testing.TB, w world) {
 		w.must(t, func(rank int, c *engine.Comm) error {
+			t := forRank(t, rank)
 			return errors.Join(
 				reduceInPlace(c, view(t, "x.t()", dtype.Float32, []int64{300, 200}, func(x strided.Tensor) strided.Tensor { return x.Permute(1, 0) }), engine.Sum),
 				reduceInPlace(c, view(t, "x[:, ::2]", dtype.Float32, []int64{64, 64}, func(x strided.Tensor) strided.Tensor { return x.Step(1, 2) }), engine.Max),
@@ -100,8 +109,9 @@ func TestCatalogue(t *testing.T) {
 
 	// channels_last on some ranks, contiguous on others: elements that have the
 	// same offset are not the same element.
-	catalogue(t, "PyTorch-163712", 4, func(t *testing.T, w world) {
+	catalogue(t, "PyTorch-163712", 4, func(t testing.TB, w world) {
 		w.must(t, func(rank int, c *engine.Comm) error {
+			t := forRank(t, rank)
 			weight := func() placed {
 				if rank%2 == 0 {
 					return view(t, "contiguous", dtype.Float32, []int64{64, 3, 7, 7}, func(x strided.Tensor) strided.Tensor { return x })
@@ -118,9 +128,10 @@ func TestCatalogue(t *testing.T) {
 	// The gradient of a sum is an expanded scalar: one element of memory under
 	// a whole shape. A legal input; as an output it is refused, because its
 	// elements are the same memory.
-	catalogue(t, "PyTorch-73515-75773", 2, func(t *testing.T, w world) {
+	catalogue(t, "PyTorch-73515-75773", 2, func(t testing.TB, w world) {
 		expand := func(x strided.Tensor) strided.Tensor { return x.Expand(32, 17) }
 		w.must(t, func(rank int, c *engine.Comm) error {
+			t := forRank(t, rank)
 			grad := view(t, "grad", dtype.Float32, []int64{1, 1}, expand)
 			sum := view(t, "sum", dtype.Float32, []int64{32, 17}, func(x strided.Tensor) strided.Tensor { return x })
 			grad.fill(func(int) scalar { return scalar{f: float64(rank + 1)} })
@@ -130,6 +141,7 @@ func TestCatalogue(t *testing.T) {
 			return sum.check(func(int) scalar { return scalar{f: 3} })
 		})
 		for rank, err := range w.each(t, func(rank int, c *engine.Comm) error {
+			t := forRank(t, rank)
 			grad := view(t, "grad", dtype.Float32, []int64{1, 1}, expand)
 			return c.AllReduce(background, grad.tensor, grad.tensor, engine.Sum)
 		}) {
@@ -138,8 +150,9 @@ func TestCatalogue(t *testing.T) {
 	})
 
 	// A batch cut out of a larger one, more than one sample long, after CFG.
-	catalogue(t, "xDiT-450-vLLM-Omni-2367", 2, func(t *testing.T, w world) {
+	catalogue(t, "xDiT-450-vLLM-Omni-2367", 2, func(t testing.TB, w world) {
 		w.must(t, func(rank int, c *engine.Comm) error {
+			t := forRank(t, rank)
 			half := func(x strided.Tensor) strided.Tensor { return x.Permute(1, 0, 2).Slice(1, 2, 4) }
 			return errors.Join(
 				reduceInPlace(c, view(t, "batch", dtype.Float16, []int64{4, 77, 64}, half), engine.Sum),
@@ -148,7 +161,7 @@ func TestCatalogue(t *testing.T) {
 	})
 
 	// Shapes or dtypes that differ between ranks: a hang or wrong numbers.
-	catalogue(t, "NCCL-1417-1394-PyTorch-150433", 3, func(t *testing.T, w world) {
+	catalogue(t, "NCCL-1417-1394-PyTorch-150433", 3, func(t testing.TB, w world) {
 		for _, odd := range []struct {
 			dt    strided.DType
 			shape []int64
@@ -161,6 +174,7 @@ func TestCatalogue(t *testing.T) {
 		} {
 			buffers := make([]placed, len(w))
 			errs := w.each(t, func(rank int, c *engine.Comm) error {
+				t := forRank(t, rank)
 				dt, shape := dtype.Float32, []int64{100, 100}
 				if rank == 1 {
 					dt, shape = odd.dt, odd.shape
@@ -180,6 +194,7 @@ func TestCatalogue(t *testing.T) {
 		}
 		// The communicator has survived all that.
 		w.must(t, func(rank int, c *engine.Comm) error {
+			t := forRank(t, rank)
 			return reduceInPlace(c, layoutNamed("transpose").place(t, dtype.Float32, []int64{10, 10}), engine.Sum)
 		})
 	})

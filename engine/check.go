@@ -58,6 +58,9 @@ func checkPair(dst, src strided.Tensor) (string, error) {
 	if !dst.Layout().SameShape(src.Layout()) {
 		return "dst", fmt.Errorf("%w: its shape is %v and src's is %v; both must be the same", strided.ErrShape, dst.Shape(), src.Shape())
 	}
+	if dst.OnDevice() != src.OnDevice() {
+		return "dst", fmt.Errorf("one of dst and src is in host memory, the other in a device's; both must be in the same")
+	}
 	if err := strided.Conflict(dst, src); err != nil {
 		return "dst", err
 	}

@@ -37,6 +37,8 @@ type Comm struct {
 	coordinator *agree.Coordinator // on rank 0
 	inbox       mailbox            // agreement messages that serve handles
 
+	gpus    gpus
+	queue   queue            // of collectives that were started
 	turn    turn             // held by the collective in progress
 	header  transport.Header // scratch of the collective in progress
 	direct  direct           // the same
@@ -228,8 +230,11 @@ func (c *Comm) Err() error { return c.member.Broken() }
 func (c *Comm) Close() error {
 	c.closeOnce.Do(func() {
 		healthy := c.member.Broken() == nil
-		idle := c.turn.tryTake()
+		c.queue.mu.Lock()
+		idle := !c.queue.busy() && c.turn.tryTake()
 		c.member.Fail(fmt.Errorf("communicator %w", ErrClosed))
+		c.queue.mu.Unlock()
+		c.queue.workers.Wait()
 		if !idle {
 			c.turn.take()
 		}
@@ -244,7 +249,7 @@ func (c *Comm) shut(inOrder bool) error {
 	c.watches.drop()
 	defer c.endLife()
 	if c.control == nil {
-		return nil
+		return c.closeGPUs()
 	}
 	if inOrder {
 		c.control.Leave(c.member.Over())
@@ -259,7 +264,7 @@ func (c *Comm) shut(inOrder bool) error {
 	for _, in := range c.in {
 		in.waitDrained()
 	}
-	errs := []error{c.mesh.Close(), c.control.Close()}
+	errs := []error{c.mesh.Close(), c.control.Close(), c.closeGPUs()}
 	if c.release != nil {
 		errs = append(errs, c.release())
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/transport/bootstrap/launch"
 	"github.com/monel-dev/monel/transport/shm"
@@ -73,6 +74,10 @@ type Config struct {
 	// decides, like ChunkBytes, the last bits of floating-point results. Same on
 	// all ranks.
 	Algorithm string
+
+	// CUDA is the driver for tensors of devices: cudaffi.Default() by default, which
+	// is opened when the first such tensor is met.
+	CUDA *cudaffi.Driver
 
 	// Explain makes Init tell Logger, in one line, how this rank is connected and
 	// which algorithm runs at which size.

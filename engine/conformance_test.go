@@ -31,6 +31,7 @@ func (k allReduceCase) String() string {
 func (k allReduceCase) run(t testing.TB, w world) {
 	t.Helper()
 	w.must(t, func(rank int, c *engine.Comm) error {
+		t := forRank(t, rank)
 		src := layoutNamed(k.in[rank%len(k.in)]).place(t, k.dt, k.shape)
 		src.fill(func(i int) scalar { return input(k.dt, k.op, rank, i) })
 		dst := src
@@ -64,6 +65,7 @@ type broadcastCase struct {
 func (k broadcastCase) run(t testing.TB, w world) {
 	t.Helper()
 	w.must(t, func(rank int, c *engine.Comm) error {
+		t := forRank(t, rank)
 		dst := layoutNamed(k.layouts[rank%len(k.layouts)]).place(t, k.dt, k.shape)
 		src := dst
 		if rank == k.root {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/transport"
@@ -24,6 +25,8 @@ var (
 	ErrMismatch        = agree.ErrMismatch            // the ranks made different calls
 	ErrOverlap         = strided.ErrOverlap           // output elements share memory
 	ErrInvalidArgument = transport.ErrInvalid         // an argument that cannot be right
+	ErrCUDA            = errors.New("CUDA failure")   // a rank's GPU or its driver failed
+	ErrCapture         = cudaffi.ErrCapture           // a CUDA graph is being captured
 )
 
 // RankError names the rank that an error is about and wraps the reason; find it
@@ -60,6 +63,21 @@ func (e *ArgumentError) Error() string {
 // Unwrap returns ErrInvalidArgument and the reason.
 func (e *ArgumentError) Unwrap() []error { return []error{ErrInvalidArgument, e.Err} }
 
+// DeviceError says what went wrong on a rank's GPU; find it with errors.As on that
+// rank, whose error is a RankError around it. The other ranks' RankErrors have its
+// text. It wraps ErrCUDA and the reason, mostly a *cudaffi.Error.
+type DeviceError struct {
+	Device int // its ordinal
+	Err    error
+}
+
+func (e *DeviceError) Error() string {
+	return fmt.Sprintf("%v on device %d: %v", ErrCUDA, e.Device, e.Err)
+}
+
+// Unwrap returns ErrCUDA and the reason.
+func (e *DeviceError) Unwrap() []error { return []error{ErrCUDA, e.Err} }
+
 // Result is a status code with the values of ncclResult_t.
 type Result int
 
@@ -87,6 +105,8 @@ func ResultOf(err error) Result {
 		return InvalidUsage
 	case errors.Is(err, ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return Timeout
+	case errors.Is(err, ErrCUDA):
+		return UnhandledCudaError
 	case errors.Is(err, ErrPeerLost), errors.Is(err, ErrAborted):
 		return RemoteError
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrUnauthenticated), errors.Is(err, ErrVersion), errors.Is(err, ErrProtocol):

@@ -139,7 +139,7 @@ func (cfg *Config) fingerprint() string {
 
 // sharedCauses are the sentinels of this layer that keep their identity when a
 // failure is told to other ranks. The order is part of the wire protocol.
-var sharedCauses = []error{ErrMismatch, ErrInvalidArgument, ErrOverlap}
+var sharedCauses = []error{ErrMismatch, ErrInvalidArgument, ErrOverlap, ErrCUDA}
 
 // controlPlane is bootstrap's Control as the engine sees it.
 type controlPlane struct{ *bootstrap.Control }

@@ -19,7 +19,8 @@ type placed struct {
 	name    string
 	tensor  strided.Tensor
 	storage []byte
-	at      []int64 // byte offset of every logical element
+	at      []int64     // byte offset of every logical element
+	there   *deviceCopy // where the tensor is, if it is a device's; storage is the test's copy
 }
 
 // layout makes tensors of any shape in one particular way. The result has the
@@ -150,11 +151,15 @@ func placeView(t testing.TB, name string, dt strided.DType, elements int64, view
 		storage[i] = poison
 	}
 	base := strided.FromBytes(dt, storage[margin:margin+elements*size])
+	there := copyToDevice(t, storage)
+	if there != nil {
+		base = strided.FromDevice(dt, uint64(there.at)+margin, elements*size)
+	}
 	tensor := view(base)
 	if err := tensor.Err(); err != nil {
 		t.Fatalf("layout %s: %v", name, err)
 	}
-	p := placed{name: name, tensor: tensor, storage: storage}
+	p := placed{name: name, tensor: tensor, storage: storage, there: there}
 	p.at = offsets(tensor.Layout(), margin)
 	return p
 }
@@ -187,11 +192,14 @@ func (p *placed) fill(value func(i int) scalar) {
 	for i, at := range p.at {
 		value(i).store(dt, p.storage[at:])
 	}
+	p.there.write(p.storage)
 }
 
 // check compares every element with want(i), and every other byte with poison.
 // It restores the poison as it goes, so it can be called once.
 func (p *placed) check(want func(i int) scalar) error {
+	p.there.read(p.storage)
+	defer p.there.free()
 	size := p.tensor.DType().Size()
 	var expected [8]byte
 	for i, at := range p.at {

@@ -22,7 +22,7 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 		err = c.turn.takeWithin(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("rank %d: %v: not started: %w", c.rank, call.Kind, err)
+		return c.notStarted(call, err)
 	}
 	defer c.turn.give()
 	op, err := c.member.Begin(call, walk, "")
@@ -94,15 +94,43 @@ func (c *Comm) explain(err error, call *agree.Call) error {
 // ranks are told instead of being left waiting.
 func (c *Comm) refuse(call *agree.Call, argument string, err error) error {
 	bad := &ArgumentError{Rank: c.rank, Call: call.Kind.String(), Argument: argument, Err: err}
+	if c.queue.busy() {
+		return c.runTask(context.Background(), &task{call: *call, bad: bad})
+	}
+	return c.refuseNow(call, bad)
+}
+
+// refuseLater is refuse for a call that must not wait until the others before it
+// have ended.
+func (c *Comm) refuseLater(call agree.Call, argument string, err error) error {
+	bad := &ArgumentError{Rank: c.rank, Call: call.Kind.String(), Argument: argument, Err: err}
+	t := &task{call: call, bad: bad}
+	w := c.newWork(t)
+	w.run = func() error { return c.refuseNow(&call, bad) }
+	_ = c.enqueue(w, t) // if it fails, nobody is left to be told
+	return bad
+}
+
+func (c *Comm) refuseNow(call *agree.Call, bad *ArgumentError) error {
 	if c.member.Broken() != nil {
 		return bad // nobody is left to be told
 	}
 	c.turn.take()
 	defer c.turn.give()
 	if c.size > 1 {
-		if _, failed := c.member.Begin(call, strided.Logical, fmt.Sprintf("%s: %v", argument, err)); failed != nil {
+		if _, failed := c.member.Begin(call, strided.Logical, fmt.Sprintf("%s: %v", bad.Argument, bad.Err)); failed != nil {
 			return errors.Join(bad, failed)
 		}
 	}
 	return bad
+}
+
+// fail makes the communicator unusable on all ranks, with the cause that the
+// coordinator hears of first.
+func (c *Comm) fail(cause error) {
+	if c.control == nil {
+		c.member.Fail(cause)
+		return
+	}
+	c.control.Fail(cause)
 }

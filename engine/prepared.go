@@ -18,6 +18,7 @@ type prepared struct {
 	by   choose.AllReduce
 	// oneRound: doubling's rounds are replaced by one.
 	oneRound bool
+	device   bool // there are elements, and they are in a device's memory
 }
 
 // preparedCalls is how many are remembered, a power of two.
@@ -34,7 +35,7 @@ func (c *Comm) prepareAllReduce(dst, src *strided.Tensor, op Op) (p *prepared, a
 	if argument, err := c.checkAllReduce(*dst, *src, op); err != nil {
 		return nil, argument, err
 	}
-	p = &prepared{op: op, pair: strided.PairOf(*dst, *src), call: describeAllReduce(src, op), by: c.allReduceBy(*src)}
+	p = &prepared{op: op, pair: strided.PairOf(*dst, *src), call: describeAllReduce(src, op), by: c.allReduceBy(*src), device: onDevice(src)}
 	p.oneRound = c.oneHost && c.direct.fits(bytesOf(*src), c.cfg.ChunkBytes) && choose.OneRound(bytesOf(*src), choose.Hop, c.size)
 	if !c.cfg.LogicalOrder {
 		// Scattered writes cost more than scattered reads, so dst's order is the

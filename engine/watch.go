@@ -77,6 +77,6 @@ func (ws *watches) drop() {
 }
 
 func (c *Comm) abort(ctx context.Context, kind agree.Collective) {
-	c.control.Fail(&RankError{Rank: c.rank, Doing: kind.String(),
+	c.fail(&RankError{Rank: c.rank, Doing: kind.String(),
 		Err: fmt.Errorf("%w: %v", ErrAborted, context.Cause(ctx))})
 }

@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/transport"
+)
+
+// pipeline is the sending half of a collective on a device. The goroutine that
+// runs the collective receives chunks and launches kernels, in the order of the
+// plan; another one waits for each kernel and sends what it has written, in the
+// same order. So packing, the bus, the network and unpacking overlap.
+//
+// It only adds buffers to the links, which cannot make ranks wait for each other
+// that did not before.
+type pipeline struct {
+	d     *deviceRun
+	links []transport.Sender
+	walk  strided.Walk
+	queue chan outgoing
+	done  chan struct{}
+	err   error // why nothing more is sent; read after done
+	// pieces is the chunk that is being sent, as links take it.
+	pieces [1][]byte
+}
+
+// outgoing is a chunk to be sent.
+type outgoing struct {
+	s     *slot
+	lane  *lane // the chunk is written when lane has reached mark; nil if it is there
+	mark  uint32
+	n     int // bytes
+	index uint32
+}
+
+// send starts the sending half of an attempt. finish ends it.
+func (d *deviceRun) send(walk strided.Walk, links ...transport.Sender) *pipeline {
+	p := &pipeline{d: d, links: links, walk: walk, done: make(chan struct{}),
+		queue: make(chan outgoing, 2*slotCount)} // has room for every slot
+	go func() {
+		defer close(p.done)
+		for o := range p.queue {
+			if p.err == nil {
+				if p.err = p.pass(o); p.err != nil {
+					p.err = d.c.cause(d.Op, d.named(p.err)) // stops the other half
+				}
+			}
+			o.s.busy.Store(false)
+		}
+	}()
+	return p
+}
+
+func (p *pipeline) pass(o outgoing) error {
+	if o.lane != nil {
+		if err := o.lane.await(p.d.Stop, o.mark); err != nil {
+			return err
+		}
+	}
+	p.pieces[0] = o.s.host[:o.n]
+	for _, link := range p.links {
+		if err := p.d.c.sendFrom(p.d.Op, link, p.walk, o.index, o.n, p.pieces[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add hands over a chunk that is in a slot already.
+func (p *pipeline) add(s *slot, n int, index uint32) {
+	s.busy.Store(true)
+	p.queue <- outgoing{s: s, n: n, index: index}
+}
+
+// addMarked hands over a chunk that is in its slot when the slot's lane has reached
+// the slot's mark.
+func (p *pipeline) addMarked(s *slot, n int, index uint32) {
+	s.busy.Store(true)
+	p.queue <- outgoing{s: s, lane: s.lane, mark: s.mark, n: n, index: index}
+}
+
+// finish waits until all is sent. err is how the other half has ended; after an
+// error nothing more is sent.
+func (p *pipeline) finish(err error) error {
+	if err != nil {
+		err = p.d.c.cause(p.d.Op, p.d.named(err)) // stops the sending half
+	}
+	close(p.queue)
+	<-p.done
+	if err == nil {
+		err = p.err
+	}
+	return err
+}
+
+// take waits for the next free slot of a ring.
+func (d *deviceRun) take(r *slotRing) (*slot, error) {
+	s := &r.slots[r.next]
+	r.next = (r.next + 1) % slotCount
+	for p := (patience{}); s.busy.Load(); p.pause() {
+		if err := d.Stop.Err(); err != nil {
+			return nil, err
+		}
+	}
+	if s.lane != nil {
+		if err := s.lane.await(d.Stop, s.mark); err != nil {
+			return nil, err
+		}
+		s.lane = nil
+	}
+	return s, nil
+}
+
+// receive waits for a chunk, and bring puts it into a slot. In between its header
+// may be looked at.
+func (d *deviceRun) receive(in *inLink, index uint32, n int, sameWalk bool) (arrived, error) {
+	a := arrived{in: in, n: n, headOnly: in.canFill(n)}
+	var err error
+	a.h, a.payload, err = d.c.arrival(d.Op, in, index, n, sameWalk, a.headOnly)
+	return a, err
+}
+
+// arrived is a chunk at the end of its link.
+type arrived struct {
+	in       *inLink
+	h        chunkHeader
+	payload  []byte // unless headOnly
+	n        int
+	headOnly bool
+}
+
+func (d *deviceRun) bring(a arrived, s *slot) error {
+	if a.headOnly {
+		d.pieces[0] = s.host[:a.n]
+		if err := a.in.direct.Fill(d.Stop, d.pieces[:]); err != nil {
+			return err
+		}
+	} else {
+		copy(s.host, a.payload)
+	}
+	a.in.r.Release()
+	return nil
+}
+
+// receiveInto is receive and bring into the next free slot.
+func (d *deviceRun) receiveInto(in *inLink, index uint32, n int) (*slot, error) {
+	s, err := d.take(&d.g.in)
+	if err != nil {
+		return nil, err
+	}
+	a, err := d.receive(in, index, n, true)
+	if err != nil {
+		return nil, err
+	}
+	return s, d.bring(a, s)
+}

@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// queue holds the collectives that were started and have not ended, in the order
+// in which they were. One goroutine carries them out one after the other; it is
+// there as long as there are any. Calls that block take the turn themselves unless
+// the queue has something in it, behind which they queue up too.
+type queue struct {
+	count   atomic.Int64   // of works that are queued or in progress
+	workers sync.WaitGroup // the goroutine, if there is one
+
+	mu         sync.Mutex // whoever holds it decides what comes next
+	head, tail *Work
+	working    bool
+}
+
+func (q *queue) busy() bool { return q.count.Load() > 0 }
+
+// push appends a work, with the mutex held. do is called for every work of the
+// queue, beginning with this one, by a goroutine that ends with the queue's last.
+func (q *queue) push(w *Work) {
+	q.count.Add(1)
+	if q.tail == nil {
+		q.head = w
+	} else {
+		q.tail.next = w
+	}
+	q.tail = w
+	if !q.working {
+		q.working = true
+		q.workers.Go(q.work)
+	}
+}
+
+func (q *queue) pop() *Work {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w := q.head
+	if w == nil {
+		q.working = false
+		return nil
+	}
+	if q.head = w.next; q.head == nil {
+		q.tail = nil
+	}
+	w.next = nil
+	return w
+}
+
+func (q *queue) work() {
+	for w := q.pop(); w != nil; w = q.pop() {
+		if w.state.CompareAndSwap(workQueued, workTaken) {
+			w.err = w.run()
+		}
+		w.run = nil // what it refers to is the caller's again
+		q.count.Add(-1)
+		close(w.done)
+	}
+}
+
+// newWork is a work for the queue whose run is still to be said.
+func (c *Comm) newWork(t *task) *Work {
+	return &Work{rank: c.rank, kind: t.call.Kind, done: make(chan struct{})}
+}
+
+// enqueue appends a work to the queue unless the communicator has failed. Where
+// the task's tensors are a device's, its place among other work of the device is
+// taken in the same moment.
+func (c *Comm) enqueue(w *Work, t *task) error {
+	q := &c.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := c.member.Broken(); err != nil {
+		return err
+	}
+	if t.gate != nil {
+		if err := t.gate.arrive(); err != nil {
+			return c.turnedAway(w, t, err)
+		}
+	}
+	q.push(w)
+	return nil
+}
+
+// turnedAway deals with a task that found no place on its stream.
+func (c *Comm) turnedAway(w *Work, t *task, err error) error {
+	if t.gate.ticket == 0 && misused(err) {
+		bad := &ArgumentError{Rank: c.rank, Call: t.call.Kind.String(), Argument: "stream", Err: err}
+		w.run = func() error { return c.refuseNow(&t.call, bad) }
+		c.queue.push(w)
+		return bad
+	}
+	err = c.failedOnDevice(t.gate.g.ctx.Device().Ordinal, err)
+	if t.gate.ticket != 0 { // the stream waits, and is let go in its turn
+		w.run = func() error { t.gate.leave(); return err }
+		c.queue.push(w)
+	}
+	return err
+}

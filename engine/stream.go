@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/monel-dev/monel/cudaffi"
+	"github.com/monel-dev/monel/strided"
+)
+
+// CallOption is a property of one call.
+type CallOption func(*callOptions)
+
+type callOptions struct {
+	stream   cudaffi.Stream
+	onStream bool
+}
+
+// OnStream puts a collective on tensors of a CUDA device in its place among the
+// work of a stream of that device, as NCCL does: it begins when what is on the
+// stream already has been done, and what is put on the stream later waits until
+// the collective has ended, whether it succeeds or fails. The call itself returns
+// at once; only where streams cannot wait for values (cudaffi.HasStreamValues),
+// which is rare, it returns when the collective has ended. Without this option it
+// is the device's legacy default stream.
+//
+// A stream whose work is being captured into a CUDA graph is refused with an error
+// that wraps ErrCapture.
+func OnStream(s cudaffi.Stream) CallOption {
+	return func(o *callOptions) { o.stream, o.onStream = s, true }
+}
+
+// onDevice reports whether t has elements, in a device's memory.
+func onDevice(t *strided.Tensor) bool { return t.OnDevice() && t.Count() > 0 }
+
+// gpus are the devices that a communicator has met.
+type gpus struct {
+	mu sync.Mutex
+	by map[int]*gpu
+}
+
+// gpu returns what the communicator holds of a device, made on first use.
+func (c *Comm) gpu(driver *cudaffi.Driver, ordinal int) (*gpu, error) {
+	c.gpus.mu.Lock()
+	defer c.gpus.mu.Unlock()
+	if g := c.gpus.by[ordinal]; g != nil {
+		return g, nil
+	}
+	if err := c.member.Broken(); err != nil {
+		return nil, err // Close may have gone through the list
+	}
+	g, err := newGPU(driver, ordinal, c.cfg.ChunkBytes)
+	if err != nil {
+		return nil, err
+	}
+	if c.gpus.by == nil {
+		c.gpus.by = map[int]*gpu{}
+	}
+	c.gpus.by[ordinal] = g
+	return g, nil
+}
+
+// closeGPUs frees what the communicator holds of devices. It has failed, or been
+// closed, and nothing of it is in progress.
+func (c *Comm) closeGPUs() error {
+	c.gpus.mu.Lock()
+	defer c.gpus.mu.Unlock()
+	var errs []error
+	for _, g := range c.gpus.by {
+		errs = append(errs, g.close())
+	}
+	c.gpus.by = nil
+	return errors.Join(errs...)
+}
+
+func (c *Comm) driver() (*cudaffi.Driver, error) {
+	if c.cfg.CUDA != nil {
+		return c.cfg.CUDA, nil
+	}
+	return cudaffi.Default()
+}
+
+// locate finds out on which device a task's tensors are, and makes its gate. The
+// error is about an argument, or about the device if that is "".
+func (c *Comm) locate(t *task, options []CallOption, holds bool) (argument string, err error) {
+	var o callOptions
+	for _, option := range options {
+		option(&o)
+	}
+	if t.onDevice == nil {
+		if o.onStream && !t.empty {
+			return "stream", errors.New("the tensors are in host memory, on which no stream works; leave OnStream out")
+		}
+		return "", nil
+	}
+	driver, err := c.driver()
+	if err != nil {
+		return t.argument(0), err
+	}
+	ordinal := -1
+	for i := range t.tensors {
+		x := &t.tensors[i]
+		if !onDevice(x) {
+			continue
+		}
+		where, err := driver.Pointer(cudaffi.DevicePtr(x.Address()))
+		switch {
+		case err != nil && misused(err):
+			return t.argument(i), err
+		case err != nil:
+			return "", c.failedOnDevice(max(ordinal, 0), err)
+		case where.Memory != cudaffi.MemoryDevice && where.Memory != cudaffi.MemoryManaged:
+			return t.argument(i), fmt.Errorf("%w: at %#x is %v, not memory of a device; for host memory use Of, FromBytes or FromPointer",
+				cudaffi.ErrInvalidValue, x.Address(), where.Memory)
+		case ordinal >= 0 && where.Device != ordinal:
+			return t.argument(i), fmt.Errorf("it is on device %d and %s on device %d; both must be on the same", where.Device, t.argument(0), ordinal)
+		}
+		ordinal = where.Device
+	}
+	g, err := c.gpu(driver, ordinal)
+	if err != nil {
+		return "", c.failedOnDevice(ordinal, err)
+	}
+	switch of := o.stream.Context(); {
+	case of == nil:
+		o.stream = g.ctx.StreamOf(cudaffi.StreamLegacy)
+	case of.Device().Ordinal != ordinal:
+		return "stream", fmt.Errorf("it is of device %d, and the tensors are on device %d", of.Device().Ordinal, ordinal)
+	}
+	capturing, err := o.stream.Capturing()
+	if capturing {
+		err = fmt.Errorf("%w, which the network cannot take part in; call outside of the capture", ErrCapture)
+	}
+	if err != nil && !misused(err) {
+		return "", c.failedOnDevice(ordinal, err)
+	} else if err != nil {
+		return "stream", err
+	}
+	t.gate = &gate{g: g, stream: o.stream, holds: holds && g.ctx.HasStreamValues()}
+	return "", nil
+}
+
+// misused reports whether an error of the driver is about what it was asked rather
+// than about the device.
+func misused(err error) bool {
+	for _, is := range []error{cudaffi.ErrInvalidValue, cudaffi.ErrInvalidHandle, cudaffi.ErrInvalidContext, ErrCapture} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return false
+}
+
+// argument is the name of a task's i-th tensor.
+func (t *task) argument(i int) string {
+	if i == 0 && !t.tensors[0].IsZero() {
+		return "dst"
+	}
+	return "src"
+}
+
+// failedOnDevice makes the communicator fail because a device does, before a call
+// has begun.
+func (c *Comm) failedOnDevice(ordinal int, err error) error {
+	cause := &RankError{Rank: c.rank, Err: &DeviceError{Device: ordinal, Err: err}}
+	c.fail(cause)
+	return cause
+}
+
+// UseDevice makes what the communicator needs of a CUDA device: pinned memory and
+// streams. Otherwise that is done when a tensor of the device is first met, which
+// may wait for all that is on the device then; and if that waits for a collective
+// of another communicator which the ranks come to in another order, it waits until
+// the timeout. So programs that use several communicators on streams call UseDevice
+// on each of them first.
+func (c *Comm) UseDevice(ordinal int) error {
+	driver, err := c.driver()
+	if err != nil {
+		return err
+	}
+	if _, err := c.gpu(driver, ordinal); err != nil {
+		return &RankError{Rank: c.rank, Err: &DeviceError{Device: ordinal, Err: err}}
+	}
+	return nil
+}
