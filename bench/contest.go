@@ -44,7 +44,7 @@ func runContest(ctx context.Context, cfg *cli.Config, w *world, out *output) (ve
 	for _, l := range lines {
 		calls = append(calls, l.Calls()...)
 	}
-	buffers, err := measure.Allocate(comm.Rank(), calls)
+	buffers, err := measure.Allocate(comm.Rank(), calls, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,8 @@ func runContest(ctx context.Context, cfg *cli.Config, w *world, out *output) (ve
 	}
 	bind(cfg, comm.Rank(), comm.Size())
 	about := report.Context{
-		Collective: string(cfg.Case.Collective), Transport: comm.Transport(), Layout: string(cfg.Case.Layout), Ranks: comm.Size(),
+		Collective: string(cfg.Case.Collective), Transport: comm.Transport(), Layout: string(cfg.Case.Layout),
+		Device: string(cfg.Case.Device), Ranks: comm.Size(),
 	}
 	table := report.ContestTable{Out: out.table, Contenders: c.contenders()}
 	if err := table.Head(program(), describe(cfg.Case), comm.Size(), cfg.Rounds, cfg.Iters, cfg.ItersOf(0), cfg.Warmup, cfg.Contest.Settle); err != nil {

@@ -46,7 +46,13 @@ type result struct {
 
 func invoke(t *testing.T, args ...string) result {
 	t.Helper()
-	cmd := command(t, nil, args...)
+	return invokeWith(t, nil, args...)
+}
+
+// invokeWith is invoke with more environment variables.
+func invokeWith(t *testing.T, env []string, args ...string) result {
+	t.Helper()
+	cmd := command(t, env, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

@@ -22,7 +22,7 @@ type side struct {
 func newSide(cfg *cli.Config, c cli.Case, w *world) *side {
 	comm := w.of(c)
 	return &side{
-		about:  report.Context{Collective: string(c.Collective), Transport: comm.Transport(), Layout: string(c.Layout), Ranks: comm.Size()},
+		about:  report.Context{Collective: string(c.Collective), Transport: comm.Transport(), Layout: string(c.Layout), Device: string(c.Device), Ranks: comm.Size()},
 		runner: &measure.Runner{Comm: comm},
 		lines:  measure.Lines(c, cfg.Sweep, comm.Size()),
 	}
@@ -35,16 +35,9 @@ func runRatio(ctx context.Context, cfg *cli.Config, w *world, out *output) (verd
 	if len(a.lines) != len(b.lines) {
 		return nil, fmt.Errorf("the configurations have %d and %d sizes: give types of the same size", len(a.lines), len(b.lines))
 	}
-	var calls []measure.Call
-	for i := range a.lines {
-		calls = append(calls, a.call(i), b.call(i))
-	}
-	buffers, err := measure.Allocate(w.first().Rank(), calls)
-	if err != nil {
+	if err := allocate(cfg, a, b, w); err != nil {
 		return nil, err
 	}
-	a.runner.Buffers, b.runner.Buffers = buffers, buffers
-
 	table := report.RatioTable{Out: out.table}
 	if err := table.Head(program(), describe(cfg.Case), describe(cfg.Base), w.first().Size(), cfg.Rounds, cfg.Iters, cfg.Warmup); err != nil {
 		return nil, err
@@ -74,6 +67,33 @@ func runRatio(ctx context.Context, cfg *cli.Config, w *world, out *output) (verd
 		verdict = errors.Join(verdict, fmt.Errorf("ratio %.3f is above --max_ratio %g", slowest.Median, cfg.MaxRatio))
 	}
 	return verdict, nil
+}
+
+// allocate gives both sides buffers, the same ones if their tensors are on the
+// same device.
+func allocate(cfg *cli.Config, a, b *side, w *world) error {
+	calls := [2][]measure.Call{}
+	for i := range a.lines {
+		calls[0], calls[1] = append(calls[0], a.call(i)), append(calls[1], b.call(i))
+	}
+	if cfg.Case.Device == cfg.Base.Device {
+		calls[0] = append(calls[0], calls[1]...)
+	}
+	for i, c := range []cli.Case{cfg.Case, cfg.Base} {
+		side := [2]*side{a, b}[i]
+		if i == 1 && c.Device == cfg.Case.Device {
+			side.runner.Buffers = a.runner.Buffers
+			continue
+		}
+		gpu, err := w.gpu(c)
+		if err != nil {
+			return err
+		}
+		if side.runner.Buffers, err = measure.Allocate(w.first().Rank(), calls[i], gpu); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // call is the side's i-th call; a line of ratio has one.
@@ -145,6 +165,9 @@ func describe(c cli.Case) string {
 		s += fmt.Sprintf(" -r %d", c.Root)
 	} else {
 		s += fmt.Sprintf(" -o %v", c.Ops[0])
+	}
+	if c.Device == cli.CUDA {
+		s += fmt.Sprintf(" --device %s", c.Device)
 	}
 	s += fmt.Sprintf(" --transport %s", c.Transport)
 	if c.Algorithm != cli.BySize {

@@ -19,18 +19,23 @@ func runTable(ctx context.Context, cfg *cli.Config, w *world, out *output) (verd
 	for _, l := range lines {
 		calls = append(calls, l.Calls()...)
 	}
-	buffers, err := measure.Allocate(comm.Rank(), calls)
+	gpu, err := w.gpu(cfg.Case)
 	if err != nil {
 		return nil, err
 	}
-	head, err := header(ctx, cfg, comm)
+	buffers, err := measure.Allocate(comm.Rank(), calls, gpu)
+	if err != nil {
+		return nil, err
+	}
+	head, err := header(ctx, cfg, comm, gpu)
 	if err != nil {
 		return nil, err
 	}
 	table := report.NewTable(out.table, head)
 	b := bench{cfg: cfg, runner: &measure.Runner{Comm: comm, Buffers: buffers}, progress: out.progress(len(calls))}
 	about := report.Context{
-		Collective: string(cfg.Case.Collective), Transport: comm.Transport(), Layout: string(cfg.Case.Layout), Ranks: comm.Size(),
+		Collective: string(cfg.Case.Collective), Transport: comm.Transport(), Layout: string(cfg.Case.Layout),
+		Device: string(cfg.Case.Device), Ranks: comm.Size(),
 	}
 	for _, l := range lines {
 		row, err := b.line(ctx, l)
@@ -87,8 +92,8 @@ func (b *bench) half(ctx context.Context, c *measure.Call) (*report.Result, erro
 	return report.NewResult(c.Bytes(), seconds, c.BusFactor(b.runner.Comm.Size()), wrong), nil
 }
 
-func header(ctx context.Context, cfg *cli.Config, comm *engine.Comm) (report.Header, error) {
-	ranks, err := whereabouts(ctx, comm)
+func header(ctx context.Context, cfg *cli.Config, comm *engine.Comm, gpu *measure.GPU) (report.Header, error) {
+	ranks, err := whereabouts(ctx, comm, gpu)
 	h := report.Header{
 		Program: program(), Collective: string(cfg.Case.Collective), Transport: comm.Transport(),
 		Layout: string(cfg.Case.Layout), Mode: string(cfg.Case.Mode), Ranks: ranks,

@@ -17,16 +17,20 @@ import (
 type card struct {
 	Pid, CPUs int64
 	Host      [64]byte // padded with zeros
+	Device    [96]byte
 }
 
 // whereabouts tells where every rank runs.
-func whereabouts(ctx context.Context, comm measure.Comm) ([]report.RankInfo, error) {
+func whereabouts(ctx context.Context, comm measure.Comm, gpu *measure.GPU) ([]report.RankInfo, error) {
 	mine := card{Pid: int64(os.Getpid()), CPUs: int64(runtime.NumCPU())}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "?"
 	}
 	copy(mine.Host[:], host)
+	if gpu != nil {
+		copy(mine.Device[:], gpu.String())
+	}
 	var packed bytes.Buffer
 	if err := binary.Write(&packed, binary.LittleEndian, mine); err != nil {
 		return nil, err
@@ -41,10 +45,13 @@ func whereabouts(ctx context.Context, comm measure.Comm) ([]report.RankInfo, err
 		if err := binary.Read(bytes.NewReader(part), binary.LittleEndian, &c); err != nil {
 			return nil, err
 		}
-		infos[rank] = report.RankInfo{Pid: c.Pid, Host: string(bytes.TrimRight(c.Host[:], "\x00")), CPUs: c.CPUs}
+		infos[rank] = report.RankInfo{Pid: c.Pid, Host: text(c.Host[:]), CPUs: c.CPUs, Device: text(c.Device[:])}
 	}
 	return infos, nil
 }
+
+// text is what is before the padding.
+func text(padded []byte) string { return string(bytes.TrimRight(padded, "\x00")) }
 
 // program names this build.
 func program() string {

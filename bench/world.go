@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/launch"
 	"github.com/monel-dev/monel/bench/internal/measure"
 	"github.com/monel-dev/monel/engine"
+	envlaunch "github.com/monel-dev/monel/transport/bootstrap/launch"
 )
 
 // wire is what a communicator is made for: cases that have it in common share
@@ -26,6 +28,7 @@ func wireOf(c cli.Case) wire { return wire{c.Transport, c.Algorithm, c.LogicalOr
 type world struct {
 	comms map[wire]*engine.Comm
 	order []*engine.Comm
+	cuda  *measure.GPU // this rank's, once a case has needed it
 }
 
 // join makes the communicators that the command line needs: one, and a second
@@ -95,6 +98,29 @@ func newID() (engine.UniqueID, error) {
 		return engine.NewLocalUniqueID()
 	}
 	return engine.NewUniqueID()
+}
+
+// gpu is the GPU for a case's tensors, nil if they are in host memory. Ranks of a
+// host take its GPUs in turns.
+func (w *world) gpu(c cli.Case) (*measure.GPU, error) {
+	if c.Device != cli.CUDA {
+		return nil, nil
+	}
+	if w.cuda != nil {
+		return w.cuda, nil
+	}
+	place, err := envlaunch.FromEnv(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	local := place.LocalRank
+	if local < 0 { // the launcher has not told
+		local = w.first().Rank()
+	}
+	if w.cuda, err = measure.OpenGPU(local); err != nil {
+		return nil, fmt.Errorf("--device %s: %w", c.Device, err)
+	}
+	return w.cuda, nil
 }
 
 func (w *world) first() *engine.Comm        { return w.order[0] }

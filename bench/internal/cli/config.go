@@ -56,6 +56,17 @@ const (
 	TCP  Transport = "tcp"
 )
 
+// Device is where tensors are.
+type Device string
+
+// The devices.
+const (
+	CPU  Device = "cpu"  // in host memory
+	CUDA Device = "cuda" // on GPUs
+)
+
+func devices() []Device { return []Device{CPU, CUDA} }
+
 // Algorithm is how all_reduce works.
 type Algorithm string
 
@@ -78,6 +89,7 @@ type Case struct {
 	Ops          []dtype.Op
 	DTypes       []dtype.DType
 	Root         int // or AllRoots
+	Device       Device
 	Transport    Transport
 	Algorithm    Algorithm
 	LogicalOrder bool

@@ -101,6 +101,8 @@ func (l *line) checkContest() error {
 	}
 	plot := strings.ToLower(c.Contest.Plot)
 	switch {
+	case c.Case.Device != CPU:
+		return errors.New("--peers, --limit, --plot and --results measure tensors in host memory: leave --device out")
 	case c.Rounds < 1:
 		return fmt.Errorf("--rounds %d: want at least 1", c.Rounds)
 	case len(c.Case.Ops) > 1 || len(c.Case.DTypes) > 1 || c.Case.Root == AllRoots:

@@ -34,6 +34,7 @@ func TestContest(t *testing.T) {
 		{[]string{"all_reduce", "--peers", "torch", "--transport", "shm"}, "--peers torch: it has TCP only"},
 		{[]string{"all_reduce", "--peers", "mpich", "-o", "max"}, "all contenders reduce with sum"},
 		{[]string{"all_reduce", "--limit", "-d", "all"}, "one element type"},
+		{[]string{"all_reduce", "--limit", "--device", "cuda"}, "leave --device out"},
 		{[]string{"all_reduce", "--limit", "--rounds", "0"}, "--rounds 0: want at least 1"},
 		{[]string{"all_reduce", "--plot", "a.pdf"}, "--plot a.pdf: want a name that ends in .svg or .png"},
 		{[]string{"ratio", "all_reduce", "--layouts", "slice,column", "--limit"}, "leave --peers, --limit, --plot and --results out"},

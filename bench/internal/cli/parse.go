@@ -74,7 +74,7 @@ func newLine() *line {
 	l := &line{
 		cfg: Config{
 			Verb:  Measure,
-			Case:  Case{Layout: layouts.Contiguous, Mode: Both, Transport: Auto, Algorithm: BySize},
+			Case:  Case{Layout: layouts.Contiguous, Mode: Both, Device: CPU, Transport: Auto, Algorithm: BySize},
 			Sweep: Sweep{Min: 32 << 20, Max: 32 << 20, Step: 1 << 20, Factor: 1},
 		},
 		ops:    opList{dtype.Sum},
@@ -100,6 +100,7 @@ func newLine() *line {
 	f.VarP(&l.timeout, "timeout", "T", "give up when nothing happens for this `time`, as 30s or in seconds")
 	f.IntVar(&c.NP, "np", 2, "start `N` processes on this machine; -np N also")
 	f.Var(choice[Transport]{&c.Case.Transport, "a transport", transports()}, "transport", "`wire`: "+join(transports()))
+	f.Var(choice[Device]{&c.Case.Device, "a device", devices()}, "device", "`where` tensors are: "+join(devices())+"; ranks of a host take its GPUs in turns")
 	f.Var(choice[layouts.Name]{&c.Case.Layout, "a layout", layouts.Names()}, "layout", "how tensors lie in memory, a `layout`: "+join(layouts.Names()))
 	f.Var(choice[Mode]{&c.Case.Mode, "a mode", modes()}, "mode", "`which` buffers a call gets: "+join(modes()))
 	f.Var(choice[Algorithm]{&c.Case.Algorithm, "an algorithm", algorithms()}, "algorithm", "how all_reduce `works`: "+join(algorithms()))
@@ -180,7 +181,7 @@ func (l *line) checkRatio(args []string) error {
 		}
 		base.vs, base.cfg.NPGiven = l.vs, c.NPGiven
 		if !reflect.DeepEqual(base.cfg.settings(), c.settings()) {
-			return fmt.Errorf("--vs %q: only the collective's own flags may differ: --layout, --mode, --op, --datatype, --root, --transport, --algorithm, --logical_order, --connections", l.vs)
+			return fmt.Errorf("--vs %q: only the collective's own flags may differ: --layout, --mode, --op, --datatype, --root, --device, --transport, --algorithm, --logical_order, --connections", l.vs)
 		}
 		c.Base = base.cfg.Case
 	}

@@ -16,7 +16,7 @@ func TestDefaultsAreThoseOfNcclTests(t *testing.T) {
 	require.Equal(t, &Config{
 		Verb: Measure,
 		Case: Case{
-			Collective: AllReduce, Layout: layouts.Contiguous, Mode: Both, Transport: Auto, Algorithm: BySize,
+			Collective: AllReduce, Layout: layouts.Contiguous, Mode: Both, Device: CPU, Transport: Auto, Algorithm: BySize,
 			Ops: []dtype.Op{dtype.Sum}, DTypes: []dtype.DType{dtype.Float32},
 		},
 		Sweep: Sweep{Min: 32 << 20, Max: 32 << 20, Step: 1 << 20, Factor: 1},
@@ -54,8 +54,9 @@ func TestAll(t *testing.T) {
 }
 
 func TestOwnFlags(t *testing.T) {
-	c, err := Parse([]string{"broadcast", "--layout", "mixed", "--mode", "in_place", "--transport", "tcp", "--logical_order", "--json", "-", "-T", "90"})
+	c, err := Parse([]string{"broadcast", "--layout", "mixed", "--mode", "in_place", "--transport", "tcp", "--device", "cuda", "--logical_order", "--json", "-", "-T", "90"})
 	require.NoError(t, err)
+	require.Equal(t, CUDA, c.Case.Device)
 	require.Equal(t, layouts.Mixed, c.Case.Layout)
 	require.Equal(t, InPlace, c.Case.Mode)
 	require.Equal(t, TCP, c.Case.Transport)
@@ -123,6 +124,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"all_reduce", "--timeout", "-3s"}, `"-3s" is not a time`},
 		{[]string{"all_reduce", "--rounds", "3"}, "--rounds belongs to ratio"},
 		{[]string{"all_reduce", "--layouts", "slice,column"}, "--layouts belongs to ratio"},
+		{[]string{"all_reduce", "--device", "tpu"}, `"tpu" is not a device: want one of cpu, cuda`},
 		{[]string{"ratio", "all_reduce"}, "give either --layouts A,B or --vs FLAGS"},
 		{[]string{"ratio", "all_reduce", "--layouts", "slice"}, "names 1 layouts: want two"},
 		{[]string{"ratio", "all_reduce", "--layouts", "slice,flat"}, `"flat" is not a layout`},

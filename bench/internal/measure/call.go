@@ -8,6 +8,8 @@ import (
 	"github.com/monel-dev/monel/bench/internal/layouts"
 	"github.com/monel-dev/monel/bench/internal/oracle"
 	"github.com/monel-dev/monel/bench/internal/report"
+	"github.com/monel-dev/monel/cudaffi"
+	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided"
 )
 
@@ -58,6 +60,18 @@ func (c Call) do(ctx context.Context, comm Comm, dst, src strided.Tensor) error 
 		return comm.Broadcast(ctx, dst, src, c.Root)
 	default:
 		return fmt.Errorf("%q is not a collective", c.Collective)
+	}
+}
+
+// start puts the call on a stream.
+func (c Call) start(ctx context.Context, comm Comm, dst, src strided.Tensor, stream cudaffi.Stream) (*engine.Work, error) {
+	switch c.Collective {
+	case cli.AllReduce:
+		return comm.StartAllReduce(ctx, dst, src, c.Op, engine.OnStream(stream))
+	case cli.Broadcast:
+		return comm.StartBroadcast(ctx, dst, src, c.Root, engine.OnStream(stream))
+	default:
+		return nil, fmt.Errorf("%q is not a collective", c.Collective)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided"
 )
 
@@ -11,6 +12,8 @@ import (
 type Comm interface {
 	AllReduce(ctx context.Context, dst, src strided.Tensor, op strided.Op) error
 	Broadcast(ctx context.Context, dst, src strided.Tensor, root int) error
+	StartAllReduce(ctx context.Context, dst, src strided.Tensor, op strided.Op, options ...engine.CallOption) (*engine.Work, error)
+	StartBroadcast(ctx context.Context, dst, src strided.Tensor, root int, options ...engine.CallOption) (*engine.Work, error)
 	Rank() int
 	Size() int
 }

@@ -66,7 +66,7 @@ func TestEverythingIsVerified(t *testing.T) {
 				t.Run(fmt.Sprint(collective, "/", layout, "/", ranks), func(t *testing.T) {
 					each(t, ranks, plain, func(c Comm) error {
 						calls := flatten(Lines(testCase(collective, layout), sweep, ranks))
-						buffers, err := Allocate(c.Rank(), calls)
+						buffers, err := Allocate(c.Rank(), calls, nil)
 						if err != nil {
 							return err
 						}
@@ -147,7 +147,7 @@ func TestMistakesAreSeenByEveryRank(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			each(t, 3, func(c Comm) Comm { return spoiler{c, tc.spoil} }, func(c Comm) error {
 				call := Call{Collective: cli.AllReduce, Layout: tc.layout, DType: dtype.Int32, Op: dtype.Sum, Count: 100, InPlace: tc.inPlace}
-				buffers, err := Allocate(c.Rank(), []Call{call})
+				buffers, err := Allocate(c.Rank(), []Call{call}, nil)
 				if err != nil {
 					return err
 				}
@@ -178,7 +178,7 @@ func TestDoingNothingIsWrong(t *testing.T) {
 			for _, inPlace := range []bool{false, true} {
 				each(t, 2, func(c Comm) Comm { return lazy{c} }, func(c Comm) error {
 					call := Call{Collective: cli.AllReduce, Layout: layouts.Contiguous, DType: dt, Op: op, Count: 1000, InPlace: inPlace}
-					buffers, err := Allocate(c.Rank(), []Call{call})
+					buffers, err := Allocate(c.Rank(), []Call{call}, nil)
 					if err != nil {
 						return err
 					}
@@ -214,7 +214,7 @@ func TestTime(t *testing.T) {
 	var calls [4]int
 	each(t, 4, func(c Comm) Comm { return counter{c, &calls[c.Rank()]} }, func(c Comm) error {
 		call := Call{Collective: cli.Broadcast, Layout: layouts.Mixed, DType: dtype.Float16, Root: 2, Count: 1 << 12}
-		buffers, err := Allocate(c.Rank(), []Call{call})
+		buffers, err := Allocate(c.Rank(), []Call{call}, nil)
 		if err != nil {
 			return err
 		}
@@ -275,13 +275,13 @@ func TestLines(t *testing.T) {
 
 func TestOnlyTheNeededBuffersAreAllocated(t *testing.T) {
 	call := Call{Collective: cli.AllReduce, Layout: layouts.Column, DType: dtype.Float32, Count: 1 << 10, InPlace: true}
-	b, err := Allocate(0, []Call{call})
+	b, err := Allocate(0, []Call{call}, nil)
 	require.NoError(t, err)
-	require.Nil(t, b.src)
-	require.Len(t, b.dst, 4*(3<<10+128))
+	require.Nil(t, b.src.host)
+	require.Len(t, b.dst.host, 4*(3<<10+128))
 	call.InPlace = false
-	b, err = Allocate(0, []Call{call, {Layout: layouts.Contiguous, DType: dtype.Float64, Count: 1 << 12, InPlace: true}})
+	b, err = Allocate(0, []Call{call, {Layout: layouts.Contiguous, DType: dtype.Float64, Count: 1 << 12, InPlace: true}}, nil)
 	require.NoError(t, err)
-	require.Len(t, b.src, 4*(3<<10+128))
-	require.Len(t, b.dst, 8*(1<<12+128))
+	require.Len(t, b.src.host, 4*(3<<10+128))
+	require.Len(t, b.dst.host, 8*(1<<12+128))
 }

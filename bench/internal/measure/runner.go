@@ -2,11 +2,14 @@ package measure
 
 import (
 	"context"
+	"errors"
 	"time"
 
-	"github.com/monel-dev/monel/bench/internal/memory"
 	"github.com/monel-dev/monel/bench/internal/oracle"
 	"github.com/monel-dev/monel/bench/internal/report"
+	"github.com/monel-dev/monel/cudaffi"
+	"github.com/monel-dev/monel/engine"
+	"github.com/monel-dev/monel/strided"
 )
 
 // Runner makes one rank's calls.
@@ -17,30 +20,68 @@ type Runner struct {
 }
 
 // Time returns the seconds that one call takes: the mean over iters calls made
-// back to back after warmup others, on the rank where it is greatest.
+// back to back after warmup others, on the rank where it is greatest. Those on a
+// GPU follow each other on its stream, and the last has ended when the time is
+// taken, as in nccl-tests.
 func (r *Runner) Time(ctx context.Context, c Call, warmup, iters int) (float64, error) {
 	dst, src := r.Buffers.tensors(c, r.Comm.Rank())
 	seed := r.nextSeed()
-	src.Fill(c.steady(r.Comm.Size(), r.Comm.Rank(), seed), seed)
-	if !c.InPlace {
-		dst.Fill(oracle.Copy(r.Comm.Rank(), ^seed), seed)
+	if err := src.fill(c.steady(r.Comm.Size(), r.Comm.Rank(), seed), seed); err != nil {
+		return 0, err
 	}
-	into, from := view(c.DType, dst), view(c.DType, src)
-	for range warmup {
-		if err := c.do(ctx, r.Comm, into, from); err != nil {
+	if !c.InPlace {
+		if err := dst.fill(oracle.Copy(r.Comm.Rank(), ^seed), seed); err != nil {
 			return 0, err
 		}
+	}
+	into, from := dst.view(c.DType), src.view(c.DType)
+	if _, err := r.repeat(ctx, c, into, from, warmup); err != nil {
+		return 0, err
 	}
 	if err := Barrier(ctx, r.Comm); err != nil {
 		return 0, err
 	}
+	took, err := r.repeat(ctx, c, into, from, iters)
+	if err != nil {
+		return 0, err
+	}
+	return Max(ctx, r.Comm, took.Seconds()/float64(iters))
+}
+
+// repeat makes a call times times, back to back, and returns how long that took.
+func (r *Runner) repeat(ctx context.Context, c Call, dst, src strided.Tensor, times int) (time.Duration, error) {
+	gpu := r.Buffers.gpu
+	if gpu != nil {
+		return r.repeatOn(ctx, gpu.Stream, c, dst, src, times)
+	}
 	start := time.Now()
-	for range iters {
-		if err := c.do(ctx, r.Comm, into, from); err != nil {
+	for range times {
+		if err := c.do(ctx, r.Comm, dst, src); err != nil {
 			return 0, err
 		}
 	}
-	return Max(ctx, r.Comm, time.Since(start).Seconds()/float64(iters))
+	return time.Since(start), nil
+}
+
+// repeatOn is repeat on a stream. Whether the calls have succeeded is asked when
+// all have ended.
+func (r *Runner) repeatOn(ctx context.Context, stream cudaffi.Stream, c Call, dst, src strided.Tensor, times int) (time.Duration, error) {
+	works := make([]*engine.Work, times)
+	start := time.Now()
+	for i := range works {
+		var err error
+		if works[i], err = c.start(ctx, r.Comm, dst, src, stream); err != nil {
+			return 0, err
+		}
+	}
+	err := stream.Sync()
+	took := time.Since(start)
+	for _, w := range works {
+		if failed := w.Wait(ctx); failed != nil {
+			return 0, failed
+		}
+	}
+	return took, err
 }
 
 // Verify makes times calls, each on new values, and returns the number of wrong
@@ -66,29 +107,38 @@ func (r *Runner) verifyOnce(ctx context.Context, c Call) (int64, error) {
 	dst, src := r.Buffers.tensors(c, r.Comm.Rank())
 	seed := r.nextSeed()
 	input, result := c.expect(r.Comm.Size(), r.Comm.Rank(), seed)
-	if c.InPlace {
-		dst.Fill(input, seed)
-		err := c.do(ctx, r.Comm, view(c.DType, dst), view(c.DType, dst))
-		return dst.Wrong(result, seed), err
+	call := func() error {
+		_, err := r.repeat(ctx, c, dst.view(c.DType), src.view(c.DType), 1)
+		return err
 	}
-	return verifyPair(dst, src, input, result, seed, func() error {
-		return c.do(ctx, r.Comm, view(c.DType, dst), view(c.DType, src))
-	})
+	if !c.InPlace {
+		return verifyPair(dst, src, input, result, seed, call)
+	}
+	if err := dst.fill(input, seed); err != nil {
+		return 0, err
+	}
+	if err := call(); err != nil {
+		return 0, err
+	}
+	return dst.wrong(result, seed)
 }
 
 // verifyPair verifies a call out of place. The destination is filled with
 // values that are not the result, whatever the last call left there.
-func verifyPair(dst, src memory.Tensor, input, result *oracle.Table, seed uint64, call func() error) (int64, error) {
+func verifyPair(dst, src tensor, input, result *oracle.Table, seed uint64, call func() error) (int64, error) {
 	var other oracle.Table
 	for class, bits := range result {
 		other[class] = ^bits
 	}
-	src.Fill(input, seed)
-	dst.Fill(&other, seed)
+	if err := errors.Join(src.fill(input, seed), dst.fill(&other, seed)); err != nil {
+		return 0, err
+	}
 	if err := call(); err != nil {
 		return 0, err
 	}
-	return dst.Wrong(result, seed) + src.Wrong(input, seed), nil
+	inDst, err := dst.wrong(result, seed)
+	inSrc, errSrc := src.wrong(input, seed)
+	return inDst + inSrc, errors.Join(err, errSrc)
 }
 
 // nextSeed is a seed that no filling has had yet.

@@ -54,7 +54,7 @@ func TestContestTable(t *testing.T) {
 
 func TestMatchAsJSON(t *testing.T) {
 	var b strings.Builder
-	about := Context{Collective: "all_reduce", Transport: "tcp", Layout: "transpose", Ranks: 2}
+	about := Context{Collective: "all_reduce", Transport: "tcp", Layout: "transpose", Device: "cpu", Ranks: 2}
 	require.NoError(t, NewJSON(&b).AddMatch(about, contenders[:2], match()))
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
 	require.Len(t, lines, 2)

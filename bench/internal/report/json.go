@@ -26,8 +26,8 @@ type Record struct {
 
 // Context is what all records of a row have in common beyond the row.
 type Context struct {
-	Collective, Transport, Layout string
-	Ranks                         int
+	Collective, Transport, Layout, Device string
+	Ranks                                 int
 }
 
 // JSON writes records, one object to a line.
@@ -56,7 +56,7 @@ func (j *JSON) Add(c Context, r Row) error {
 
 func record(c Context, r Row, res *Result, inPlace bool) Record {
 	rec := Record{
-		Collective: c.Collective, Ranks: c.Ranks, Transport: c.Transport, Layout: c.Layout, Device: "cpu",
+		Collective: c.Collective, Ranks: c.Ranks, Transport: c.Transport, Layout: c.Layout, Device: c.Device,
 		DType: r.DType, Op: r.Op, Bytes: r.Bytes, Count: r.Count,
 		TimeUS: res.TimeUS, AlgBW: res.AlgBW, BusBW: res.BusBW, InPlace: inPlace,
 	}

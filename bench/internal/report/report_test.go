@@ -16,7 +16,7 @@ import (
 func header() Header {
 	return Header{
 		Program: "monel bench", Collective: "all_reduce", Transport: "tcp", Layout: "transpose", Mode: "both",
-		Ranks:    []RankInfo{{Pid: 4711, Host: "alpha", CPUs: 2}, {Pid: 4712, Host: "beta", CPUs: 64}},
+		Ranks:    []RankInfo{{Pid: 4711, Host: "alpha", CPUs: 2}, {Pid: 4712, Host: "beta", CPUs: 64, Device: " 0 [0000:1B:00.0] NVIDIA H100"}},
 		MinBytes: 8, MaxBytes: 64 << 20, Step: 8, StepIs: "factor", Warmup: 5, Iters: 20, Check: 1,
 	}
 }
@@ -41,7 +41,7 @@ func TestTable(t *testing.T) {
 #
 # Using ranks
 #  Rank  0 Group  0 Pid   4711 on      alpha device cpu [2 cores]
-#  Rank  1 Group  0 Pid   4712 on       beta device cpu [64 cores]
+#  Rank  1 Group  0 Pid   4712 on       beta device  0 [0000:1B:00.0] NVIDIA H100
 #
 #                                                              out-of-place                       in-place          
 #       size         count      type   redop    root     time   algbw   busbw  #wrong     time   algbw   busbw  #wrong
@@ -111,7 +111,7 @@ func TestBandwidth(t *testing.T) {
 func TestJSONHasExactlyTheKeys(t *testing.T) {
 	var out bytes.Buffer
 	j := NewJSON(&out)
-	context := Context{Collective: "broadcast", Transport: "tcp", Layout: "mixed", Ranks: 4}
+	context := Context{Collective: "broadcast", Transport: "tcp", Layout: "mixed", Device: "cuda", Ranks: 4}
 	require.NoError(t, j.Add(context, Row{
 		Bytes: 8, Count: 2, DType: "float", Op: "none", Root: 0,
 		OutOfPlace: &Result{TimeUS: 1.5, AlgBW: 2.5, BusBW: 3.5, Wrong: 7},
@@ -123,7 +123,7 @@ func TestJSONHasExactlyTheKeys(t *testing.T) {
 	var row map[string]any
 	require.NoError(t, json.Unmarshal([]byte(lines[0]), &row))
 	require.Equal(t, map[string]any{
-		"collective": "broadcast", "ranks": 4.0, "transport": "tcp", "layout": "mixed", "device": "cpu",
+		"collective": "broadcast", "ranks": 4.0, "transport": "tcp", "layout": "mixed", "device": "cuda",
 		"dtype": "float", "op": "none", "bytes": 8.0, "count": 2.0, "time_us": 1.5, "algbw": 2.5, "busbw": 3.5,
 		"wrong": 7.0, "inplace": false,
 	}, row)

@@ -26,9 +26,10 @@ type Header struct {
 
 // RankInfo is where a rank runs.
 type RankInfo struct {
-	Pid  int64
-	Host string
-	CPUs int64
+	Pid    int64
+	Host   string
+	CPUs   int64
+	Device string // the GPU; empty if tensors are in host memory
 }
 
 // Table writes the table of nccl-tests: the same columns, header and footer.
@@ -51,7 +52,11 @@ func NewTable(out io.Writer, h Header) *Table {
 	t.printf("# transport: %s layout: %s mode: %s\n", h.Transport, h.Layout, h.Mode)
 	t.printf("#\n# Using ranks\n")
 	for rank, r := range h.Ranks {
-		t.printf("#  Rank %2d Group %2d Pid %6d on %10s device cpu [%d cores]\n", rank, 0, r.Pid, r.Host, r.CPUs)
+		device := r.Device
+		if device == "" {
+			device = fmt.Sprintf("cpu [%d cores]", r.CPUs)
+		}
+		t.printf("#  Rank %2d Group %2d Pid %6d on %10s device %s\n", rank, 0, r.Pid, r.Host, device)
 	}
 	t.printf("#\n")
 	t.printf("# %10s  %12s  %8s  %6s  %6s           out-of-place                       in-place          \n", "", "", "", "", "")
