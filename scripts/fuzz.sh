@@ -10,7 +10,7 @@ found=0
 while IFS=: read -r file target; do
 	found=$((found + 1))
 	for_this=$time
-	case $target in FuzzViews | FuzzReduce | FuzzMove) for_this=${FUZZTIME_LAYOUTS:-60s} ;; esac
+	case $target in FuzzViews | FuzzReduce | FuzzMove | FuzzKernels) for_this=${FUZZTIME_LAYOUTS:-60s} ;; esac
 	echo "== $target in $(dirname "$file") for $for_this"
 	if go test -run '^$' -fuzz "^$target\$" -fuzztime "$for_this" "./$(dirname "$file")" 2>&1 | tee "$log"; then
 		continue

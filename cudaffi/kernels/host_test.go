@@ -31,25 +31,53 @@ type host struct {
 	params      [1]unsafe.Pointer
 }
 
+// hostLibrary is the variable that tells processes which the fuzzer starts where
+// their parent has put the library.
+const hostLibrary = "MONEL_TEST_KERNELS"
+
+// scratch is where the library is built, until the tests end.
+var scratch string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if scratch != "" {
+		os.RemoveAll(scratch)
+	}
+	os.Exit(code)
+}
+
 // library is the kernels, built for the host and loaded into this process.
 var library = sync.OnceValues(func() (uintptr, error) {
+	path := os.Getenv(hostLibrary)
+	if path == "" {
+		var err error
+		if path, err = build(); err != nil {
+			return 0, err
+		}
+		os.Setenv(hostLibrary, path)
+	}
+	return purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+})
+
+// build makes the library and returns its path.
+func build() (string, error) {
 	compiler := os.Getenv("CXX")
 	if compiler == "" {
 		compiler = "g++"
 	}
 	if _, err := exec.LookPath(compiler); err != nil {
-		return 0, err
+		return "", err
 	}
 	dir, err := os.MkdirTemp("", "monel-kernels-")
 	if err != nil {
-		return 0, err
+		return "", err
 	}
-	defer os.RemoveAll(dir)
+	scratch = dir
 	if err := os.CopyFS(dir, Source()); err != nil {
-		return 0, err
+		return "", err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "identity.cc"), []byte(identity), 0o644); err != nil {
-		return 0, err
+		return "", err
 	}
 	for _, args := range [][]string{
 		append(HostFlags(), "-Wall", "-Wextra", "-Werror", "-o", "kernels.o", "kernels.cu"),
@@ -58,11 +86,11 @@ var library = sync.OnceValues(func() (uintptr, error) {
 		cmd := exec.Command(compiler, args...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return 0, fmt.Errorf("%v: %w\n%s", cmd, err, out)
+			return "", fmt.Errorf("%v: %w\n%s", cmd, err, out)
 		}
 	}
-	return purego.Dlopen(filepath.Join(dir, "kernels.so"), purego.RTLD_NOW|purego.RTLD_LOCAL)
-})
+	return filepath.Join(dir, "kernels.so"), nil
+}
 
 // onHost is the host as a machine. Without a C++ compiler the test is skipped, or
 // fails if CI is set.

@@ -244,3 +244,6 @@ func (c *trial) two(x, y tensor, op dtype.Op, ranks int) {
 	c.expect(where("Move"), dt, dstMemory, yshift, y.data, true)
 	c.expect(where("source of Move"), dt, srcMemory, xshift, x.data, true)
 }
+
+// address is where b is, for kernels that run on the host.
+func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
