@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything builds, vets and links on the other platforms.
+# Everything builds, vets and links on the other platforms, and without CUDA.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0
@@ -9,3 +9,6 @@ for platform in linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm6
 	go vet ./...
 	go build -o /dev/null ./bench
 done
+unset GOOS GOARCH
+echo "== without CUDA"
+go vet -tags nocuda ./...
