@@ -62,6 +62,7 @@ type bed struct {
 	flags *cudaffi.Pinned // that streams wait for
 	flag  int             // how many are in use
 	pokes cudaffi.Function
+	lazy  uintptr // a kernel that is not loaded yet
 }
 
 func newBed(t *testing.T, options ...cudasim.Option) *bed {
@@ -111,6 +112,16 @@ func (b *bed) kernel(name string) cudaffi.Function {
 	f, err := m.Function(name)
 	require.NoError(b, err)
 	return f
+}
+
+// unloaded is a kernel that its first launch is to load.
+func (b *bed) unloaded(name string) uintptr {
+	b.Helper()
+	var module, function uintptr
+	ptx, text := append([]byte(cudasim.Kernels), 0), append([]byte(name), 0)
+	require.Zero(b, b.raw("cuModuleLoadData", uintptr(unsafe.Pointer(&module)), uintptr(unsafe.Pointer(&ptx[0]))))
+	require.Zero(b, b.raw("cuModuleGetFunction", uintptr(unsafe.Pointer(&function)), module, uintptr(unsafe.Pointer(&text[0]))))
+	return function
 }
 
 // words are the 32-bit words at p.

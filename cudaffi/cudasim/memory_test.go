@@ -424,6 +424,14 @@ func TestCallsThatMayWaitForTheDevice(t *testing.T) {
 		{"cuMemHostAlloc", func(b *bed, _ cudaffi.DevicePtr) error { _, err := b.ctx.AllocPinned(1); return err }},
 		{"cuMemHostRegister", func(b *bed, _ cudaffi.DevicePtr) error { _, err := b.ctx.Register(pages(b, 1)); return err }},
 		{"cuModuleLoadDataEx", func(b *bed, _ cudaffi.DevicePtr) error { _, err := b.ctx.Load([]byte(cudasim.Kernels)); return err }},
+		{"the first launch of a kernel", func(b *bed, _ cudaffi.DevicePtr) error {
+			us := new(uint64)
+			params := []unsafe.Pointer{unsafe.Pointer(us)}
+			if b.raw("cuLaunchKernel", b.lazy, 1, 1, 1, 1, 1, 1, 0, 0, uintptr(unsafe.Pointer(&params[0])), 0) != 0 {
+				return b.ctx.Synchronize() // which says why
+			}
+			return nil
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, strict := range []bool{true, false} {
@@ -435,6 +443,7 @@ func TestCallsThatMayWaitForTheDevice(t *testing.T) {
 					b := newBed(t, options...)
 					p := b.alloc(10)
 					s := b.stream()
+					b.lazy = b.unloaded("monel_sim_nap")
 					release := b.held(s)
 					err := test.call(b, p)
 					if !strict {

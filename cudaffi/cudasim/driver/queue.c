@@ -3,6 +3,7 @@
  * case an operation that waits holds up the others as it does on a GPU. */
 #include "sim.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,21 @@ static void carry_out(struct operation *op) {
 	free(op);
 }
 
+/* Waking a thread takes much longer than most operations, so before it sleeps
+ * it lets others run for a moment and looks again. */
+static bool look_out(struct queue *q) {
+	uint64_t pushed = q->pushed;
+	pthread_mutex_unlock(&q->lock);
+	uint64_t until = nanoseconds() + 20000;
+	bool more;
+	do {
+		sched_yield();
+		more = atomic_load(&q->pushed) != pushed;
+	} while (!more && nanoseconds() < until);
+	pthread_mutex_lock(&q->lock);
+	return q->head != NULL || q->closing;
+}
+
 static void *serve(void *argument) {
 	struct queue *q = argument;
 	own = q;
@@ -117,6 +133,8 @@ static void *serve(void *argument) {
 		if (op == NULL) {
 			if (q->closing)
 				break;
+			if (look_out(q))
+				continue;
 			q->idle = true;
 			pthread_cond_wait(&q->work, &q->lock);
 			q->idle = false;
@@ -171,6 +189,7 @@ uint64_t queue_push(struct queue *q, struct operation *op) {
 	op->next = NULL;
 	*q->tail = op;
 	q->tail = &op->next;
+	atomic_fetch_add(&q->pushed, 1);
 	bool wake = q->idle;
 	pthread_mutex_unlock(&q->lock);
 	if (wake)

@@ -160,6 +160,7 @@ struct queue {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct operation *head, **tail;
+	atomic_uint_fast64_t pushed;
 	bool started, idle, closing;
 	pthread_t thread;
 	struct context *kernel; /* whose kernel runs */

@@ -1,7 +1,7 @@
 /* Streams: what is put on them, in which order, and waiting for it. */
 #include "sim.h"
 
-#include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -74,7 +74,12 @@ void stream_completed(struct stream *s, uint64_t seq) {
 CUresult stream_wait(struct stream *s, uint64_t seq, const char *who) {
 	if (atomic_load(&s->completed) >= seq)
 		return CUDA_SUCCESS;
-	uint64_t until = nanoseconds() + settings.patience_ms * 1000000;
+	uint64_t now = nanoseconds(), soon = now + 20000, until = now + settings.patience_ms * 1000000;
+	while (nanoseconds() < soon) {
+		sched_yield();
+		if (atomic_load(&s->completed) >= seq)
+			return CUDA_SUCCESS;
+	}
 	struct timespec limit = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
 	int e = 0;
 	pthread_mutex_lock(&s->lock);
