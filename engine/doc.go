@@ -12,6 +12,11 @@
 // the caller's own memory, and the bytes between a view's elements are never
 // written.
 //
+// Calls that begin with Start return at once, and run in the order in which they
+// were made. A tensor may lie in the memory of a CUDA device (strided.FromDevice),
+// also if other ranks' tensors do not; OnStream puts its collective in its place
+// among the work of a stream. Without a GPU nothing of CUDA is needed or loaded.
+//
 // Every call returns, with success or an error, in bounded time. When ranks
 // make different calls, each gets a *MismatchError that says who called what.
 // When a rank dies, the others get the same *RankError naming it.

@@ -2,12 +2,15 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"sync"
 
+	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/strided/dtype"
 )
 
 // Two ranks sum a matrix. Rank 1 holds it transposed; each gets the result in
@@ -93,4 +96,61 @@ func ExampleMismatchError() {
 	fmt.Println(errs[0])
 	// Output:
 	// operation 0: ranks disagree: rank 0 called all_reduce float sum shape [4]; rank 1 called all_reduce float sum shape [5] (the communicator stays usable)
+}
+
+// Started calls run in their order while the program goes on.
+func ExampleComm_StartAllReduce() {
+	comms, err := engine.NewLocal(2, engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	results := [2][]float32{}
+	var wg sync.WaitGroup
+	for rank, comm := range comms {
+		wg.Go(func() {
+			defer comm.Close()
+			ctx := context.Background()
+			sum, most := []float32{1, 2}, []float32{float32(rank), 5}
+			first, err := comm.StartAllReduce(ctx, strided.Of(sum), strided.Of(sum), engine.Sum)
+			if err != nil {
+				log.Fatal(err)
+			}
+			second, err := comm.StartAllReduce(ctx, strided.Of(most), strided.Of(most), engine.Max)
+			if err != nil {
+				log.Fatal(err)
+			}
+			// ... something else ...
+			if err := errors.Join(first.Wait(ctx), second.Wait(ctx)); err != nil {
+				log.Fatal(err)
+			}
+			results[rank] = append(sum, most...)
+		})
+	}
+	wg.Wait()
+	fmt.Println(results)
+	// Output:
+	// [[2 4 1 5] [2 4 1 5]]
+}
+
+// A tensor on a GPU, transposed in memory, is reduced in its place among the work of
+// a stream. address and handle come from whoever owns memory and stream; PyTorch
+// for one calls them x.data_ptr() and torch.cuda.current_stream().cuda_stream.
+func ExampleOnStream() {
+	reduce := func(ctx context.Context, comm *engine.Comm, address uint64, handle uintptr) (*engine.Work, error) {
+		driver, err := cudaffi.Default()
+		if err != nil {
+			return nil, err // errors.Is(err, cudaffi.ErrNoCUDA): there is no driver
+		}
+		gpu, err := driver.Primary(0)
+		if err != nil {
+			return nil, err
+		}
+		const rows, columns = 4096, 1024
+		x := strided.FromDevice(dtype.BFloat16, address, 2*rows*columns).Reshape(columns, rows).Permute(1, 0)
+		stream := gpu.StreamOf(handle)
+		// Kernels that the stream has already been given compute x; those that it is
+		// given from now on see the sum. The host waits for neither.
+		return comm.StartAllReduce(ctx, x, x, engine.Sum, engine.OnStream(stream))
+	}
+	_ = reduce // it needs a GPU
 }

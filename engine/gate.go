@@ -34,8 +34,7 @@ type gate struct {
 	failure atomic.Pointer[DeviceError]
 }
 
-// arrive puts ready and the wait on the caller's stream, with the queue's mutex
-// held. After an error a ticket other than 0 says that the stream waits all the
+// arrive puts ready and the wait on the caller's stream, in the queue's order. After an error a ticket other than 0 says that the stream waits all the
 // same, and only leave takes the gate down.
 func (t *gate) arrive() (err error) {
 	if t.ready, err = t.g.event(); err != nil {
@@ -70,6 +69,27 @@ func (t *gate) hold() (err error) {
 	return err
 }
 
+// mostHeld is how many collectives of a communicator streams of a device may wait
+// for. A stream has room for some thousand commands, and to put one on a full stream
+// waits in the driver, perhaps with what the collectives need to go on.
+const mostHeld = 128
+
+// awaitRoom waits, within ctx, until one more collective may be waited for.
+func (c *Comm) awaitRoom(ctx context.Context, t *gate) error {
+	for p := (patience{}); t.holds && c.member.Broken() == nil; p.pause() {
+		c.queue.order.Lock()
+		held := t.g.tickets - atomic.LoadUint32(t.g.flag)
+		c.queue.order.Unlock()
+		if held < mostHeld {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // passage is a wait on a caller's stream, which reads the flag until it is over.
 type passage struct {
 	stream   cudaffi.Stream
@@ -80,7 +100,7 @@ type passage struct {
 // forgetPassages takes back the events of waits that are over.
 func (g *gpu) forgetPassages() {
 	for len(g.passages) > 0 && g.passages[0].recorded {
-		if done, err := g.passages[0].behind.Query(); !done || err != nil {
+		if done, err := done(g.ctx, g.passages[0].behind); !done || err != nil {
 			return
 		}
 		g.putEvent(g.passages[0].behind)
@@ -98,7 +118,7 @@ func (g *gpu) awaitPassages() error {
 			err = p.behind.Record(p.stream)
 		}
 		if err == nil {
-			err = awaitEvent(p.behind, deadline)
+			err = awaitEvent(g.ctx, p.behind, deadline)
 		}
 		errs = append(errs, err)
 		g.putEvent(p.behind)
@@ -109,8 +129,15 @@ func (g *gpu) awaitPassages() error {
 
 // awaitInputs waits until the caller's stream has come to the collective.
 func (t *gate) awaitInputs(stop context.Context) error {
+	ready := false
+	look := func() (err error) {
+		for i := 0; i < 16 && !ready && err == nil; i++ { // to enter the context costs more than to look
+			ready, err = t.ready.Query()
+		}
+		return err
+	}
 	for p := (patience{}); ; p.pause() {
-		if done, err := t.ready.Query(); done || err != nil {
+		if err := t.g.ctx.Do(look); ready || err != nil {
 			return err
 		}
 		if err := stop.Err(); err != nil {

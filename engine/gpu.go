@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +44,7 @@ type gpu struct {
 	flag   *uint32
 	flagAt cudaffi.DevicePtr
 	// tickets is how many have been given out, and passages the waits that callers'
-	// streams have not been seen to have behind them. Guarded by the queue's mutex.
+	// streams have not been seen to have behind them. Guarded by the queue's order.
 	tickets  uint32
 	passages []passage
 
@@ -81,16 +82,21 @@ func newGPU(driver *cudaffi.Driver, ordinal, chunk int) (_ *gpu, err error) {
 			err = errors.Join(err, g.free())
 		}
 	}()
+	return g, g.ctx.Do(func() error { return g.allocate(chunk) })
+}
+
+// allocate makes what there is to be made.
+func (g *gpu) allocate(chunk int) (err error) {
 	words := (1 + laneCount) * wordStride
 	g.pinned, err = g.ctx.AllocPinned(words + (2*slotCount+1)*chunk)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	clear(g.pinned.Bytes()[:words])
 	g.flag, g.flagAt = g.word(0)
 	for i := range g.lanes {
 		if err := g.lanes[i].open(g, 1+i); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	at := words
@@ -103,7 +109,7 @@ func newGPU(driver *cudaffi.Driver, ordinal, chunk int) (_ *gpu, err error) {
 		carve(&g.out.slots[i])
 	}
 	carve(&g.scratch)
-	return g, nil
+	return nil
 }
 
 // word is the i-th word of the pinned memory.
@@ -163,6 +169,15 @@ func (g *gpu) close() error {
 // left to be freed, and the driver says so; that is no news.
 func (g *gpu) free() error {
 	var errs []error
+	err := inside(g.ctx, func() error {
+		errs = g.freeAll()
+		return nil
+	})
+	errs = append(errs, err, g.sharedGPU.release())
+	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, cudaffi.ErrSticky) })...)
+}
+
+func (g *gpu) freeAll() (errs []error) {
 	for i := range g.lanes {
 		errs = append(errs, g.lanes[i].close())
 	}
@@ -173,13 +188,7 @@ func (g *gpu) free() error {
 	if g.pinned != nil {
 		errs = append(errs, release(g.pinned.Free))
 	}
-	errs = append(errs, g.sharedGPU.release())
-	for i, err := range errs {
-		if errors.Is(err, cudaffi.ErrSticky) {
-			errs[i] = nil
-		}
-	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // release calls a function that frees something, a second time if the driver failed
@@ -189,6 +198,21 @@ func release(free func() error) error {
 	var e *cudaffi.Error
 	if errors.As(err, &e) && (e.Call == "cuCtxGetCurrent" || e.Call == "cuCtxPushCurrent") && !errors.Is(err, cudaffi.ErrSticky) {
 		return errors.Join(err, free())
+	}
+	return err
+}
+
+// inside is ctx.Do for functions that free something: it does not give up if the
+// context cannot be entered once.
+func inside(ctx *cudaffi.Context, f func() error) error {
+	entered := false
+	do := func() error {
+		entered = true
+		return f()
+	}
+	err := ctx.Do(do)
+	if err != nil && !entered && !errors.Is(err, cudaffi.ErrSticky) {
+		err = errors.Join(err, ctx.Do(do))
 	}
 	return err
 }

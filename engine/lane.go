@@ -15,6 +15,7 @@ import (
 // tell how far it has come: as a word in pinned memory, which is looked at without
 // asking the driver, or as events where streams cannot write words.
 type lane struct {
+	ctx    *cudaffi.Context
 	stream cudaffi.Stream
 	opened bool
 	word   *uint32 // the last mark that has been reached
@@ -26,7 +27,7 @@ type lane struct {
 
 func (l *lane) open(g *gpu, word int) (err error) {
 	l.word, l.wordAt = g.word(word)
-	l.values = g.ctx.HasStreamValues()
+	l.ctx, l.values = g.ctx, g.ctx.HasStreamValues()
 	if l.stream, err = g.ctx.NewStream(cudaffi.PriorityHighest); err != nil {
 		return err
 	}
@@ -69,10 +70,21 @@ func (l *lane) reached(mark uint32) (bool, error) {
 	if l.values {
 		return false, nil
 	}
-	done, err := l.events[mark%uint32(len(l.events))].Query()
-	for done && int32(seen-mark) < 0 && !atomic.CompareAndSwapUint32(l.word, seen, mark) {
+	there, err := done(l.ctx, l.events[mark%uint32(len(l.events))])
+	for there && int32(seen-mark) < 0 && !atomic.CompareAndSwapUint32(l.word, seen, mark) {
 		seen = atomic.LoadUint32(l.word)
 	}
+	return there, err
+}
+
+// done reports whether an event, or all that is on a stream, is done. It may be
+// asked while a CUDA graph is being captured somewhere in the process, which
+// otherwise would break the capture.
+func done(ctx *cudaffi.Context, of interface{ Query() (bool, error) }) (done bool, err error) {
+	err = ctx.Do(func() (err error) {
+		done, err = of.Query()
+		return err
+	})
 	return done, err
 }
 
@@ -88,7 +100,7 @@ func (l *lane) await(stop context.Context, mark uint32) error {
 		}
 		if p.long() {
 			// Has the stream ended in an error? Then no mark will come.
-			if idle, err := l.stream.Query(); err != nil {
+			if idle, err := done(l.ctx, l.stream); err != nil {
 				return err
 			} else if idle {
 				if done, err := l.reached(mark); !done && err == nil {
@@ -113,9 +125,9 @@ func (l *lane) drain() error {
 	deadline := time.Now().Add(settleWait)
 	failures := 0
 	for p := (patience{}); ; p.pause() {
-		done, err := l.stream.Query()
+		idle, err := done(l.ctx, l.stream)
 		switch {
-		case done || errors.Is(err, cudaffi.ErrSticky):
+		case idle || errors.Is(err, cudaffi.ErrSticky):
 			return err
 		case err != nil:
 			if failures++; failures == 3 {
@@ -140,9 +152,9 @@ func (l *lane) close() error {
 }
 
 // awaitEvent waits for an event until the deadline.
-func awaitEvent(e cudaffi.Event, deadline time.Time) error {
+func awaitEvent(ctx *cudaffi.Context, e cudaffi.Event, deadline time.Time) error {
 	for p := (patience{}); ; p.pause() {
-		done, err := e.Query()
+		done, err := done(ctx, e)
 		switch {
 		case done || err != nil:
 			return err
@@ -158,7 +170,7 @@ type patience struct{ looks int }
 
 const (
 	eagerLooks = 2000
-	longestNap = time.Millisecond
+	longestNap = 100 * time.Microsecond
 )
 
 // long reports whether the wait has lasted long enough to look more closely.

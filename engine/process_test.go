@@ -13,8 +13,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/monel-dev/monel/cudaffi"
+	"github.com/monel-dev/monel/cudaffi/cudasim"
 	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/strided/dtype"
 )
 
 // Variables that make the test binary a rank of a communicator.
@@ -22,6 +25,8 @@ const (
 	envRank = "MONEL_TEST_RANK"
 	envSize = "MONEL_TEST_SIZE"
 	envID   = "MONEL_TEST_ID"
+	// envDevice makes a rank use a device.
+	envDevice = "MONEL_TEST_DEVICE"
 )
 
 func TestMain(m *testing.M) {
@@ -52,13 +57,16 @@ func childRank() int {
 		echo(c, bytes)
 		return 0
 	}
-	fmt.Println("ready")
-	x := strided.Of(make([]float32, 1<<20)).Reshape(1024, 1024).Permute(1, 0)
-	for i := 0; ; i++ {
-		if err = c.AllReduce(background, x, x, engine.Max); err == nil {
-			err = c.Broadcast(background, x, x, i%size)
+	round := onHost(c)
+	if os.Getenv(envDevice) != "" {
+		if round, err = onStream(c); err != nil {
+			fmt.Println("device:", err)
+			return 1
 		}
-		if err == nil {
+	}
+	fmt.Println("ready")
+	for i := 0; ; i++ {
+		if err = round(i % size); err == nil {
 			continue
 		}
 		var re *engine.RankError
@@ -71,9 +79,70 @@ func childRank() int {
 	}
 }
 
+// onHost returns a round of calls on a tensor in host memory.
+func onHost(c *engine.Comm) func(root int) error {
+	x := strided.Of(make([]float32, 1<<20)).Reshape(1024, 1024).Permute(1, 0)
+	return func(root int) error {
+		if err := c.AllReduce(background, x, x, engine.Max); err != nil {
+			return err
+		}
+		return c.Broadcast(background, x, x, root)
+	}
+}
+
+// onStream returns a round of calls on a device's tensor, on a stream, which has to
+// come to its end whether they fail or not.
+func onStream(c *engine.Comm) (func(root int) error, error) {
+	driver, err := cudaffi.Default()
+	if err != nil {
+		return nil, err
+	}
+	ctx, err := driver.Primary(c.Rank() % driver.DeviceCount())
+	if err != nil {
+		return nil, err
+	}
+	stream, err := ctx.NewStream(cudaffi.PriorityDefault)
+	if err != nil {
+		return nil, err
+	}
+	at, err := ctx.Alloc(4 << 20)
+	if err != nil {
+		return nil, err
+	}
+	x := strided.FromDevice(dtype.Float32, uint64(at), 4<<20).Reshape(1024, 1024).Permute(1, 0)
+	return func(root int) error {
+		first, err := c.StartAllReduce(background, x, x, engine.Max, engine.OnStream(stream))
+		if err != nil {
+			return err
+		}
+		var errs []error
+		if second, err := c.StartBroadcast(background, x, x, root, engine.OnStream(stream)); err != nil {
+			errs = append(errs, err)
+		} else {
+			errs = append(errs, second.Wait(background))
+		}
+		if err := stream.Sync(); err != nil {
+			return fmt.Errorf("the stream: %w", err)
+		}
+		return errors.Join(append(errs, first.Wait(background))...)
+	}, c.UseDevice(ctx.Device().Ordinal)
+}
+
 // TestKilledProcess kills one of several real processes in the middle of its
 // work: every survivor returns the same error, which names it.
-func TestKilledProcess(t *testing.T) {
+func TestKilledProcess(t *testing.T) { testKilledProcess(t) }
+
+// TestKilledProcessOnDevice is the same with tensors of devices, on streams that wait
+// for the victim.
+func TestKilledProcessOnDevice(t *testing.T) {
+	env := []string{envDevice + "=1"}
+	if os.Getenv(envGPU) != "1" {
+		env = append(env, cudasim.Environment(cudasim.Library(t), cudasim.Delays(1, 20*time.Microsecond))...)
+	}
+	testKilledProcess(t, env...)
+}
+
+func testKilledProcess(t *testing.T, env ...string) {
 	const size = 4
 	for victim := range size {
 		t.Run(fmt.Sprintf("rank=%d", victim), func(t *testing.T) {
@@ -84,6 +153,7 @@ func TestKilledProcess(t *testing.T) {
 			for rank := range size {
 				c := exec.Command(os.Args[0])
 				c.Env = append(os.Environ(), fmt.Sprintf("%s=%d", envRank, rank), fmt.Sprintf("%s=%d", envSize, size), envID+"="+id.Text())
+				c.Env = append(c.Env, env...)
 				c.Stderr = os.Stderr
 				out, err := c.StdoutPipe()
 				require.NoError(t, err)

@@ -13,16 +13,21 @@ type queue struct {
 	count   atomic.Int64   // of works that are queued or in progress
 	workers sync.WaitGroup // the goroutine, if there is one
 
-	mu         sync.Mutex // whoever holds it decides what comes next
+	// order is held by whoever decides what comes next. Calls of the driver that
+	// happen meanwhile may wait for works of the queue, which go on.
+	order sync.Mutex
+
+	mu         sync.Mutex // guards the rest
 	head, tail *Work
 	working    bool
 }
 
 func (q *queue) busy() bool { return q.count.Load() > 0 }
 
-// push appends a work, with the mutex held. do is called for every work of the
-// queue, beginning with this one, by a goroutine that ends with the queue's last.
+// push appends a work, in order.
 func (q *queue) push(w *Work) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.count.Add(1)
 	if q.tail == nil {
 		q.head = w
@@ -72,8 +77,8 @@ func (c *Comm) newWork(t *task) *Work {
 // taken in the same moment.
 func (c *Comm) enqueue(w *Work, t *task) error {
 	q := &c.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	q.order.Lock()
+	defer q.order.Unlock()
 	if err := c.member.Broken(); err != nil {
 		return err
 	}

@@ -40,8 +40,15 @@ func shareGPU(driver *cudaffi.Driver, ordinal int) (*sharedGPU, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := kernels.Load(ctx)
+	var set *kernels.Set
+	err = ctx.Do(func() (err error) {
+		set, err = kernels.Load(ctx)
+		return err
+	})
 	if err != nil {
+		if set != nil {
+			err = errors.Join(err, set.Unload())
+		}
 		return nil, errors.Join(err, release(ctx.Release))
 	}
 	s := &sharedGPU{key: key, ctx: ctx, set: set, users: 1}
@@ -56,5 +63,5 @@ func (s *sharedGPU) release() error {
 		return nil
 	}
 	delete(sharedGPUs.loaded, s.key)
-	return errors.Join(release(s.set.Unload), release(s.ctx.Release))
+	return errors.Join(inside(s.ctx, func() error { return release(s.set.Unload) }), release(s.ctx.Release))
 }

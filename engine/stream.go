@@ -20,10 +20,13 @@ type callOptions struct {
 // OnStream puts a collective on tensors of a CUDA device in its place among the
 // work of a stream of that device, as NCCL does: it begins when what is on the
 // stream already has been done, and what is put on the stream later waits until
-// the collective has ended, whether it succeeds or fails. The call itself returns
-// at once; only where streams cannot wait for values (cudaffi.HasStreamValues),
-// which is rare, it returns when the collective has ended. Without this option it
+// the collective has ended, whether it succeeds or fails. Without this option it
 // is the device's legacy default stream.
+//
+// The call itself returns at once, with two exceptions: while streams wait for 128
+// collectives of the communicator already, it waits until one of them has ended;
+// and where streams cannot wait for values (cudaffi.Context.HasStreamValues), which
+// is rare, until its own has.
 //
 // A stream whose work is being captured into a CUDA graph is refused with an error
 // that wraps ErrCapture.

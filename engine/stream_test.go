@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/monel-dev/monel/cudaffi"
+	"github.com/monel-dev/monel/cudaffi/cudasim"
 	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/strided/dtype"
@@ -101,72 +102,99 @@ func (u *user) open() {
 	atomic.StoreUint32((*uint32)(unsafe.Pointer(&u.pinned.Bytes()[0])), 1)
 }
 
+// use has all ranks of a world make what they need of their devices, and makes a
+// user for each, before anything waits on a stream.
+func (d *onDevice) use(w world, elements, room int) []*user {
+	users := make([]*user, len(w))
+	for rank, c := range w {
+		users[rank] = d.newUser(rank, elements, room)
+		require.NoError(d, c.UseDevice(users[rank].ctx.Device().Ordinal))
+	}
+	return users
+}
+
+// machines are what tests of streams run on: devices for every rank and as many
+// hardware channels as streams, or one of each for all. On real GPUs they are all
+// what the machine has.
+var machines = map[string][]cudasim.Option{
+	"devices":     nil,
+	"one device":  {cudasim.Devices(1)},
+	"one channel": {cudasim.Channels(1)},
+}
+
 // TestStreamOrder puts collectives between other work on streams, many before the
 // first can begin: each sees what was before it, and is seen by what is behind it.
 func TestStreamOrder(t *testing.T) {
-	for name, newWorld := range worlds {
-		for _, size := range []int{1, 2, 3} {
-			for _, elements := range []int{5, 3000} {
-				t.Run(fmt.Sprintf("%s/np=%d/%d", name, size, elements), func(t *testing.T) {
-					d := onDevices(t)
-					cfg := d.config()
-					cfg.ChunkBytes = 1024
-					w := newWorld(d, size, cfg)
-					w.must(t, func(rank int, c *engine.Comm) error {
-						const rounds = 12
-						if err := c.UseDevice(d.ctx[rank%len(d.ctx)].Device().Ordinal); err != nil {
-							return err
-						}
-						u := d.newUser(rank, elements, 4*rounds)
-						type result struct {
-							check     func(want, gap int32) error
-							want, gap int32
-						}
-						var results []result
-						var works []*engine.Work
-						for n := range int32(rounds) {
-							own := n*100 + int32(rank)
-							u.write(own)
-							work, err := c.StartAllReduce(background, u.x, u.x, engine.Max, engine.OnStream(u.stream))
-							if err != nil {
-								return err
-							}
-							works = append(works, work)
-							results = append(results, result{u.read(), n*100 + int32(size) - 1, own})
-							own = -own
-							u.write(own)
-							root := int(n) % size
-							if work, err = c.StartBroadcast(background, u.x, u.x, root, engine.OnStream(u.stream)); err != nil {
-								return err
-							}
-							works = append(works, work)
-							results = append(results, result{u.read(), -n*100 - int32(root), own})
-						}
-						if err := u.stream.Sync(); err != nil {
-							return err
-						}
-						for i, r := range results {
-							if err := r.check(r.want, r.gap); err != nil {
-								return fmt.Errorf("collective %d: %w", i, err)
-							}
-						}
-						for _, work := range works {
-							if err := work.Wait(background); err != nil {
-								return err
-							}
-						}
-						return nil
+	for machine, options := range machines {
+		for name, newWorld := range worlds {
+			for _, size := range []int{1, 2, 3} {
+				for _, elements := range []int{5, 3000} {
+					t.Run(fmt.Sprintf("%s/%s/np=%d/%d", machine, name, size, elements), func(t *testing.T) {
+						testStreamOrder(t, newWorld, size, elements, options)
 					})
-				})
+				}
 			}
 		}
 	}
+}
+
+func testStreamOrder(t *testing.T, newWorld func(testing.TB, int, engine.Config) world, size, elements int, options []cudasim.Option) {
+	const rounds = 12
+	d := onDevices(t, options...)
+	cfg := d.config()
+	cfg.ChunkBytes = 1024
+	w := newWorld(d, size, cfg)
+	users := d.use(w, elements, 4*rounds)
+	w.must(t, func(rank int, c *engine.Comm) error {
+		u := users[rank]
+		type result struct {
+			check     func(want, gap int32) error
+			want, gap int32
+		}
+		var results []result
+		var works []*engine.Work
+		for n := range int32(rounds) {
+			own := n*100 + int32(rank)
+			u.write(own)
+			work, err := c.StartAllReduce(background, u.x, u.x, engine.Max, engine.OnStream(u.stream))
+			if err != nil {
+				return err
+			}
+			works = append(works, work)
+			results = append(results, result{u.read(), n*100 + int32(size) - 1, own})
+			own = -own
+			u.write(own)
+			root := int(n) % size
+			if work, err = c.StartBroadcast(background, u.x, u.x, root, engine.OnStream(u.stream)); err != nil {
+				return err
+			}
+			works = append(works, work)
+			results = append(results, result{u.read(), -n*100 - int32(root), own})
+		}
+		if err := u.stream.Sync(); err != nil {
+			return err
+		}
+		for i, r := range results {
+			if err := r.check(r.want, r.gap); err != nil {
+				return fmt.Errorf("collective %d: %w", i, err)
+			}
+		}
+		for _, work := range works {
+			if err := work.Wait(background); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // TestLegacyStream: without OnStream it is the legacy default stream, on which the
 // test's own synchronous copies are, too; and a blocking call follows it.
 func TestLegacyStream(t *testing.T) {
 	d := onDevices(t)
+	if len(d.ctx) < 2 {
+		t.Skip("ranks of one device cannot wait for each other on its only default stream")
+	}
 	w := localWorld(d, 2, d.config())
 	w.must(t, func(rank int, c *engine.Comm) error {
 		t := forRank(d, rank)
@@ -188,8 +216,8 @@ func TestLegacyStream(t *testing.T) {
 func TestCallReturnsAfterEnqueue(t *testing.T) {
 	d := onDevices(t)
 	w := localWorld(d, 2, d.config())
-	w.must(t, func(rank int, c *engine.Comm) error { return c.UseDevice(d.ctx[rank%len(d.ctx)].Device().Ordinal) })
-	u, v := d.newUser(0, 10, 4), d.newUser(1, 10, 4)
+	users := d.use(w, 10, 4)
+	u, v := users[0], users[1]
 	u.write(1)
 	work, err := w[0].StartAllReduce(background, u.x, u.x, engine.Sum, engine.OnStream(u.stream))
 	require.NoError(t, err)
@@ -212,19 +240,20 @@ func TestCallReturnsAfterEnqueue(t *testing.T) {
 func TestSeveralStreamsAndComms(t *testing.T) {
 	d := onDevices(t)
 	const comms = 3
+	const rounds = 8
 	var ws [comms]world
+	var all [comms][]*user
 	for i := range ws {
 		ws[i] = localWorld(d, 2, d.config())
-		ws[i].must(t, func(rank int, c *engine.Comm) error { return c.UseDevice(d.ctx[rank%len(d.ctx)].Device().Ordinal) })
+		all[i] = d.use(ws[i], 2000, 2*rounds)
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	ws[0].must(t, func(rank int, _ *engine.Comm) error {
-		const rounds = 8
 		random := rand.New(rand.NewPCG(seed, uint64(rank)))
 		var users [comms]*user
 		for i := range users {
-			users[i] = d.newUser(rank, 2000, 2*rounds)
+			users[i] = all[i][rank]
 		}
 		var checks [comms][]func(want, gap int32) error
 		for n := range int32(rounds) {
@@ -256,13 +285,14 @@ func TestSeveralStreamsAndComms(t *testing.T) {
 // whatever stream each is on.
 func TestOneCommOnSeveralStreams(t *testing.T) {
 	d := onDevices(t)
+	const rounds = 9
 	w := localWorld(d, 2, d.config())
+	var all [3][]*user
+	for i := range all {
+		all[i] = d.use(w, 100, 2*rounds)
+	}
 	w.must(t, func(rank int, c *engine.Comm) error {
-		if err := c.UseDevice(d.ctx[rank%len(d.ctx)].Device().Ordinal); err != nil {
-			return err
-		}
-		const rounds = 9
-		users := []*user{d.newUser(rank, 100, 2*rounds), d.newUser(rank, 100, 2*rounds), d.newUser(rank, 100, 2*rounds)}
+		users := []*user{all[0][rank], all[1][rank], all[2][rank]}
 		var checks []func() error
 		for n := range rounds {
 			u := users[n%len(users)]
@@ -373,6 +403,32 @@ func TestStreamsAreLetGo(t *testing.T) {
 	}
 }
 
+// TestCloseBesideAWaitingStream: to free what a communicator holds of a device may
+// wait for a stream that another communicator holds up. That one goes on meanwhile.
+func TestCloseBesideAWaitingStream(t *testing.T) {
+	d := onDevices(t)
+	a, b := localWorld(d, 2, d.config()), localWorld(d, 2, d.config())
+	users := d.use(a, 100, 2)
+	d.use(b, 1, 1)
+	u := users[0]
+	u.write(5)
+	work, err := a[0].StartAllReduce(background, u.x, u.x, engine.Sum, engine.OnStream(u.stream))
+	require.NoError(t, err)
+	var closing sync.WaitGroup
+	closing.Go(func() {
+		if err := b[0].Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	time.Sleep(20 * time.Millisecond)
+	v := users[1]
+	v.write(6)
+	require.NoError(t, v.stream.Sync())
+	require.NoError(t, a[1].AllReduce(background, v.x, v.x, engine.Sum))
+	require.NoError(t, work.Wait(background))
+	closing.Wait()
+}
+
 // TestDeviceArguments: what a rank refuses, the others hear of, and the
 // communicator goes on.
 func TestDeviceArguments(t *testing.T) {
@@ -453,4 +509,60 @@ func TestEmptyOnDevice(t *testing.T) {
 		}
 		return work.Wait(background)
 	})
+}
+
+// TestFullStreams: streams that wait fill up with work, so that the program has to
+// wait to put more on them. The collectives that they wait for go on all the same.
+func TestFullStreams(t *testing.T) {
+	d := onDevices(t)
+	w := localWorld(d, 2, d.config())
+	const calls, commands = 300, 5000
+	users := d.use(w, 3000, 2)
+	w.must(t, func(rank int, c *engine.Comm) error {
+		u := users[rank]
+		u.write(int32(rank))
+		if rank == 1 {
+			time.Sleep(200 * time.Millisecond) // until the other's stream is full
+		}
+		var last *engine.Work
+		for range calls {
+			var err error
+			if last, err = c.StartAllReduce(background, u.x, u.x, engine.Max, engine.OnStream(u.stream)); err != nil {
+				return err
+			}
+			if rank == 1 {
+				continue
+			}
+			for range commands / calls {
+				u.must(func() error { return u.ctx.Memset(u.at+4, 0, 4, u.stream) })
+			}
+		}
+		for range commands {
+			u.must(func() error { return u.ctx.Memset(u.at+4, 0, 4, u.stream) })
+		}
+		if err := u.stream.Sync(); err != nil {
+			return err
+		}
+		return last.Wait(background)
+	})
+}
+
+// TestStartWithinContext: a call that would have to wait for room on a stream gives
+// up with its context, and has started nothing.
+func TestStartWithinContext(t *testing.T) {
+	d := onDevices(t)
+	w := localWorld(d, 2, d.config())
+	users := d.use(w, 10, 1)
+	u := users[0]
+	for range 128 {
+		_, err := w[0].StartAllReduce(background, u.x, u.x, engine.Max, engine.OnStream(u.stream))
+		require.NoError(t, err)
+	}
+	ctx, cancel := context.WithTimeout(background, 20*time.Millisecond)
+	defer cancel()
+	_, err := w[0].StartAllReduce(ctx, u.x, u.x, engine.Max, engine.OnStream(u.stream))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, "not started")
+	require.NoError(t, w[0].Err())
+	require.NoError(t, w[0].Close(), "which lets the stream go")
 }

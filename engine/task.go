@@ -34,6 +34,11 @@ func (c *Comm) startTask(ctx context.Context, t *task, options []CallOption) (*W
 		}
 		return nil, c.refuseLater(t.call, argument, err)
 	}
+	if t.gate != nil {
+		if err := c.awaitRoom(ctx, t.gate); err != nil {
+			return nil, c.notStarted(&t.call, err)
+		}
+	}
 	w := c.newWork(t)
 	unwatch := func() bool { return true }
 	if ctx.Done() != nil {
