@@ -43,7 +43,6 @@ CUresult context_current(struct context **c) {
 	return (CUresult)atomic_load_explicit(&(*c)->error, memory_order_relaxed);
 }
 
-/* Everything in the context ends, kernels that run included. */
 void context_poison(struct context *c, CUresult error) {
 	int none = CUDA_SUCCESS;
 	if (!atomic_compare_exchange_strong(&c->error, &none, (int)error))

@@ -222,7 +222,7 @@ void queues_reset(void) {
 	limit.tv_sec += 30;
 	while (running > 0) {
 		if (pthread_cond_timedwait(&list_changed, &list_lock, &limit) != 0) {
-			fprintf(stderr, "simulated CUDA driver: a host function does not end\n");
+			fprintf(stderr, "simulated CUDA driver: a host function or kernel does not end\n");
 			abort();
 		}
 	}

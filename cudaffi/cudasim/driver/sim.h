@@ -101,8 +101,8 @@ struct object {
 	struct context *context;
 	atomic_bool dead;
 };
-/* The memory of an object lasts until the reset, so that whoever still holds a
- * pointer to it, such as an operation that waits for it, may use it. */
+/* The memory of an object lasts until the reset after next, so that whoever still
+ * holds a pointer to it, such as an operation that waits for it, may use it. */
 void object_add(struct object *o, enum kind kind, struct context *c);
 void *object_get(const void *handle, enum kind kind);
 bool object_kill(struct object *o);
@@ -126,7 +126,7 @@ struct context {
 CUresult context_current(struct context **c);
 /* Without looking at the sticky error. */
 struct context *context_peek(void);
-/* Reports what killed the context. */
+/* Ends everything in the context; all its calls give the error from now on. */
 void context_poison(struct context *c, CUresult error);
 bool contexts_lose(int device, CUresult error);
 void contexts_reset(void);
@@ -186,8 +186,9 @@ struct queue *queue_new(uint64_t number);
 /* Gives the operation its number on its stream. */
 uint64_t queue_push(struct queue *q, struct operation *op);
 void queue_close(struct queue *q);
-/* Ends the kernel that runs there, if it is of context c. */
+/* Ends the kernel that runs there, if it is of context c, or any for NULL. */
 void queue_kill(struct queue *q, struct context *c);
+/* Notes whose kernel runs there; NULL: none. */
 void queue_kernel(struct queue *q, struct context *c);
 void queues_reset(void);
 extern atomic_bool aborting; /* queues drain without doing anything */
