@@ -20,6 +20,7 @@
 // CUDA's do: through events, values in memory, and the legacy default stream
 // unless they are non-blocking. Streams may share hardware channels, where an
 // operation that waits holds up what came after it on other streams (Channels).
+// A stream is full at some time, and then makes callers wait (Depth).
 // Calls wait for the device where the real ones do, and also where the real ones
 // may: those that allocate, free, register, load or unload, and the first launch
 // of a kernel that was not loaded before (unless Lax). A call that waits longer

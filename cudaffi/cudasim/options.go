@@ -46,6 +46,10 @@ func Patience(d time.Duration) Option {
 // are streams.
 func Channels(n int) Option { return func(s settings) { s["channels"] = uint64(n) } }
 
+// Depth is how many operations a stream has room for; a call that puts one more on
+// it waits. The default is 1024.
+func Depth(n int) Option { return func(s settings) { s["depth"] = uint64(n) } }
+
 // Multiprocessors is how many each GPU says it has, as which kernels may be
 // launched with more blocks. The default is 1.
 func Multiprocessors(n int) Option { return func(s settings) { s["multiprocessors"] = uint64(n) } }

@@ -254,6 +254,40 @@ func TestSharedChannels(t *testing.T) {
 	require.Equal(t, []uint32{1, 2}, b.words(p, 2))
 }
 
+// A call that puts work on a full stream waits for room.
+func TestFullStreams(t *testing.T) {
+	b := newBed(t, cudasim.Depth(10))
+	s := b.stream()
+	p := b.alloc(4)
+	release := b.held(s) // which is one operation
+	for range 9 {
+		require.NoError(t, s.Write32(p, 1))
+	}
+	e, err := b.ctx.NewEvent()
+	require.NoError(t, err)
+	back := make(chan error)
+	go func() { back <- e.Record(s) }()
+	select {
+	case <-back:
+		require.Fail(t, "the stream had room")
+	case <-time.After(5 * time.Millisecond):
+	}
+	other := b.stream()
+	require.NoError(t, other.Write32(p, 2))
+	require.NoError(t, other.Sync())
+	release()
+	require.NoError(t, <-back)
+	require.NoError(t, e.Sync())
+
+	require.NoError(t, b.sim.Set(cudasim.Patience(50*time.Millisecond)))
+	b.held(s)
+	for range 9 {
+		require.NoError(t, s.Write32(p, 1))
+	}
+	require.ErrorContains(t, s.Write32(p, 1), "CUDA_ERROR_LAUNCH_TIMEOUT")
+	b.expectFault("no room", "it would hang")
+}
+
 // What is on a destroyed stream is still done, and other streams know of it.
 func TestDestroyedStreamsFinish(t *testing.T) {
 	b := newBed(t)

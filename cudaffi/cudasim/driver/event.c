@@ -62,6 +62,8 @@ API CUresult cuEventRecord(CUevent event, CUstream stream) {
 	}
 	if (c->error != CUDA_SUCCESS)
 		return (CUresult)c->error;
+	if ((r = stream_room(s)) != CUDA_SUCCESS)
+		return r;
 	struct operation *op = operation_new(sizeof(struct record), run);
 	op->writes = false;
 	/* Held until the record has its place, or a second one could overtake it. */
@@ -69,7 +71,7 @@ API CUresult cuEventRecord(CUevent event, CUstream stream) {
 	*(struct record *)op->data = (struct record){e, e->records + 1};
 	struct capture *capture = s->capture;
 	uint64_t seq;
-	r = stream_submit(s, op, &seq);
+	r = stream_put(s, op, &seq);
 	if (r == CUDA_SUCCESS) {
 		e->records++;
 		e->stream = s;

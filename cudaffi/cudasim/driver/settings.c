@@ -19,6 +19,7 @@ static const struct { const char *name; size_t at; uint64_t initial, most; } tab
 	{"strict", offsetof(struct settings, strict), 1, 1},
 	{"patience_ms", offsetof(struct settings, patience_ms), 10000, 3600000},
 	{"channels", offsetof(struct settings, channels), 0, 32},
+	{"depth", offsetof(struct settings, depth), 1024, 1 << 30},
 	{"delay_seed", offsetof(struct settings, delay_seed), 0, UINT64_MAX},
 	{"delay_max_us", offsetof(struct settings, delay_max_us), 0, 1000000},
 	{"multiprocessors", offsetof(struct settings, multiprocessors), 1, 1024},

@@ -30,6 +30,7 @@ struct settings {
 	atomic_uint_fast64_t strict;       /* what may synchronise the device does */
 	atomic_uint_fast64_t patience_ms;  /* how long the host waits for a stream before it is a fault */
 	atomic_uint_fast64_t channels;     /* hardware queues that streams of a priority share; 0: one each */
+	atomic_uint_fast64_t depth;        /* operations that a stream has room for */
 	atomic_uint_fast64_t delay_seed;
 	atomic_uint_fast64_t delay_max_us; /* longest delay before an operation; 0: none */
 	atomic_uint_fast64_t multiprocessors; /* that each GPU says it has */
@@ -206,8 +207,12 @@ void stream_completed(struct stream *s, uint64_t seq);
 CUresult stream_find(CUstream handle, struct stream **s);
 /* As stream_find, and it is a stream of the calling thread's context. */
 CUresult stream_here(CUstream handle, struct context *c, struct stream **s);
+/* Waits until there is room for one more operation. */
+CUresult stream_room(struct stream *s);
 /* Takes the operation over, or frees it where the stream is being captured, in
  * which case *seq is 0. */
+CUresult stream_put(struct stream *s, struct operation *op, uint64_t *seq);
+/* Both. */
 CUresult stream_submit(struct stream *s, struct operation *op, uint64_t *seq);
 struct stream *stream_new(struct context *c, unsigned flags, int priority, bool is_default);
 void stream_retire(struct stream *s);

@@ -159,7 +159,23 @@ static void order(struct stream *s, struct operation *op) {
 			operation_after(op, t, t->submitted);
 }
 
+CUresult stream_room(struct stream *s) {
+	uint64_t depth = settings.depth, submitted = s->submitted;
+	if (submitted < depth || s->capture != NULL)
+		return CUDA_SUCCESS;
+	return stream_wait(s, submitted - depth + 1, "a call for which a stream had no room");
+}
+
 CUresult stream_submit(struct stream *s, struct operation *op, uint64_t *seq) {
+	CUresult r = stream_room(s);
+	if (r == CUDA_SUCCESS)
+		return stream_put(s, op, seq);
+	free(op->after);
+	free(op);
+	return r;
+}
+
+CUresult stream_put(struct stream *s, struct operation *op, uint64_t *seq) {
 	struct context *c = s->o.context;
 	*seq = 0;
 	op->stream = s;
