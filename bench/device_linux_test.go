@@ -3,12 +3,15 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/monel-dev/monel/bench/internal/layouts"
+	"github.com/monel-dev/monel/bench/internal/report"
 	"github.com/monel-dev/monel/cudaffi/cudasim"
 )
 
@@ -64,4 +67,40 @@ func TestDoctorSeesGPUs(t *testing.T) {
 	r = invokeWith(t, old, "doctor")
 	require.Zero(t, r.status, r.stderr)
 	require.Contains(t, r.stdout, "has compute capability 7.0")
+}
+
+func TestCUDAKernels(t *testing.T) {
+	args := []string{"cuda-kernels", "-d", "float,half", "--bytes", "64K", "--check", "32K", "--chunk", "16K", "--rounds", "1", "--time", "1us", "--filter", "(pack|reduce_out).*/(transpose|slice)/", "--json", "-"}
+	r := onGPUs(t, args...)
+	require.Zero(t, r.status, r.stderr)
+	all := kernelRecords(t, r.stdout)
+	require.Len(t, all, 2*(2*3+2*3+2*3))
+	places := map[string]int{}
+	for _, rec := range all {
+		require.Zero(t, rec.Wrong)
+		require.Positive(t, rec.Rate)
+		require.Positive(t, rec.Ratios["copy"])
+		places[rec.Slots]++
+	}
+	require.Equal(t, map[string]int{"device": 12, "pinned": 24}, places)
+	require.Contains(t, r.stderr, "across the bus in one direction")
+
+	r = onGPUs(t, append(args, "--gpu", "2")...)
+	require.Equal(t, statusWrong, r.status)
+	require.Contains(t, r.stderr, "--gpu 2: there are 2")
+
+	r = invokeWith(t, []string{"MONEL_CUDA_LIBRARY=" + filepath.Join(t.TempDir(), "libcuda.so.1")}, args...)
+	require.Equal(t, statusWrong, r.status)
+	require.Contains(t, r.stderr, "no CUDA driver")
+}
+
+func kernelRecords(t *testing.T, text string) []report.KernelRecord {
+	t.Helper()
+	var all []report.KernelRecord
+	for line := range strings.Lines(text) {
+		var r report.KernelRecord
+		require.NoError(t, json.Unmarshal([]byte(line), &r), line)
+		all = append(all, r)
+	}
+	return all
 }

@@ -40,7 +40,7 @@ func runKernels(ctx context.Context, cfg *cli.KernelsConfig, out io.Writer) (err
 		b.Yardsticks = append(b.Yardsticks, torchPacks(torch)...)
 		about += ", torch PyTorch " + torch.Version + "'s contiguous() and its copy_ on one thread"
 	}
-	table := report.KernelTable{Out: out}
+	table := report.KernelTable{Counts: "one core, GB/s read and written", Out: out}
 	for _, y := range b.Yardsticks {
 		table.Yardsticks = append(table.Yardsticks, y.Name)
 	}

@@ -6,6 +6,7 @@
 //	go run ./bench ratio all_reduce -b 64M -e 64M --layouts transpose,contiguous
 //
 //	go run ./bench kernels
+//	go run ./bench cuda-kernels
 //	go run ./bench doctor
 //
 // See bench --help for the flags.
@@ -38,6 +39,10 @@ func run(args []string) int {
 		case "kernels":
 			return alone(cli.ParseKernels, cli.KernelsUsage, rest, func(cfg *cli.KernelsConfig) error {
 				return runKernels(context.Background(), cfg, os.Stdout)
+			})
+		case "cuda-kernels":
+			return alone(cli.ParseCUDAKernels, cli.CUDAKernelsUsage, rest, func(cfg *cli.CUDAKernelsConfig) error {
+				return runCUDAKernels(context.Background(), cfg, os.Stdout)
 			})
 		case "doctor":
 			return alone(cli.ParseDoctor, cli.DoctorUsage, rest, func(cfg *cli.DoctorConfig) error {

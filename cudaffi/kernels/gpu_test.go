@@ -85,16 +85,25 @@ func (g *gpu) room(t testing.TB, k int, n int64) cudaffi.DevicePtr {
 func (g *gpu) place(t testing.TB, k int, b []byte, shift int) cudaffi.DevicePtr {
 	t.Helper()
 	at := g.room(t, k, int64(len(b)+shift)) + cudaffi.DevicePtr(shift)
-	if len(b) > 0 {
+	switch host := g.memory[k].host; {
+	case len(b) == 0:
+	case host != nil:
+		copy(host.Bytes()[shift:], b)
+	default:
 		require.NoError(t, g.ctx.CopyFromHost(at, b))
+		require.NoError(t, g.ctx.StreamOf(cudaffi.StreamLegacy).Sync())
 	}
 	return at
 }
 
 func (g *gpu) fetch(t testing.TB, k int, b []byte, shift int) {
 	t.Helper()
-	if len(b) > 0 {
-		require.NoError(t, g.ctx.CopyToHost(b, g.memory[k].at+cudaffi.DevicePtr(shift)))
+	switch m := g.memory[k]; {
+	case len(b) == 0:
+	case m.host != nil:
+		copy(b, m.host.Bytes()[shift:])
+	default:
+		require.NoError(t, g.ctx.CopyToHost(b, m.at+cudaffi.DevicePtr(shift)))
 	}
 }
 

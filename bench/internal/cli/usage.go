@@ -7,6 +7,7 @@ const usageHead = `Measure and verify collectives on tensors of any memory layou
   bench ratio all_reduce|broadcast --layouts A,B [flags]
   bench ratio all_reduce|broadcast --vs "FLAGS" [flags]
   bench kernels [flags]
+  bench cuda-kernels [flags]
   bench doctor [flags]
 
 Without a launcher, -np N processes are started on this machine. Under torchrun,

@@ -12,9 +12,10 @@ type KernelRecord struct {
 	DType  string             `json:"dtype"`
 	Op     string             `json:"op"` // "none" for kernels that only move
 	Layout string             `json:"layout"`
-	Chunk  int64              `json:"chunk"` // bytes moved at a time; 0 is all
-	Bytes  int64              `json:"bytes"` // of the tensor
-	Rate   float64            `json:"gbs"`   // GB/s, read and written, median
+	Slots  string             `json:"slots,omitempty"` // where they are, of kernels on GPUs
+	Chunk  int64              `json:"chunk"`           // bytes moved at a time; 0 is all
+	Bytes  int64              `json:"bytes"`           // of the tensor
+	Rate   float64            `json:"gbs"`             // GB/s, read and written, median
 	Wrong  int64              `json:"wrong"`
 	Beside map[string]float64 `json:"beside"` // GB/s of each yardstick, median
 	Ratios map[string]float64 `json:"ratios"` // our rate over the yardstick's, median of the rounds
@@ -22,19 +23,23 @@ type KernelRecord struct {
 
 // KernelTable writes rows of kernels.
 type KernelTable struct {
-	Out  io.Writer
-	JSON io.Writer // or nil
+	// Counts says of what, and counted how, the rates are.
+	Counts string
+	// Slots: there is a column for where slots are.
+	Slots bool
+	Out   io.Writer
+	JSON  io.Writer // or nil
 	// Yardsticks are the names of the columns beside ours.
 	Yardsticks []string
 }
 
 // Head writes what the columns are.
 func (t KernelTable) Head(program, about string, rounds int) error {
-	_, err := fmt.Fprintf(t.Out, "# %s\n# %s\n# one core, GB/s read and written, medians of %d rounds, interleaved; x is our rate over theirs, the median per round\n#\n", program, about, rounds)
+	_, err := fmt.Fprintf(t.Out, "# %s\n# %s\n# %s, medians of %d rounds, interleaved; x is our rate over theirs, the median per round\n#\n", program, about, t.Counts, rounds)
 	if err != nil {
 		return err
 	}
-	line := fmt.Sprintf("# %-13s %-11s %-4s  %-23s %5s  %7s", "kernel", "type", "op", "layout", "chunk", "GB/s")
+	line := fmt.Sprintf("# %-13s %-11s %-4s  %-23s%s %5s  %7s", "kernel", "type", "op", "layout", t.slots("slots"), "chunk", "GB/s")
 	for _, y := range t.Yardsticks {
 		line += fmt.Sprintf("  %8s  %5s", y, "x")
 	}
@@ -42,9 +47,17 @@ func (t KernelTable) Head(program, about string, rounds int) error {
 	return err
 }
 
+// slots is the column for where slots are, if there is one.
+func (t KernelTable) slots(where string) string {
+	if !t.Slots {
+		return ""
+	}
+	return fmt.Sprintf(" %-6s", where)
+}
+
 // Add writes a row.
 func (t KernelTable) Add(r KernelRecord, chunking string) error {
-	line := fmt.Sprintf("  %-13s %-11s %-4s  %-23s %5s  %7.2f", r.Kernel, r.DType, r.Op, r.Layout, chunking, r.Rate)
+	line := fmt.Sprintf("  %-13s %-11s %-4s  %-23s%s %5s  %7.2f", r.Kernel, r.DType, r.Op, r.Layout, t.slots(r.Slots), chunking, r.Rate)
 	for _, y := range t.Yardsticks {
 		if rate, ok := r.Beside[y]; ok {
 			line += fmt.Sprintf("  %8.2f  %5.2f", rate, r.Ratios[y])

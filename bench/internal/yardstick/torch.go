@@ -97,8 +97,9 @@ func start(ctx context.Context, python string) (*Torch, error) {
 //	transpose     the transpose of a 4096×4096 matrix
 //	nhwc_to_nchw  (4, 64, 128, 128) in channels-last order, to the usual one
 //	nchw_to_nhwc  the same, the other way round
+//	OnGPU(…)      one on the GPU
 //
-// of Float32 or Float16. The first call for another view than before takes
+// of Float32 or Float16; on GPUs also of Float64 or Int8. The first call for another view than before takes
 // longer than what it returns: the view is made and its packing checked. After
 // an error of a process that has ended, every other call fails too.
 func (t *Torch) Time(name string, dt dtype.DType, calls int) (contiguous, copyInto float64, err error) {
@@ -123,6 +124,13 @@ func (t *Torch) Time(name string, dt dtype.DType, calls int) (contiguous, copyIn
 	}
 	copyInto, err = seconds(words[2])
 	return contiguous, copyInto, err
+}
+
+// OnGPU is the name for Time of a view on the first GPU with that shape and these
+// strides, in elements, none of them negative.
+func OnGPU(shape, strides []int64) string {
+	words := func(n []int64) string { return strings.Trim(strings.ReplaceAll(fmt.Sprint(n), " ", ","), "[]") }
+	return "cuda:" + words(shape) + ":" + words(strides)
 }
 
 func seconds(word string) (float64, error) {

@@ -1,4 +1,4 @@
-"""Times PyTorch making a view contiguous, on one core.
+"""Times PyTorch making a view contiguous, on one core or on a GPU.
 
 It says "hello VERSION" and then answers each line of its input,
 
@@ -6,7 +6,8 @@ It says "hello VERSION" and then answers each line of its input,
 
 with "ok CONTIGUOUS COPY": seconds per call of x.contiguous(), which allocates
 its result every time, and of out.copy_(x) into memory that is already there.
-What it cannot do it answers with "error WHY". Between lines it blocks in a read
+CASE is the name of a view below, or cuda:SHAPE:STRIDES for one on the GPU, with
+commas between the numbers. What it cannot do it answers with "error WHY". Between lines it blocks in a read
 and burns no CPU.
 """
 
@@ -15,7 +16,7 @@ import time
 
 import torch
 
-DTYPES = {"float": torch.float32, "half": torch.float16}
+DTYPES = {"float": torch.float32, "half": torch.float16, "double": torch.float64, "int8": torch.int8}
 NCHW = (4, 64, 128, 128)
 
 
@@ -29,6 +30,11 @@ def view(case, dtype):
         return x.contiguous(memory_format=torch.channels_last), torch.contiguous_format
     if case == "nchw_to_nhwc":
         return torch.randn(NCHW).to(dtype), torch.channels_last
+    if case.startswith("cuda:"):
+        shape, strides = (tuple(map(int, n.split(","))) for n in case.split(":")[1:])
+        x = torch.empty_strided(shape, strides, dtype=dtype, device="cuda")
+        x.copy_(torch.randint(0, 100, shape, dtype=torch.int8, device="cuda"))
+        return x, torch.contiguous_format
     raise ValueError(f"no case {case}")
 
 
@@ -55,7 +61,15 @@ class Pack:
         self.out.copy_(self.x)
 
 
-def per_call(f, calls):
+def per_call(f, calls, on_gpu):
+    if on_gpu:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        for _ in range(calls):
+            f()
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end) / 1e3 / calls
     start = time.perf_counter()
     for _ in range(calls):
         f()
@@ -76,10 +90,12 @@ def main():
             if key != (case, dtype):
                 # One case is kept, the one that is being measured.
                 key, pack = None, None
+                if case.startswith("cuda:"):
+                    torch.cuda.empty_cache()
                 pack = Pack(case, dtype)
                 key = (case, dtype)
             calls = int(calls)
-            times = per_call(pack.contiguous, calls), per_call(pack.copy, calls)
+            times = (per_call(f, calls, pack.x.is_cuda) for f in (pack.contiguous, pack.copy))
             print("ok", *(f"{t:.9e}" for t in times), flush=True)
         except Exception as e:
             print("error", " ".join(str(e).split()), flush=True)
