@@ -87,6 +87,9 @@ func TestDeviceWires(t *testing.T) {
 func TestDeviceLargeTensors(t *testing.T) {
 	for name, newWorld := range worlds {
 		for _, size := range []int{2, 3} {
+			if raceDetector && size > 2 {
+				continue // it takes ten times as long
+			}
 			t.Run(fmt.Sprintf("%s/np=%d", name, size), func(t *testing.T) {
 				d := onDevices(t)
 				w := newWorld(d, size, d.config())

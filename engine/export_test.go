@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/monel-dev/monel/transport"
 )
@@ -22,6 +23,14 @@ func CountFills(c *Comm) *int {
 func Apart(cfg Config) Config {
 	cfg.apart = true
 	return cfg
+}
+
+// SetSettleWait changes how long Close waits for devices until the function that it
+// returns is called.
+func SetSettleWait(d time.Duration) (restore func()) {
+	before := settleWait
+	settleWait = d
+	return func() { settleWait = before }
 }
 
 type counted struct {

@@ -22,10 +22,11 @@ const (
 	slotCount = 2 * ringDepth
 	// wordStride keeps words that different parties write on different cache lines.
 	wordStride = 64
-	// settleWait bounds every wait for work on a device that nothing outside of it
-	// can hold up.
-	settleWait = 10 * time.Second
 )
+
+// settleWait bounds every wait for work on a device that nothing outside of it can
+// hold up, and for streams of callers to pass their waits; a variable for tests.
+var settleWait = 10 * time.Second
 
 // gpu is what a communicator holds of a device: pinned memory and streams, all
 // made when a tensor of the device is first seen and kept until Close. To make or

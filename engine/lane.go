@@ -169,7 +169,7 @@ func awaitEvent(ctx *cudaffi.Context, e cudaffi.Event, deadline time.Time) error
 type patience struct{ looks int }
 
 const (
-	eagerLooks = 2000
+	eagerLooks = 500
 	longestNap = 100 * time.Microsecond
 )
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -114,12 +115,13 @@ func (d *onDevice) use(w world, elements, room int) []*user {
 }
 
 // machines are what tests of streams run on: devices for every rank and as many
-// hardware channels as streams, or one of each for all. On real GPUs they are all
-// what the machine has.
+// hardware channels as streams, or one of each for all; or devices whose streams
+// cannot wait for values. On real GPUs they are all what the machine has.
 var machines = map[string][]cudasim.Option{
 	"devices":     nil,
 	"one device":  {cudasim.Devices(1)},
 	"one channel": {cudasim.Channels(1)},
+	"no values":   {cudasim.WithoutStreamValues()},
 }
 
 // TestStreamOrder puts collectives between other work on streams, many before the
@@ -509,6 +511,36 @@ func TestEmptyOnDevice(t *testing.T) {
 		}
 		return work.Wait(background)
 	})
+}
+
+// TestCloseLeavesWhatIsInUse: memory that a stream may still read is not freed, and
+// Close says so.
+func TestCloseLeavesWhatIsInUse(t *testing.T) {
+	if os.Getenv(envGPU) == "1" {
+		t.Skip("this leaves memory behind")
+	}
+	defer engine.SetSettleWait(50 * time.Millisecond)()
+	sim := cudasim.Load(t)
+	driver, err := cudaffi.Open(sim.Path())
+	require.NoError(t, err)
+	ctx, err := driver.Primary(0)
+	require.NoError(t, err)
+	d := &onDevice{TB: t, driver: driver, sim: sim, ctx: []*cudaffi.Context{ctx}}
+	w := localWorld(t, 2, d.config())
+	users := d.use(w, 10, 3)
+	u := users[0]
+	u.write(3)
+	u.close()
+	work, err := w[0].StartAllReduce(background, u.x, u.x, engine.Max, engine.OnStream(u.stream))
+	require.NoError(t, err)
+	result := u.read()
+	err = w[0].Close()
+	require.ErrorContains(t, err, "stays allocated")
+	require.ErrorIs(t, work.Err(), engine.ErrClosed)
+	require.NotEmpty(t, sim.Leaks())
+	u.open()
+	require.NoError(t, u.stream.Sync(), "it has read the flag")
+	require.NoError(t, result(3, 3))
 }
 
 // TestFullStreams: streams that wait fill up with work, so that the program has to
