@@ -230,10 +230,13 @@ func (c *Comm) Err() error { return c.member.Broken() }
 func (c *Comm) Close() error {
 	c.closeOnce.Do(func() {
 		healthy := c.member.Broken() == nil
-		c.queue.order.Lock()
 		idle := !c.queue.busy() && c.turn.tryTake()
 		c.member.Fail(fmt.Errorf("communicator %w", ErrClosed))
-		c.queue.order.Unlock()
+		c.queue.settle()
+		if idle && c.queue.busy() {
+			c.turn.give() // to one that did
+			idle = false
+		}
 		c.queue.workers.Wait()
 		if !idle {
 			c.turn.take()

@@ -24,6 +24,13 @@ type queue struct {
 
 func (q *queue) busy() bool { return q.count.Load() > 0 }
 
+// settle waits until calls that are starting something have done so. Those that
+// come later see that the communicator has failed, if it has.
+func (q *queue) settle() {
+	q.order.Lock()
+	defer q.order.Unlock()
+}
+
 // push appends a work, in order.
 func (q *queue) push(w *Work) {
 	q.mu.Lock()
