@@ -150,33 +150,19 @@ template <int ES, int W> DEVICE void put(u64 at, Words<W> v, bool aligned, u32 m
 	}
 }
 
-// load_anywhere reads 16 bytes from wherever they begin: the one or two aligned
-// pieces that hold them.
-DEVICE Words<4> load_anywhere(u64 at)
+DEVICE u32 either(bool first, u32 a, u32 b) { return first ? a : b; }
+
+// shifted is the 16 bytes that begin behind bytes into a, and end in b.
+DEVICE Words<4> shifted(const Words<4> &a, const Words<4> &b, u32 behind)
 {
-	u32 behind = (u32)at & 15;
-	if (behind == 0)
-		return load_words<4>(at);
-	Words<4> a = load_words<4>(at - behind), b = load_words<4>(at - behind + 16);
-	u32 w[7] = {a.w[0], a.w[1], a.w[2], a.w[3], b.w[0], b.w[1], b.w[2]};
-	u32 last = b.w[3];
-	// Down by the binary digits of behind.
-	if (behind & 8) {
-		UNROLL
-		for (int i = 0; i < 5; i++)
-			w[i] = w[i + 2];
-		w[5] = last;
-	}
-	if (behind & 4) {
-		UNROLL
-		for (int i = 0; i < 5; i++)
-			w[i] = w[i + 1];
-	}
-	Words<4> v;
-	UNROLL
-	for (int i = 0; i < 4; i++)
-		v.w[i] = permute(w[i], w[i + 1], 0x3210 + 0x1111 * (behind & 3));
-	return v;
+	// Down by the binary digits of behind. Arrays would not be kept in registers.
+	const bool eight = behind & 8, four = behind & 4;
+	u32 w0 = either(eight, a.w[2], a.w[0]), w1 = either(eight, a.w[3], a.w[1]), w2 = either(eight, b.w[0], a.w[2]);
+	u32 w3 = either(eight, b.w[1], a.w[3]), w4 = either(eight, b.w[2], b.w[0]), w5 = either(eight, b.w[3], b.w[1]);
+	w0 = either(four, w1, w0), w1 = either(four, w2, w1), w2 = either(four, w3, w2);
+	w3 = either(four, w4, w3), w4 = either(four, w5, w4);
+	const u32 pick = 0x3210 + 0x1111 * (behind & 3);
+	return {permute(w0, w1, pick), permute(w1, w2, pick), permute(w2, w3, pick), permute(w3, w4, pick)};
 }
 
 // store_anywhere writes 16 bytes of elements to wherever they begin.

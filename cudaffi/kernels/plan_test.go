@@ -269,3 +269,20 @@ func TestDivision(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkPlan(b *testing.B) {
+	for name, v := range map[string]*View{
+		"contiguous": floats(0, []int64{25600}, []int64{1}),
+		"runs":       floats(0, []int64{4, 64, 100}, []int64{12800, 200, 1}),
+		"tiles":      floats(0, []int64{4, 64, 100}, []int64{6400, 1, 64}),
+	} {
+		b.Run(name, func(b *testing.B) {
+			p := &planner{l: nothing{}}
+			for b.Loop() {
+				if err := p.carryOut(&order{src: v, lo: 6400, hi: 12800, out: slotAt}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
