@@ -8,7 +8,7 @@ template <int W> struct Words {
 	u32 w[W];
 };
 
-// element k of v, and its replacement; elements have ES bytes, 4 at most.
+// element is element k of v; elements have ES bytes, 4 at most.
 template <int ES, int W> DEVICE u32 element(const Words<W> &v, int k)
 {
 	if constexpr (ES == 4)
@@ -17,6 +17,7 @@ template <int ES, int W> DEVICE u32 element(const Words<W> &v, int k)
 	return v.w[k / per] >> 8 * ES * (k % per) & ((1u << 8 * (ES % 4)) - 1);
 }
 
+// pair is element k of 8 bytes, and set_pair replaces it.
 template <int W> DEVICE u64 pair(const Words<W> &v, int k) { return (u64)v.w[2 * k + 1] << 32 | v.w[2 * k]; }
 
 template <int W> DEVICE void set_pair(Words<W> &v, int k, u64 x)

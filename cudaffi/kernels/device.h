@@ -1,5 +1,6 @@
 // What the kernels need of CUDA, and its stand-in when a C++ compiler builds
-// them for the host. No other file but kernels.cu knows where it runs.
+// them for the host. Besides, only kernels.cu and the conversions of numbers.h know
+// where they run.
 //
 // A kernel is a function that each block calls. Statements outside EACH_THREAD
 // are the same for all threads of a block; EACH_THREAD(t) is followed by what
@@ -36,7 +37,7 @@ struct Grid {
 // TRANSLATE makes an address that the GPU may touch one for whoever runs this.
 #define TRANSLATE(p) (p)
 
-// The GPU may load and store words of 4, 8 and 16 bytes.
+// What a GPU can load and store at once besides single words.
 typedef u32 words2 __attribute__((vector_size(8)));
 typedef u32 words4 __attribute__((vector_size(16)));
 extern __attribute__((shared)) words4 shared_memory[];

@@ -25,7 +25,7 @@ DEVICE u32 divide(const Dim &d, u32 &v)
 	return rest;
 }
 
-// find makes at the addresses of the n elements from e on in a view whose strides
+// find sets at to the addresses of the n elements from e on in a view whose strides
 // are stride; for elements outside [lo,hi), of the nearest one inside.
 template <int n> DEVICE void find(const Job &j, i64 Dim::*stride, u64 base, i32 e, i32 lo, i32 hi, u64 (&at)[n])
 {
@@ -42,12 +42,12 @@ template <int n> DEVICE void find(const Job &j, i64 Dim::*stride, u64 base, i32 
 	}
 }
 
-// find_unit is the address of the unit that begins with element e, of a view in
-// which units lie in one piece.
+// find_unit is the address of the unit that begins with element e >= 0, of a view
+// in which units lie in one piece.
 template <int K> DEVICE u64 find_unit(const Job &j, i64 Dim::*stride, u64 base, i32 e)
 {
 	u64 at[1];
-	find<1>(j, stride, base, e / K, 0, 1 << 30, at);
+	find<1>(j, stride, base, e / K, 0, 0x7fffffff, at);
 	return at[0];
 }
 

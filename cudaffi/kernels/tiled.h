@@ -155,7 +155,7 @@ template <int ES, int W, bool is_down> struct Side {
 		const i64 down = (i64)(rows - 1) * j.row_step;
 		lo = clamp(t.lo - least<i64>(down, 0));
 		hi = clamp(t.hi - most<i64>(down, 0) - columns + 1);
-		edges = t.cut || (t.top | t.bottom) & (rows - 1) || (t.left | t.right) & (columns - 1);
+		edges = rows * columns > 1 && (t.cut || (t.top | t.bottom) & (rows - 1) || (t.left | t.right) & (columns - 1));
 	}
 
 	// place is where unit u is.
@@ -273,11 +273,16 @@ template <int ES, int W, bool is_down> struct Side {
 			place(t + i * threads, r, c);
 			if (whole(r, c))
 				continue;
+			u32 any = 0;
 			Words<W> v[Q];
 			UNROLL
-			for (int q = 0; q < Q; q++)
-				v[q] = fetch<ES, W>(address(r + q, c), false, mask(r + q, c));
-			keep(r, c, v);
+			for (int q = 0; q < Q; q++) {
+				u32 m = mask(r + q, c);
+				v[q] = fetch<ES, W>(address(r + q, c), false, m);
+				any |= m;
+			}
+			if (any)
+				keep(r, c, v);
 		}
 	}
 
