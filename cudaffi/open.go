@@ -42,6 +42,10 @@ var openDefault = sync.OnceValues(func() (*Driver, error) { return Open("") })
 // Open loads the driver's library and initialises it. An empty path means the
 // environment variable MONEL_CUDA_LIBRARY, and without that libcuda.so.1.
 //
+// Unless the environment says otherwise, it sets CUDA_DEVICE_MAX_CONNECTIONS to 32,
+// which has an effect if nobody in the process has initialised the driver before:
+// more streams can then wait without holding up others.
+//
 // The error wraps ErrNoCUDA where there is no such library, ErrOldDriver where
 // it is too old, and ErrNoDevice where it finds no GPU.
 func Open(path string) (*Driver, error) {
@@ -142,6 +146,7 @@ func (d *Driver) start() error {
 	if err := d.checkVersion(); err != nil {
 		return err
 	}
+	widen()
 	if err := d.check(cuInit, d.call(cuInit, 0)); err != nil {
 		return err
 	}
