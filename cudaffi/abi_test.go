@@ -92,7 +92,7 @@ var inHeader = map[string]string{
 
 // notInHeader are the constants that are this package's alone.
 var notInHeader = []string{
-	"LibraryVariable", "MinVersion", "maxParams", "supported", "PriorityDefault", "PriorityHighest",
+	"LibraryVariable", "channelsVariable", "mostChannels", "MinVersion", "maxParams", "supported", "PriorityDefault", "PriorityHighest",
 	"MemoryUnregistered", "MemoryHost", "MemoryDevice", "MemoryManaged",
 }
 
