@@ -126,14 +126,16 @@ func (r records) WithAttrs([]slog.Attr) slog.Handler { return r }
 func (r records) WithGroup(string) slog.Handler      { return r }
 
 func TestExplain(t *testing.T) {
-	r := records{make(chan string, 100)}
-	tcpWorld(t, 4, engine.Config{Explain: true, Logger: slog.New(r)})
-	explained := 0
-	for len(r.lines) > 0 {
-		line := <-r.lines
-		if strings.Contains(line, "of 4 over tcp; ring 0 > 1 > 2 > 3; all_reduce: doubling up to 96 KiB, then ring; broadcast: binomial tree up to 544 KiB, then chain; chunks of 256 KiB, 4 in flight") {
-			explained++
+	for hop, limit := range map[int]string{0: "96 KiB", 8 << 10: "64 KiB", 1 << 20: "256 KiB"} {
+		r := records{make(chan string, 100)}
+		tcpWorld(t, 4, engine.Config{Explain: true, HopBytes: hop, Logger: slog.New(r)})
+		explained := 0
+		for len(r.lines) > 0 {
+			line := <-r.lines
+			if strings.Contains(line, "of 4 over tcp; ring 0 > 1 > 2 > 3; all_reduce: doubling up to "+limit+", then ring; broadcast: binomial tree up to 544 KiB, then chain; chunks of 256 KiB, 4 in flight") {
+				explained++
+			}
 		}
+		require.Equal(t, 4, explained, "hop of %d bytes", hop)
 	}
-	require.Equal(t, 4, explained)
 }

@@ -91,7 +91,7 @@ func (c *Comm) allReduceBy(t strided.Tensor) choose.AllReduce {
 	bytes, chunk := bytesOf(t), int64(c.cfg.ChunkBytes)
 	switch {
 	case c.algorithm == choose.Auto:
-		return choose.Pick(bytes, chunk, choose.Hop, c.size)
+		return choose.Pick(bytes, chunk, int64(c.cfg.HopBytes), c.size)
 	case bytes > chunk:
 		return choose.Ring // the only one that can
 	}

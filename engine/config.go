@@ -75,6 +75,13 @@ type Config struct {
 	// all ranks.
 	Algorithm string
 
+	// HopBytes is what AllReduce's choice by size takes the latency of a message to
+	// cost, in bytes that a link could have sent meanwhile: the product of latency
+	// and bandwidth, DefaultHopBytes by default. A greater one lets larger tensors
+	// take doubling, up to ChunkBytes. It decides, like Algorithm, the last bits of
+	// floating-point results. Same on all ranks.
+	HopBytes int
+
 	// CUDA is the driver for tensors of devices: cudaffi.Default() by default, which
 	// is opened when the first such tensor is met.
 	CUDA *cudaffi.Driver
@@ -95,6 +102,7 @@ const (
 	DefaultTimeout     = 10 * time.Minute
 	DefaultInitTimeout = 2 * time.Minute
 	DefaultChunkBytes  = 256 << 10
+	DefaultHopBytes    = choose.Hop
 )
 
 // MaxConnections is the most connections that a link may use.
@@ -117,6 +125,9 @@ func (cfg Config) resolve() (Config, error) {
 	if cfg.ChunkBytes == 0 {
 		cfg.ChunkBytes = DefaultChunkBytes
 	}
+	if cfg.HopBytes == 0 {
+		cfg.HopBytes = DefaultHopBytes
+	}
 	if cfg.Connections == 0 {
 		cfg.Connections = 1
 	}
@@ -138,6 +149,8 @@ func (cfg Config) resolve() (Config, error) {
 		return bad("Timeout", "%v and %v; give positive durations", cfg.Timeout, cfg.InitTimeout)
 	case cfg.ChunkBytes < 64 || cfg.ChunkBytes%64 != 0 || cfg.ChunkBytes > maxChunkBytes:
 		return bad("ChunkBytes", "%d; give a multiple of 64 up to %d", cfg.ChunkBytes, maxChunkBytes)
+	case cfg.HopBytes < 1 || cfg.HopBytes > choose.MaxHop:
+		return bad("HopBytes", "%d; give a number from 1 to %d, or 0 for %d", cfg.HopBytes, choose.MaxHop, DefaultHopBytes)
 	case cfg.Connections < 1 || cfg.Connections > MaxConnections:
 		return bad("Connections", "%d; give a number from 1 to %d, or 0 for 1", cfg.Connections, MaxConnections)
 	case !slices.Contains([]string{"auto", "shm", "tcp"}, cfg.Transport):

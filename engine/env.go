@@ -31,6 +31,7 @@ var ErrNotLaunched = launch.ErrNotLaunched
 //	                    Config.Connections is their product, each being 1 where it
 //	                    is not set. What is not a positive number is ignored, and
 //	                    so is a product above MaxConnections.
+//	MONEL_HOP_BYTES     Config.HopBytes; what is not a positive number is ignored
 //	NCCL_DEBUG          INFO or TRACE: Config.Explain
 //
 // Without a launcher the error wraps ErrNotLaunched and lists what was looked
@@ -46,6 +47,7 @@ func FromEnv() (Config, error) {
 		Interface:   os.Getenv("NCCL_SOCKET_IFNAME"),
 		Algorithm:   algorithmNamed(os.Getenv("NCCL_ALGO")),
 		Connections: connectionsFrom(os.Getenv("NCCL_SOCKET_NTHREADS"), os.Getenv("NCCL_NSOCKS_PERTHREAD")),
+		HopBytes:    positive(os.Getenv("MONEL_HOP_BYTES"), choose.MaxHop),
 		Explain:     debug == "INFO" || debug == "TRACE",
 	}, nil
 }
@@ -78,7 +80,7 @@ func algorithmNamed(list string) string {
 func connectionsFrom(threads, perThread string) int {
 	product := 0
 	for _, s := range []string{threads, perThread} {
-		if n, err := strconv.Atoi(strings.TrimSpace(s)); err == nil && n > 0 && n <= MaxConnections {
+		if n := positive(s, MaxConnections); n > 0 {
 			product = max(product, 1) * n
 		}
 	}
@@ -86,4 +88,12 @@ func connectionsFrom(threads, perThread string) int {
 		return 0
 	}
 	return product
+}
+
+// positive is the number from 1 to most that s is, else 0.
+func positive(s string, most int) int {
+	if n, err := strconv.Atoi(strings.TrimSpace(s)); err == nil && n > 0 && n <= most {
+		return n
+	}
+	return 0
 }

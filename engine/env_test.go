@@ -25,12 +25,14 @@ func TestFromEnvReadsNCCLsVariables(t *testing.T) {
 	t.Setenv("NCCL_DEBUG", "info")
 	t.Setenv("NCCL_SOCKET_NTHREADS", "2")
 	t.Setenv("NCCL_NSOCKS_PERTHREAD", "4")
+	t.Setenv("MONEL_HOP_BYTES", "65536")
 	cfg, err := FromEnv()
 	require.NoError(t, err)
 	require.Equal(t, "^docker,lo", cfg.Interface)
 	require.Equal(t, "ring", cfg.Algorithm)
 	require.True(t, cfg.Explain)
 	require.Equal(t, 8, cfg.Connections)
+	require.Equal(t, 64<<10, cfg.HopBytes)
 	require.Equal(t, 1, cfg.Rank)
 }
 

@@ -13,7 +13,7 @@ import (
 func (c *Comm) explainPlan() string {
 	chunk := int64(c.cfg.ChunkBytes)
 	allReduce := "ring"
-	switch limit := choose.Limit(chunk, choose.Hop, c.size); c.algorithm {
+	switch limit := choose.Limit(chunk, int64(c.cfg.HopBytes), c.size); c.algorithm {
 	case choose.Doubling:
 		allReduce = fmt.Sprintf("doubling up to %s, then ring, as asked", sizeOf(chunk))
 	case choose.Ring:

@@ -133,6 +133,7 @@ func (cfg *Config) fingerprint() string {
 		fmt.Sprintf("logical order %v", cfg.LogicalOrder),
 		"transport " + cfg.Transport,
 		"algorithm " + cfg.Algorithm,
+		fmt.Sprintf("hop %d bytes", cfg.HopBytes),
 		fmt.Sprintf("connections %d", cfg.Connections),
 	}, ", ")
 }

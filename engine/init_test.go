@@ -70,6 +70,18 @@ func TestInitErrors(t *testing.T) {
 			require.ErrorContains(t, err, "chunk 4096 bytes")
 		}
 	})
+	t.Run("costs of a hop differ", func(t *testing.T) {
+		t.Parallel()
+		addr := freeAddr(t)
+		other := rank(addr, 1, 2)
+		other.HopBytes = 4096
+		for _, err := range initAll(t, rank(addr, 0, 2), other) {
+			var world *bootstrap.WorldError
+			require.ErrorAs(t, err, &world)
+			require.Equal(t, bootstrap.ConfigMismatch, world.Reason)
+			require.ErrorContains(t, err, "hop 4096 bytes")
+		}
+	})
 	t.Run("numbers of connections differ", func(t *testing.T) {
 		t.Parallel()
 		addr := freeAddr(t)

@@ -36,7 +36,7 @@ func (c *Comm) prepareAllReduce(dst, src *strided.Tensor, op Op) (p *prepared, a
 		return nil, argument, err
 	}
 	p = &prepared{op: op, pair: strided.PairOf(*dst, *src), call: describeAllReduce(src, op), by: c.allReduceBy(*src), device: onDevice(src)}
-	p.oneRound = c.oneHost && c.direct.fits(bytesOf(*src), c.cfg.ChunkBytes) && choose.OneRound(bytesOf(*src), choose.Hop, c.size)
+	p.oneRound = c.oneHost && c.direct.fits(bytesOf(*src), c.cfg.ChunkBytes) && choose.OneRound(bytesOf(*src), int64(c.cfg.HopBytes), c.size)
 	if !c.cfg.LogicalOrder {
 		// Scattered writes cost more than scattered reads, so dst's order is the
 		// one to follow.

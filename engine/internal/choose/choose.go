@@ -6,8 +6,8 @@
 // The models count time in bytes that one link could have sent meanwhile. A hop
 // that carries nothing costs Hop bytes. That is the product of a link's latency
 // and its bandwidth, which differs less between media than either, since faster
-// links come with shorter latencies. One constant for all media means that results have the same
-// bits on all of them.
+// links come with shorter latencies. One number for all media means that results
+// have the same bits on all of them.
 package choose
 
 import (
@@ -16,8 +16,12 @@ import (
 	"github.com/monel-dev/monel/doubling"
 )
 
-// Hop is the cost of an empty hop in bytes, unless the caller knows better.
-const Hop = 12 << 10
+// Hop is the cost of an empty hop in bytes, unless the caller knows better. MaxHop
+// keeps the models from overflowing.
+const (
+	Hop    = 12 << 10
+	MaxHop = 1 << 24
+)
 
 // AllReduce is an algorithm for all_reduce.
 type AllReduce uint8
