@@ -63,7 +63,7 @@ func runContest(ctx context.Context, cfg *cli.Config, w *world, out *output) (ve
 		Collective: string(cfg.Case.Collective), Transport: comm.Transport(), Layout: string(cfg.Case.Layout),
 		Device: string(cfg.Case.Device), Ranks: comm.Size(),
 	}
-	table := report.ContestTable{Out: out.table, Contenders: c.contenders()}
+	table := report.ContestTable{Out: out.table, Contenders: c.contenders(comm.Transport())}
 	if err := table.Head(program(), describe(cfg.Case), comm.Size(), cfg.Rounds, cfg.Iters, cfg.ItersOf(0), cfg.Warmup, cfg.Contest.Settle); err != nil {
 		return nil, err
 	}
@@ -135,10 +135,14 @@ func (c *contest) start(ctx context.Context, transport string) error {
 }
 
 // contenders are ours and the others.
-func (c *contest) contenders() []report.Contender {
+func (c *contest) contenders(transport string) []report.Contender {
 	all := []report.Contender{{Name: report.Ours, Version: program()}}
 	for _, o := range c.others {
-		all = append(all, report.Contender{Name: o.Name(), Version: o.Version()})
+		version := o.Version()
+		if cli.Peer(o.Name()).TCPOnly() && transport != string(cli.TCP) {
+			version += ", over TCP, all it has, while ours use " + transport
+		}
+		all = append(all, report.Contender{Name: o.Name(), Version: version})
 	}
 	return all
 }

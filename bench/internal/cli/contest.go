@@ -22,6 +22,9 @@ const (
 // Peers lists what collectives can be measured beside.
 func Peers() []Peer { return []Peer{OpenMPI, MPICH, Gloo, Torch} }
 
+// TCPOnly reports whether a peer has nothing for ranks of one host but TCP.
+func (p Peer) TCPOnly() bool { return p == Gloo || p == Torch }
+
 // Contest is what the flags ask for that put others beside ours.
 type Contest struct {
 	Peers   []Peer
@@ -112,9 +115,10 @@ func (l *line) checkContest() error {
 	case plot != "" && !strings.HasSuffix(plot, ".svg") && !strings.HasSuffix(plot, ".png"):
 		return fmt.Errorf("--plot %s: want a name that ends in .svg or .png", c.Contest.Plot)
 	}
-	for _, p := range []Peer{Gloo, Torch} {
-		if slices.Contains(c.Contest.Peers, p) && c.Case.Transport != TCP {
-			return fmt.Errorf("--peers %s: it has TCP only: give --transport tcp, so that all use the same medium", p)
+	asked := c.Case.Transport == Auto && l.flags.Changed("transport")
+	for _, p := range c.Contest.Peers {
+		if p.TCPOnly() && c.Case.Transport != TCP && !asked {
+			return fmt.Errorf("--peers %s: it has TCP only: give --transport tcp, so that all use the same medium, or --transport auto, to compare what each finds", p)
 		}
 	}
 	return nil

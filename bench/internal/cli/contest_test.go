@@ -18,6 +18,10 @@ func TestContest(t *testing.T) {
 	require.Equal(t, 5, c.WarmupFor(1))
 	require.Equal(t, 1000, c.WarmupFor(10e-6))
 
+	c, err = Parse([]string{"all_reduce", "--peers", "torch", "--transport", "auto"})
+	require.NoError(t, err)
+	require.Equal(t, Auto, c.Case.Transport)
+
 	c, err = Parse([]string{"broadcast", "--peers", "mpich", "--rounds", "3", "--mode", "out_of_place", "-n", "7", "-w", "3"})
 	require.NoError(t, err)
 	require.Equal(t, 3, c.Rounds)
@@ -30,7 +34,7 @@ func TestContest(t *testing.T) {
 		want string
 	}{
 		{[]string{"all_reduce", "--peers", "nccl"}, `"nccl" is not a peer: want one of openmpi, mpich, gloo, torch`},
-		{[]string{"all_reduce", "--peers", "gloo"}, "--peers gloo: it has TCP only: give --transport tcp"},
+		{[]string{"all_reduce", "--peers", "gloo"}, "--peers gloo: it has TCP only: give --transport tcp, so that all use the same medium, or --transport auto"},
 		{[]string{"all_reduce", "--peers", "torch", "--transport", "shm"}, "--peers torch: it has TCP only"},
 		{[]string{"all_reduce", "--peers", "mpich", "-o", "max"}, "all contenders reduce with sum"},
 		{[]string{"all_reduce", "--limit", "-d", "all"}, "one element type"},
