@@ -51,7 +51,6 @@ type gpu struct {
 
 	mu     sync.Mutex
 	events []cudaffi.Event // free ones
-	lost   atomic.Bool     // something on the device did not end in time
 }
 
 // slot is pinned memory for one chunk.
@@ -149,18 +148,14 @@ func (g *gpu) drain() error {
 	for i := range g.lanes {
 		errs = append(errs, g.lanes[i].drain())
 	}
-	err := errors.Join(errs...)
-	if errors.Is(err, errStuck) {
-		g.lost.Store(true)
-	}
-	return err
+	return errors.Join(errs...)
 }
 
 // close waits until no stream can touch the pinned memory any more and frees all.
 // If a stream does not come that far in time, it frees nothing and says so.
 func (g *gpu) close() error {
 	err := errors.Join(g.drain(), g.awaitPassages())
-	if errors.Is(err, errStuck) || g.lost.Load() {
+	if errors.Is(err, errStuck) {
 		return fmt.Errorf("pinned memory of device %d stays allocated: %w", g.ctx.Device().Ordinal, err)
 	}
 	return g.free()

@@ -235,3 +235,28 @@ func TestCloseWhileAStreamIsFull(t *testing.T) {
 	require.NoError(t, w[0].Close())
 	require.ErrorIs(t, <-started, engine.ErrClosed)
 }
+
+// TestHeldUp: where streams that wait have taken all hardware channels, the
+// communicator's own streams cannot go on. The call ends with the timeout, on all
+// ranks, and the streams go on.
+func TestHeldUp(t *testing.T) {
+	d := simulated(t, cudasim.Channels(1))
+	defer engine.SetSettleWait(50 * time.Millisecond)()
+	cfg := d.config()
+	cfg.Timeout = 300 * time.Millisecond
+	w := localWorld(d, 2, cfg)
+	users := d.use(w, 100, 2)
+	for rank, err := range w.each(d, func(rank int, c *engine.Comm) error {
+		u := users[rank]
+		u.write(int32(rank))
+		work, err := c.StartAllReduce(background, u.x, u.x, engine.Max, engine.OnStream(u.stream))
+		if err != nil {
+			return err
+		}
+		err = work.Wait(background)
+		u.must(u.stream.Sync)
+		return err
+	}) {
+		require.ErrorIs(t, err, engine.ErrTimeout, "rank %d", rank)
+	}
+}

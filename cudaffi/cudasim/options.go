@@ -42,8 +42,8 @@ func Patience(d time.Duration) Option {
 }
 
 // Channels is the number of hardware queues, at most 32, that the streams of a
-// context share, for each of the two priorities. The default is as many as there
-// are streams.
+// context share, whatever their priorities. The default is as many as there are
+// streams.
 func Channels(n int) Option { return func(s settings) { s["channels"] = uint64(n) } }
 
 // Depth is how many operations a stream has room for; a call that puts one more on

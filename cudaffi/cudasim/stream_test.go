@@ -235,18 +235,18 @@ func TestWithoutStreamValues(t *testing.T) {
 	require.Equal(t, 801, b.raw("cuStreamWriteValue32_v2", 0, uintptr(p), 1, 0))
 }
 
-// Streams that share a hardware channel hold each other up; those of another
-// priority do not.
+// Streams that share a hardware channel hold each other up, whatever their
+// priorities; those of another one do not.
 func TestSharedChannels(t *testing.T) {
-	b := newBed(t, cudasim.Channels(1))
-	x, y := b.stream(), b.stream()
-	z, err := b.ctx.NewStream(cudaffi.PriorityHighest)
+	b := newBed(t, cudasim.Channels(2))
+	x, other := b.stream(), b.stream()
+	y, err := b.ctx.NewStream(cudaffi.PriorityHighest)
 	require.NoError(t, err)
 	p := b.alloc(12)
 	release := b.held(x)
 	require.NoError(t, y.Write32(p, 1))
-	require.NoError(t, z.Write32(p+4, 2))
-	require.NoError(t, z.Sync())
+	require.NoError(t, other.Write32(p+4, 2))
+	require.NoError(t, other.Sync())
 	time.Sleep(2 * time.Millisecond)
 	require.False(t, done(t, y))
 	release()

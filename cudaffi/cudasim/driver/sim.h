@@ -120,8 +120,8 @@ struct context {
 	pthread_mutex_t order;  /* enqueuing on streams that stream 0 orders */
 	struct stream *legacy;  /* stream 0 */
 	struct stream *streams; /* all that are alive or have work left */
-	uint64_t made[2];       /* streams so far, by priority, for sharing queues */
-	struct queue *shared[2][32];
+	uint64_t made;          /* streams so far, for sharing queues */
+	struct queue *shared[32];
 };
 /* The calling thread's context, or why there is none to use. */
 CUresult context_current(struct context **c);

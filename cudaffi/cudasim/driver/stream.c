@@ -40,11 +40,11 @@ struct stream *stream_new(struct context *c, unsigned flags, int priority, bool 
 	pthread_condattr_destroy(&monotonic);
 	pthread_mutex_lock(&c->order);
 	if (settings.channels > 0) {
-		int level = priority < 0;
-		uint64_t channel = c->made[level]++ % settings.channels;
-		if (c->shared[level][channel] == NULL)
-			c->shared[level][channel] = queue_new(s->number);
-		s->queue = c->shared[level][channel];
+		/* Whatever the priority: an H100 keeps none apart. */
+		uint64_t channel = c->made++ % settings.channels;
+		if (c->shared[channel] == NULL)
+			c->shared[channel] = queue_new(s->number);
+		s->queue = c->shared[channel];
 	} else {
 		s->queue = queue_new(s->number);
 		s->owns_queue = true;
