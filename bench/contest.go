@@ -138,11 +138,12 @@ func (c *contest) start(ctx context.Context, transport string) error {
 func (c *contest) contenders(transport string) []report.Contender {
 	all := []report.Contender{{Name: report.Ours, Version: program()}}
 	for _, o := range c.others {
-		version := o.Version()
+		other := report.Contender{Name: o.Name(), Version: o.Version()}
 		if cli.Peer(o.Name()).TCPOnly() && transport != string(cli.TCP) {
-			version += ", over TCP, all it has, while ours use " + transport
+			other.Version += ", over TCP, all it has, while ours use " + transport
+			other.Transport = string(cli.TCP)
 		}
-		all = append(all, report.Contender{Name: o.Name(), Version: version})
+		all = append(all, other)
 	}
 	return all
 }

@@ -128,7 +128,7 @@ func panel(title, unit string, contenders []report.Contender, matches []report.M
 		}
 		dress(line, dots, contenders[i].Name, i)
 		p.Add(line, dots)
-		legend = append(legend, entry{contenders[i].Name, []plot.Thumbnailer{line, dots}})
+		legend = append(legend, entry{contenders[i].Label(), []plot.Thumbnailer{line, dots}})
 	}
 	for _, e := range slices.Backward(legend) {
 		p.Legend.Add(e.name, e.drawn...)

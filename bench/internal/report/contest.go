@@ -22,7 +22,7 @@ func (t *ContestTable) Head(program, what string, ranks, rounds, iters, shortIte
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n# %s\n", program, what)
 	for _, c := range t.Contenders[1:] {
-		fmt.Fprintf(&b, "# %s: %s\n", c.Name, c.Version)
+		fmt.Fprintf(&b, "# %s: %s\n", c.Label(), c.Version)
 	}
 	fmt.Fprintf(&b, "# ranks %d, rounds %d (all interleaved), iters %d, up to 64 KiB %d, warmup iters %d", ranks, rounds, iters, shortIters, warmup)
 	if settle > 0 {
@@ -32,7 +32,7 @@ func (t *ContestTable) Head(program, what string, ranks, rounds, iters, shortIte
 	fmt.Fprintf(&b, "# times are medians over the rounds, ratios are ours / theirs per round\n#\n")
 	fmt.Fprintf(&b, "# %10s  %12s  %10s", "size", "count", Ours)
 	for _, c := range t.Contenders[1:] {
-		fmt.Fprintf(&b, "  %10s  %7s", c.Name, "ratio")
+		fmt.Fprintf(&b, "  %10s  %7s", c.Label(), "ratio")
 	}
 	fmt.Fprintf(&b, "  %7s  %6s\n", "to best", "#wrong")
 	fmt.Fprintf(&b, "# %10s  %12s  %10s", "(B)", "(elements)", "(us)")

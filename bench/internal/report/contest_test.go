@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var contenders = []Contender{{Ours, "v0"}, {"mpich", "MPICH 4"}, {Limit, "memcpy"}, {"torch", "PyTorch 2"}}
+var contenders = []Contender{{Ours, "v0", ""}, {"mpich", "MPICH 4", ""}, {Limit, "memcpy", ""}, {"torch", "PyTorch 2", ""}}
 
 // match has rounds in which the fastest peer is not always the same.
 func match() Match {
@@ -50,6 +50,28 @@ func TestContestTable(t *testing.T) {
         4096          1024        4.00        3.00    1.000        1.00    4.000        5.00    1.000    1.000       3
 # Wrong values of all contenders: 3
 `, b.String())
+}
+
+// TestTwoMedia: whoever uses another medium than ours is said to everywhere.
+func TestTwoMedia(t *testing.T) {
+	two := []Contender{{Ours, "v0", ""}, {"torch", "PyTorch 2", "tcp"}}
+	m := match()
+	m.Times, m.Wrong = m.Times[:2], m.Wrong[:2]
+	var b strings.Builder
+	table := ContestTable{Out: &b, Contenders: two}
+	require.NoError(t, table.Head("bench", "all_reduce", 2, 3, 20, 200, 5, 0))
+	require.Contains(t, b.String(), "# torch/tcp: PyTorch 2\n")
+	require.Contains(t, b.String(), "#       size         count        ours   torch/tcp    ratio  to best  #wrong\n")
+	b.Reset()
+	require.NoError(t, Section{Contenders: two, Matches: []Match{m}}.Write(&b))
+	require.Contains(t, b.String(), "| bytes | ours µs | torch/tcp µs | ours ÷ torch/tcp | to best | wrong |")
+	require.Contains(t, b.String(), "| busbw, GB/s | ours | torch/tcp |")
+	b.Reset()
+	require.NoError(t, NewJSON(&b).AddMatch(Context{Transport: "shm"}, two, m))
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	require.Contains(t, lines[0], `"transport":"shm"`)
+	require.Contains(t, lines[1], `"transport":"tcp"`)
+	require.Contains(t, lines[1], `"contender":"torch"`)
 }
 
 func TestMatchAsJSON(t *testing.T) {

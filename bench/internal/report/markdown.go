@@ -38,7 +38,7 @@ func (s Section) Write(out io.Writer) error {
 	fmt.Fprintf(&b, "- machine: %d cores, %s, %s\n", s.Machine.Cores, s.Machine.CPU, s.Machine.Kernel)
 	fmt.Fprintf(&b, "- load before: %s\n- date: %s\n- command: `%s`\n- rounds: %d, all contenders in turns\n", s.Machine.Load, s.Machine.Date, s.Command, s.Rounds)
 	for _, c := range s.Contenders {
-		fmt.Fprintf(&b, "- %s: %s\n", c.Name, c.Version)
+		fmt.Fprintf(&b, "- %s: %s\n", c.Label(), c.Version)
 	}
 	s.times(&b)
 	s.bandwidths(&b)
@@ -49,7 +49,7 @@ func (s Section) Write(out io.Writer) error {
 func (s Section) times(b *strings.Builder) {
 	head, rule := "| bytes | ours µs |", "| ---: | ---: |"
 	for _, c := range s.Contenders[1:] {
-		head += fmt.Sprintf(" %s µs | ours ÷ %s |", c.Name, c.Name)
+		head += fmt.Sprintf(" %s µs | ours ÷ %s |", c.Label(), c.Label())
 		rule += " ---: | ---: |"
 	}
 	fmt.Fprintf(b, "\n%s to best | wrong |\n%s ---: | ---: |\n", head, rule)
@@ -69,7 +69,7 @@ func (s Section) times(b *strings.Builder) {
 func (s Section) bandwidths(b *strings.Builder) {
 	head, rule := "| busbw, GB/s |", "| ---: |"
 	for _, c := range s.Contenders {
-		head += " " + c.Name + " |"
+		head += " " + c.Label() + " |"
 		rule += " ---: |"
 	}
 	fmt.Fprintf(b, "\n%s\n%s\n", head, rule)

@@ -12,7 +12,19 @@ const Ours = "ours"
 const Limit = "limit"
 
 // Contender is one of those that are measured in turns.
-type Contender struct{ Name, Version string }
+type Contender struct {
+	Name, Version string
+	// Transport is what it uses, if that is not what ours use.
+	Transport string
+}
+
+// Label is how tables and pictures call the contender.
+func (c Contender) Label() string {
+	if c.Transport == "" {
+		return c.Name
+	}
+	return c.Name + "/" + c.Transport
+}
 
 // Match is one size of a contest. The first contender is ours.
 type Match struct {

@@ -18,6 +18,9 @@ func (j *JSON) AddMatch(about Context, contenders []Contender, m Match) error {
 		if i > 0 && c.Name != "torch" { // the others move contiguous tensors, whatever ours do
 			about.Layout = "contiguous"
 		}
+		if c.Transport != "" {
+			about.Transport = c.Transport
+		}
 		r := MatchRecord{Record: record(about, row, m.Result(i), m.InPlace), Contender: c.Name, Version: c.Version, Ratio: m.Ratio(i)}
 		for _, t := range m.Times[i] {
 			r.RoundsUS = append(r.RoundsUS, t*1e6)
