@@ -34,6 +34,8 @@ struct Grid {
 #define ROLL _Pragma("unroll 1")
 #define EACH_THREAD(t) if (const u32 t = (u32)__nvvm_read_ptx_sreg_tid_x(); true)
 #define BARRIER() __syncthreads()
+// BLOCK_SHARED is a variable that all threads of a block have in common.
+#define BLOCK_SHARED static __attribute__((shared))
 // TRANSLATE makes an address that the GPU may touch one for whoever runs this.
 #define TRANSLATE(p) (p)
 
@@ -41,6 +43,35 @@ struct Grid {
 typedef u32 words2 __attribute__((vector_size(8)));
 typedef u32 words4 __attribute__((vector_size(16)));
 extern __attribute__((shared)) words4 shared_memory[];
+
+// Words that the host or other blocks work on at the same time. One thread handles
+// them for its block, between BARRIERs: load_acquire sees what was written before
+// what it finds; add_to_share, tell_blocks and tell_host come after all that the
+// block has done, and tell_host after all that the blocks have done which have added
+// to the share before.
+DEVICE u32 load_acquire(u64 at)
+{
+	u32 v;
+	asm volatile("ld.acquire.sys.global.u32 %0, [%1];" : "=r"(v) : "l"(at) : "memory");
+	return v;
+}
+
+DEVICE u32 add_to_share(u64 at, u32 v)
+{
+	u32 before;
+	asm volatile("fence.acq_rel.gpu;\n\tatom.acq_rel.gpu.global.add.u32 %0, [%1], %2;" : "=r"(before) : "l"(at), "r"(v) : "memory");
+	return before;
+}
+
+DEVICE void tell_blocks(u64 at, u32 v) { asm volatile("fence.acq_rel.gpu;\n\tst.release.gpu.global.u32 [%0], %1;" :: "l"(at), "r"(v) : "memory"); }
+DEVICE void tell_host(u64 at, u32 v) { asm volatile("fence.acq_rel.sys;\n\tst.release.sys.global.u32 [%0], %1;" :: "l"(at), "r"(v) : "memory"); }
+
+// relax is a pause between two looks, of which there were so many.
+DEVICE void relax(u32 looks)
+{
+	if (looks > 64)
+		asm volatile("nanosleep.u32 %0;" :: "r"(looks > 4096 ? 1000 : 50));
+}
 
 #define GLOBAL(T, at) (*(__attribute__((address_space(1))) T *)(at))
 
@@ -60,7 +91,9 @@ DEVICE u32 permute(u32 a, u32 b, u32 s) { return __nvvm_prmt(a, b, s); }
 #else
 
 #include "host.h"
+#include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEVICE static inline
 #define METHOD inline
@@ -68,10 +101,24 @@ DEVICE u32 permute(u32 a, u32 b, u32 s) { return __nvvm_prmt(a, b, s); }
 #define ROLL
 #define EACH_THREAD(t) for (u32 t = 0; t < threads; t++)
 #define BARRIER()
+#define BLOCK_SHARED static thread_local
 #define TRANSLATE(p) ((u64)monel_host_translate((void *)(p)))
 
 typedef u32 words2 __attribute__((vector_size(8)));
 typedef u32 words4 __attribute__((vector_size(16)));
+
+DEVICE u32 load_acquire(u64 at) { return __atomic_load_n((u32 *)at, __ATOMIC_ACQUIRE); }
+DEVICE u32 add_to_share(u64 at, u32 v) { return __atomic_fetch_add((u32 *)at, v, __ATOMIC_ACQ_REL); }
+DEVICE void tell_blocks(u64 at, u32 v) { __atomic_store_n((u32 *)at, v, __ATOMIC_RELEASE); }
+DEVICE void tell_host(u64 at, u32 v) { __atomic_store_n((u32 *)at, v, __ATOMIC_RELEASE); }
+
+DEVICE void relax(u32 looks)
+{
+	if (looks < 16)
+		sched_yield();
+	else
+		usleep(looks < 1000 ? 20 : 200);
+}
 
 template <class T> DEVICE T load(u64 at)
 {

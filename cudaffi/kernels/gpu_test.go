@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +21,7 @@ type gpu struct {
 	ctx    *cudaffi.Context
 	set    *Set
 	stream cudaffi.Stream
+	run    *Run // does everything, if there is one
 	pinned bool
 	memory [memories]struct {
 		at    cudaffi.DevicePtr
@@ -91,7 +93,7 @@ func (g *gpu) place(t testing.TB, k int, b []byte, shift int) cudaffi.DevicePtr 
 		copy(host.Bytes()[shift:], b)
 	default:
 		require.NoError(t, g.ctx.CopyFromHost(at, b))
-		require.NoError(t, g.ctx.StreamOf(cudaffi.StreamLegacy).Sync())
+		require.NoError(t, g.ctx.StreamOf(cudaffi.StreamLegacy).Sync()) // the copy may still be on its way
 	}
 	return at
 }
@@ -108,7 +110,53 @@ func (g *gpu) fetch(t testing.TB, k int, b []byte, shift int) {
 }
 
 func (g *gpu) do(o order) error {
+	if g.run != nil {
+		return g.tell(o)
+	}
 	return errors.Join(g.set.do(g.stream, o), g.stream.Sync())
+}
+
+// tell does an order as a command.
+func (g *gpu) tell(o order) error {
+	if err := g.run.do(o); err != nil {
+		return err
+	}
+	for !g.run.Done(g.run.Last()) {
+		if ended, err := g.run.Ended(); ended || err != nil {
+			return errors.Join(errEnded, err)
+		}
+		runtime.Gosched()
+	}
+	return nil
+}
+
+// withRun has a run do what check asks for. Room is made in advance: while a run is on the device, freeing memory
+// would wait for its end.
+func (g *gpu) withRun(t *testing.T, check func()) {
+	for k := range g.memory {
+		g.room(t, k, 32<<20)
+	}
+	agent, err := LoadAgent(g.ctx)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, agent.Unload()) }()
+	runs, err := agent.NewRuns(1)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, runs.Free()) }()
+	for range 2 {
+		g.run, err = runs.Start(g.stream)
+		require.NoError(t, err)
+		none, err := runs.Start(g.stream)
+		require.NoError(t, err)
+		require.Nil(t, none, "all are on their way")
+		check()
+		g.run.End()
+		require.NoError(t, g.stream.Sync())
+		ended, err := g.run.Ended()
+		require.NoError(t, err)
+		require.True(t, ended)
+		g.run.Release()
+		g.run = nil
+	}
 }
 
 // checkGPU does on a device what is done on the host.
@@ -119,6 +167,12 @@ func checkGPU(t *testing.T, d *cudaffi.Driver, rounds int) {
 			t.Run("table", func(t *testing.T) { checkTable(t, m) })
 			t.Run("random", func(t *testing.T) { checkRandomly(t, m, rounds) })
 			t.Run("every value", func(t *testing.T) { checkEveryValue(t, m) })
+			t.Run("agent", func(t *testing.T) {
+				m.withRun(t, func() {
+					checkTable(t, m)
+					checkRandomly(t, m, rounds)
+				})
+			})
 		})
 	}
 }

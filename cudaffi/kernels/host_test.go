@@ -24,6 +24,7 @@ const identity = `extern "C" void *monel_host_translate(void *p) { return p; }`
 // host runs the kernels on this machine's processor.
 type host struct {
 	kernels [kernelCount]uintptr
+	lookup  uintptr
 	layout  uintptr
 	memory  [memories][]byte
 
@@ -102,25 +103,31 @@ func onHost(t testing.TB) *host {
 		}
 		t.Fatal(err)
 	}
-	named, err := purego.Dlsym(lib, "monel_host_kernel_named")
-	if err != nil {
+	h := new(host)
+	if h.lookup, err = purego.Dlsym(lib, "monel_host_kernel_named"); err != nil {
 		t.Fatal(err)
 	}
-	h := new(host)
 	for k := range kernelCount {
 		if !k.exists() {
 			continue
 		}
-		name := append([]byte(k.name()), 0)
-		if h.kernels[k], _, _ = purego.SyscallN(named, uintptr(unsafe.Pointer(&name[0]))); h.kernels[k] == 0 {
-			t.Fatalf("the host's library has no kernel %s", k.name())
-		}
-		runtime.KeepAlive(name)
+		h.kernels[k] = h.named(t, k.name())
 	}
 	if h.layout, err = purego.Dlsym(lib, "monel_host_layout"); err != nil {
 		t.Fatal(err)
 	}
 	return h
+}
+
+// named is the kernel of that name.
+func (h *host) named(t testing.TB, name string) uintptr {
+	c := append([]byte(name), 0)
+	at, _, _ := purego.SyscallN(h.lookup, uintptr(unsafe.Pointer(&c[0])))
+	runtime.KeepAlive(c)
+	if at == 0 {
+		t.Fatalf("the host's library has no kernel %s", name)
+	}
+	return at
 }
 
 func (h *host) at(k, n, shift int) []byte {
@@ -149,7 +156,7 @@ func (h *host) do(o order) error {
 }
 
 func (h *host) launch(k kernel, blocks, shared uint32, params unsafe.Pointer) error {
-	if shared > 48<<10 {
+	if shared > agentShared {
 		return fmt.Errorf("%d bytes of shared memory", shared)
 	}
 	h.grid, h.block, h.params = [3]uint32{blocks, 1, 1}, [3]uint32{blockThreads, 1, 1}, [1]unsafe.Pointer{params}

@@ -18,6 +18,8 @@ func TestStructs(t *testing.T) {
 	var r run
 	var d dim
 	var j job
+	var c command
+	var g agentParams
 	want := []uintptr{
 		unsafe.Sizeof(a), unsafe.Offsetof(a.kind), unsafe.Offsetof(a.op), unsafe.Offsetof(a.ranks), unsafe.Offsetof(a.shift),
 		unsafe.Offsetof(a.magic32), unsafe.Offsetof(a.magic64), unsafe.Offsetof(a.inverse),
@@ -31,6 +33,8 @@ func TestStructs(t *testing.T) {
 		unsafe.Offsetof(j.rowSkew), unsafe.Offsetof(j.columnSkew), unsafe.Offsetof(j.logRows), unsafe.Offsetof(j.logColumns),
 		unsafe.Offsetof(j.rowDim), unsafe.Offsetof(j.rowStep), unsafe.Offsetof(j.rowA), unsafe.Offsetof(j.rowB),
 		unsafe.Offsetof(j.columnA), unsafe.Offsetof(j.columnB), unsafe.Offsetof(j.steps), unsafe.Offsetof(j.dim),
+		unsafe.Sizeof(c), unsafe.Offsetof(c.number), unsafe.Offsetof(c.kernel), unsafe.Offsetof(c.told),
+		unsafe.Sizeof(g), unsafe.Offsetof(g.commands), unsafe.Offsetof(g.done), unsafe.Offsetof(g.relay), unsafe.Offsetof(g.shares), unsafe.Offsetof(g.first),
 	}
 	h := onHost(t)
 	at := make([]uint32, 100)

@@ -33,6 +33,14 @@ func kernelOf(f family, es int64) kernel {
 // computed with.
 func (k kernel) exists() bool { return k != kernelOf(linear, 16) }
 
+// place is the kernel's in the list of kernels.cu.
+func (k kernel) place() uint32 {
+	if k > kernelOf(linear, 16) {
+		k--
+	}
+	return uint32(k)
+}
+
 // name is the kernel's in the PTX.
 func (k kernel) name() string {
 	if k == kernelCopy {

@@ -11,6 +11,9 @@ import (
 //go:embed kernels.ptx
 var ptx []byte
 
+//go:embed agent.ptx
+var agentPTX []byte
+
 // Set is the kernels on one device. Its methods put work on a stream and return;
 // they may be called from any goroutine and allocate nothing in steady state.
 type Set struct {

@@ -212,10 +212,13 @@ func (t *tiling) alignAcross(p *planner) (flags uint32) {
 func (t *tiling) shape(j *job) {
 	size := bits.TrailingZeros64(uint64(t.es))
 	least := max(4-size, 1)
+	// Columns have an odd word more than rows, which for the shortest would be half as
+	// much again: more shared memory than there is for reductions.
+	leastRows := max(least, min(size-1, 2))
 	rows := square[size]
 	columns := logTileBytes - size - rows
 	fits := func(log int, n int64, skew int32) bool { return n+int64(skew) <= 1<<log }
-	for rows > least && fits(rows-1, t.rows, j.rowSkew) {
+	for rows > leastRows && fits(rows-1, t.rows, j.rowSkew) {
 		rows, columns = rows-1, columns+1
 	}
 	for columns > least && fits(columns-1, t.s.axis[0].size, j.columnSkew) {

@@ -1,0 +1,347 @@
+package kernels
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/monel-dev/monel/cudaffi"
+)
+
+// Agent is a kernel that carries out commands while it runs. Each Run is one of
+// its launches: it begins in its place among the work of a stream, does what the
+// host tells it, and ends when the host says so, whereupon the stream goes on. A
+// command takes a microsecond or two to reach it, several times less than a launch,
+// and the driver has no part in it.
+//
+// Since a Run occupies multiprocessors until it ends, whoever starts one sees to it
+// that it does.
+type Agent struct {
+	ctx      *cudaffi.Context
+	module   *cudaffi.Module
+	function cudaffi.Function
+	blocks   uint32
+}
+
+// agentBlocks is how many blocks an agent has: with fewer, transposes do not keep
+// a PCIe bus busy, and more would be taken from kernels that compute.
+const agentBlocks = 16
+
+// agentShared is the dynamic shared memory of a block, more than tiles take. With
+// the command that is being carried out it is what a kernel may have without asking
+// for more.
+const agentShared = 46 << 10
+
+// LoadAgent compiles the agent for the context's device, or finds it in the
+// driver's cache.
+func LoadAgent(ctx *cudaffi.Context) (*Agent, error) {
+	processors, err := ctx.Device().Attribute(cudaffi.AttributeMultiprocessors)
+	if err != nil {
+		return nil, fmt.Errorf("kernels: %w", err)
+	}
+	module, err := ctx.Load(agentPTX)
+	if err != nil {
+		return nil, fmt.Errorf("kernels: %w", err)
+	}
+	function, err := module.Function("monel_agent")
+	if err != nil {
+		return nil, fmt.Errorf("kernels: %w", errors.Join(err, module.Unload()))
+	}
+	return &Agent{ctx: ctx, module: module, function: function, blocks: uint32(min(processors, agentBlocks))}, nil
+}
+
+// Unload removes the agent from the device. All Runs must have ended.
+func (a *Agent) Unload() error { return a.module.Unload() }
+
+// agentSlots is how many commands a Run's ring has room for.
+const agentSlots = 32
+
+// command and agentParams are the structs of agent.h.
+type command struct {
+	number uint32 // atomic, written last
+	kernel uint32 // atomic
+	unused [2]uint32
+	told   job // or a run
+}
+
+type agentParams struct {
+	commands, done, relay, shares uint64
+	first                         uint32
+	unused                        uint32
+}
+
+// agentEnd is the kernel number that ends a Run.
+const agentEnd = ^uint32(0)
+
+// runBytes is how much pinned memory a Run takes, and deviceBytes how much of the
+// device's.
+const (
+	doneBytes   = (agentSlots + 1) * 4 // the last word tells that it has begun
+	runBytes    = (int(unsafe.Sizeof(command{}))*agentSlots + doneBytes + 127) / 128 * 128
+	relayBytes  = int(unsafe.Sizeof(command{})) * agentSlots
+	deviceBytes = relayBytes + agentSlots*4
+)
+
+// Runs are the Runs that can be on their way at a time, made in advance: to make
+// one while streams are busy might wait for them.
+type Runs struct {
+	agent  *Agent
+	pinned *cudaffi.Pinned
+	memory cudaffi.DevicePtr
+	all    []*Run
+
+	mu      sync.Mutex
+	free    []*Run
+	leaving []*Run // told to end
+}
+
+// NewRuns makes n Runs.
+func (a *Agent) NewRuns(n int) (_ *Runs, err error) {
+	r := &Runs{agent: a}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("kernels: %w", errors.Join(err, r.Free()))
+		}
+	}()
+	if r.pinned, err = a.ctx.AllocPinned(n * runBytes); err != nil {
+		return nil, err
+	}
+	if r.memory, err = a.ctx.Alloc(int64(n * deviceBytes)); err != nil {
+		return nil, err
+	}
+	zero := make([]byte, n*deviceBytes)
+	if err := a.ctx.CopyFromHost(r.memory, zero); err != nil {
+		return nil, err
+	}
+	clear(r.pinned.Bytes())
+	for i := range n {
+		run := newRun(r.pinned.Bytes()[i*runBytes:(i+1)*runBytes], uint64(r.pinned.Device())+uint64(i*runBytes), uint64(r.memory)+uint64(i*deviceBytes))
+		run.runs = r
+		if run.ended, err = a.ctx.NewEvent(); err != nil {
+			return nil, err
+		}
+		r.all = append(r.all, run)
+	}
+	r.free = append(r.free, r.all...)
+	return r, nil
+}
+
+// Free frees them. All must have ended.
+func (r *Runs) Free() error {
+	var errs []error
+	for _, run := range r.all {
+		errs = append(errs, run.ended.Destroy())
+	}
+	if r.memory != 0 {
+		errs = append(errs, r.agent.ctx.Free(r.memory))
+	}
+	if r.pinned != nil {
+		errs = append(errs, r.pinned.Free())
+	}
+	return errors.Join(errs...)
+}
+
+// Start puts a Run on a stream. It returns nil if all Runs are on their way.
+func (r *Runs) Start(stream cudaffi.Stream) (*Run, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reclaim()
+	last := len(r.free) - 1
+	if last < 0 {
+		return nil, nil
+	}
+	run := r.free[last]
+	run.begin()
+	run.stream = stream
+	err := r.agent.function.Launch(stream, [3]uint32{r.agent.blocks, 1, 1}, [3]uint32{blockThreads, 1, 1}, agentShared, unsafe.Pointer(&run.params))
+	if err != nil {
+		return nil, fmt.Errorf("kernels: %w", err)
+	}
+	r.free = r.free[:last]
+	if err := run.ended.Record(stream); err != nil {
+		// The agent is on the stream: it has to be told to end, and will be found to
+		// have by the event, once that can be recorded.
+		run.End()
+		return run, fmt.Errorf("kernels: %w", err)
+	}
+	run.recorded = true
+	return run, nil
+}
+
+// Run is an agent on a stream. Its methods are called by one goroutine at a time,
+// but for Done and Ended, which any may call.
+//
+// Commands that are under way together are carried out in parallel, so one that
+// depends on another is given when that is Done.
+type Run struct {
+	runs     *Runs
+	stream   cudaffi.Stream
+	commands []command
+	done     []uint32 // atomic
+	params   agentParams
+	next     uint32 // the number of the next command
+	stop     func() error
+	ending   bool
+	ended    cudaffi.Event
+	recorded bool
+}
+
+// Ticket names the commands of a Run up to a point.
+type Ticket uint32
+
+// newRun makes a Run of runBytes that the device sees at the address at, and of
+// deviceBytes of its own. Both are 0.
+func newRun(memory []byte, at, device uint64) *Run {
+	r := &Run{
+		next:     agentSlots,
+		commands: unsafe.Slice((*command)(unsafe.Pointer(&memory[0])), agentSlots),
+		done:     unsafe.Slice((*uint32)(unsafe.Pointer(&memory[runBytes-doneBytes])), agentSlots+1),
+		params:   agentParams{commands: at, done: at + uint64(runBytes-doneBytes), relay: device, shares: device + uint64(relayBytes)},
+	}
+	return r
+}
+
+// begin makes a Run ready for its next launch. Commands of the last one that it did
+// not come to count as done.
+func (r *Run) begin() {
+	r.params.first, r.ending, r.recorded = r.next, false, false
+	for n := r.next - agentSlots; n != r.next; n++ {
+		atomic.StoreUint32(&r.done[n%agentSlots], n)
+	}
+}
+
+// Begun reports whether the agent's turn on the stream has come.
+func (r *Run) Begun() bool { return atomic.LoadUint32(&r.done[agentSlots]) == r.params.first }
+
+// Last is the ticket of the last command.
+func (r *Run) Last() Ticket { return Ticket(r.next - 1) }
+
+// Done reports whether the commands up to t are done: their results can be seen, on
+// the host as on the device, and their slots are free.
+func (r *Run) Done(t Ticket) bool {
+	return int32(atomic.LoadUint32(&r.done[uint32(t)%agentSlots])-uint32(t)) >= 0
+}
+
+// launch writes a command. It waits while the ring is full, which is not long once
+// the agent runs, so callers let no more than agentSlots/2 commands be under way.
+func (r *Run) launch(k kernel, _, shared uint32, params unsafe.Pointer) error {
+	if shared > agentShared {
+		return fmt.Errorf("kernels: a tile of %d bytes: %w", shared, ErrView)
+	}
+	size := unsafe.Sizeof(run{})
+	if k >= kernelOf(general, 1) {
+		size = unsafe.Offsetof(job{}.dim) + uintptr((*job)(params).dims)*unsafe.Sizeof(dim{})
+	}
+	return r.write(k.place(), params, size)
+}
+
+func (r *Run) write(k uint32, params unsafe.Pointer, bytes uintptr) error {
+	for looks := 0; !r.Done(Ticket(r.next - agentSlots)); looks++ {
+		if r.stop != nil {
+			if err := r.stop(); err != nil {
+				return err
+			}
+		}
+		if looks < 1000 {
+			runtime.Gosched()
+			continue
+		}
+		if ended, err := r.Ended(); ended || err != nil {
+			return errors.Join(errEnded, err)
+		}
+		time.Sleep(50 * time.Microsecond)
+	}
+	c := &r.commands[r.next%agentSlots]
+	atomic.StoreUint32(&c.kernel, k)
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&c.told)), bytes), unsafe.Slice((*byte)(params), bytes))
+	atomic.StoreUint32(&c.number, r.next)
+	r.next++
+	return nil
+}
+
+// errEnded: a Run has ended before it was told to.
+var errEnded = errors.New("kernels: the agent has ended too early")
+
+// do has an order carried out.
+func (r *Run) do(o order) error {
+	p := planners.Get().(*planner)
+	p.l = r
+	err := p.carryOut(&o)
+	p.l = nil
+	planners.Put(p)
+	return err
+}
+
+// End tells the agent to end when the commands so far are done. Nothing can be
+// told to it afterwards.
+func (r *Run) End() {
+	if !r.ending {
+		r.ending = true
+		_ = r.write(agentEnd, nil, 0) // fails if it has ended
+	}
+}
+
+// Abort makes the agent end before the next command that it has not come to, or at
+// once if it has not begun. Commands that it carries out may go on until it has ended.
+func (r *Run) Abort() {
+	for i := range r.commands {
+		atomic.StoreUint32(&r.commands[i].kernel, agentEnd)
+	}
+	if !r.ending && r.Done(Ticket(r.next-agentSlots)) {
+		r.End()
+	}
+	r.ending = true
+}
+
+// Ended reports whether the agent has left the stream. An error says that it never
+// will, or that it was stopped together with all that was on the device.
+func (r *Run) Ended() (bool, error) {
+	if !r.recorded {
+		return r.stream.Query()
+	}
+	return r.ended.Query()
+}
+
+// Release gives back a Run that has been told to end, once it has.
+func (r *Run) Release() {
+	r.runs.mu.Lock()
+	r.runs.leaving = append(r.runs.leaving, r)
+	r.runs.mu.Unlock()
+}
+
+// Idle reports whether no Run is on its way. After an error, some never end.
+func (r *Runs) Idle() (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for _, run := range r.leaving {
+		ended, err := run.Ended()
+		if err != nil {
+			errs = append(errs, err)
+		} else if !ended {
+			return false, nil
+		}
+	}
+	r.reclaim()
+	return len(r.free)+len(r.leaving) == len(r.all), errors.Join(errs...)
+}
+
+// reclaim finds Runs that have ended meanwhile.
+func (r *Runs) reclaim() {
+	if len(r.free) > 0 {
+		return
+	}
+	still := r.leaving[:0]
+	for _, run := range r.leaving {
+		if ended, err := run.Ended(); ended && err == nil {
+			r.free = append(r.free, run)
+		} else {
+			still = append(still, run)
+		}
+	}
+	r.leaving = still
+}
