@@ -43,17 +43,17 @@ func (c *Comm) deviceSmall(d *deviceRun, p *prepared, dst, src strided.Tensor, o
 	}
 	s := &d.g.scratch
 	here := strided.FromBytes(src.DType(), s.host[:packed.Bytes()]).WithLayout(packed)
-	from, to, l := viewOnDevice(in), viewOnDevice(out), d.g.nextLane()
-	if err := d.pack(l, &from, 0, from.Count, s); err != nil {
+	from, to := viewOnDevice(in), viewOnDevice(out)
+	if err := d.pack(&from, 0, from.Count, s); err != nil {
 		return err
 	}
-	if err := l.await(d.Stop, s.mark); err != nil {
+	if err := d.gate.await(d.Stop, s.ticket); err != nil {
 		return err
 	}
 	if err := c.allReduce(d.Op, p, &here, &here, op); err != nil {
 		return err
 	}
-	return d.unpack(l, &to, 0, to.Count, s)
+	return d.unpack(&to, 0, to.Count, s)
 }
 
 // deviceRing is ringAllReduce on a device.
@@ -92,16 +92,16 @@ type deviceRing struct {
 
 func (r *deviceRing) step(s ring.Step) error {
 	d := r.d
-	l, n := d.g.nextLane(), int((s.Hi-s.Lo)*r.from.size)
+	n := int((s.Hi - s.Lo) * r.from.size)
 	if s.Action == ring.Send {
 		out, err := d.take(&d.g.out)
 		if err != nil {
 			return err
 		}
-		if err := d.pack(l, &r.from, s.Lo, s.Hi, out); err != nil {
+		if err := d.pack(&r.from, s.Lo, s.Hi, out); err != nil {
 			return err
 		}
-		r.out.addMarked(out, n, s.Send)
+		r.out.addPending(out, n, s.Send)
 		return nil
 	}
 	in, err := d.receiveInto(r.prev, s.Recv, n)
@@ -115,17 +115,17 @@ func (r *deviceRing) step(s ring.Step) error {
 			return err
 		}
 		if s.Action == ring.RecvReduceSend {
-			err = d.reduceInto(l, &r.from, s.Lo, s.Hi, out, in, r.op)
+			err = d.reduceInto(&r.from, s.Lo, s.Hi, out, in, r.op)
 		} else {
-			err = d.reduceOut(l, &r.to, &r.from, s.Lo, s.Hi, out, in, r.op)
+			err = d.reduceOut(&r.to, &r.from, s.Lo, s.Hi, out, in, r.op)
 		}
 		if err != nil {
 			return err
 		}
-		r.out.addMarked(out, n, s.Send)
+		r.out.addPending(out, n, s.Send)
 		return nil
 	case ring.RecvCopySend: // the chunk is on its way; what concerns only this rank comes after
 		r.out.add(in, n, s.Send)
 	}
-	return d.unpack(l, &r.to, s.Lo, s.Hi, in)
+	return d.unpack(&r.to, s.Lo, s.Hi, in)
 }

@@ -45,10 +45,10 @@ func (c *Comm) deviceTreeSend(d *deviceRun, src strided.Tensor, root int) error 
 	for step, ok := plan.Next(); ok && err == nil; step, ok = plan.Next() {
 		var s *slot
 		if s, err = d.take(&d.g.out); err == nil {
-			err = d.pack(d.g.nextLane(), &from, step.Lo, step.Hi, s)
+			err = d.pack(&from, step.Lo, step.Hi, s)
 		}
 		if err == nil {
-			out.addMarked(s, int((step.Hi-step.Lo)*from.size), step.Index)
+			out.addPending(s, int((step.Hi-step.Lo)*from.size), step.Index)
 		}
 	}
 	return out.finish(err)
@@ -113,7 +113,7 @@ func (r *deviceTree) step(s tree.Step) error {
 	if r.out != nil {
 		r.out.add(in, n, s.Index)
 	}
-	return d.unpack(d.g.nextLane(), &r.to, s.Lo, s.Hi, in)
+	return d.unpack(&r.to, s.Lo, s.Hi, in)
 }
 
 // follow binds the tensor to the root's walking order.

@@ -135,15 +135,16 @@ func useDevice(c *engine.Comm, u *user) error {
 	return errors.Join(errs...)
 }
 
-// TestLostDevice: a kernel that goes wrong takes its device's context with it. All
-// ranks hear from which rank; there, the error has the driver's. Nothing hangs.
+// TestLostDevice: a kernel that goes wrong takes its device's context with it, before
+// it has begun or in the middle. All ranks hear from which rank; there, the error has
+// the driver's. Nothing hangs.
 func TestLostDevice(t *testing.T) {
 	if os.Getenv(envGPU) == "1" {
 		t.Skip("this would cost the process its GPUs")
 	}
 	for _, elements := range []int64{20, 3000} { // by doubling, by the ring
-		for n := 1; n <= 6; n += 5 {
-			t.Run(fmt.Sprintf("%d elements/kernel %d", elements, n), func(t *testing.T) {
+		for _, when := range []string{"first", "second", "begun"} {
+			t.Run(fmt.Sprintf("%d elements/%s", elements, when), func(t *testing.T) {
 				sim := cudasim.Load(t)
 				driver, err := cudaffi.Open(sim.Path())
 				require.NoError(t, err)
@@ -157,13 +158,18 @@ func TestLostDevice(t *testing.T) {
 					require.NoError(t, err)
 					x[rank] = strided.FromDevice(dtype.Int32, uint64(at), 8*elements).Step(0, 2)
 				}
-				nth := n
-				if elements < 100 && n > 1 {
+				switch when {
+				case "first":
+					sim.FailKernel("", 1, cudasim.IllegalAddress)
+				case "second":
 					w.must(t, func(rank int, c *engine.Comm) error { return c.AllReduce(background, x[rank], x[rank], engine.Sum) })
-					nth = 3
+					sim.FailKernel("", 2, cudasim.IllegalAddress)
 				}
-				sim.FailKernel("", nth, cudasim.IllegalAddress)
 				errs := w.each(t, func(rank int, c *engine.Comm) error {
+					if when == "begun" && rank == 1 {
+						time.Sleep(20 * time.Millisecond)
+						sim.Lose(0, cudasim.IllegalAddress)
+					}
 					work, err := c.StartAllReduce(background, x[rank], x[rank], engine.Sum)
 					if err == nil {
 						err = work.Wait(background)

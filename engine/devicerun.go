@@ -26,18 +26,20 @@ func (c *Comm) runOnDevice(ctx context.Context, t *task) error {
 	}
 	err := c.run(ctx, &t.call, t.walk, func(o agree.Op) error {
 		d := &deviceRun{Op: o, c: c, g: g, gate: t.gate}
+		t.gate.run.Stop = o.Stop.Err
+		g.renew()
 		err := t.gate.awaitInputs(o.Stop)
 		if err == nil {
 			err = t.onDevice(d)
 		}
 		if err == nil {
-			err = t.gate.serve(o.Stop)
+			err = t.gate.await(o.Stop, t.gate.run.Last())
 		}
 		if err != nil {
 			err = d.named(err)
 			// The next attempt, the caller and other work of its stream may touch
 			// the tensors and the slots.
-			if e := g.drain(); e != nil {
+			if e := t.gate.drain(); e != nil {
 				_ = d.named(e)
 			}
 		}
@@ -52,7 +54,7 @@ func (c *Comm) runOnDevice(ctx context.Context, t *task) error {
 func (d *deviceRun) named(err error) error {
 	var call *cudaffi.Error
 	var known *DeviceError
-	if errors.As(err, &known) || !errors.As(err, &call) && !errors.Is(err, errStuck) && !errors.Is(err, errLostMark) {
+	if errors.As(err, &known) || !errors.As(err, &call) && !errors.Is(err, errStuck) && !errors.Is(err, errLost) {
 		return err
 	}
 	failure := &DeviceError{Device: d.g.ctx.Device().Ordinal, Err: err}

@@ -9,17 +9,13 @@ import (
 // deviceView is a view of a device's tensor.
 type deviceView struct {
 	kernels.View
-	size       int64 // bytes of an element
-	contiguous bool
+	size int64 // bytes of an element
 }
 
 func viewOnDevice(v strided.View) deviceView {
 	size, stride := v.Dims()
 	return deviceView{
 		View: kernels.View{Base: cudaffi.DevicePtr(v.Address()), DType: v.DType(), Count: v.Count(), Size: size, Stride: stride},
-		size: int64(v.DType().Size()), contiguous: v.IsContiguous(),
+		size: int64(v.DType().Size()),
 	}
 }
-
-// at is the address of element e of a view that is contiguous.
-func (v *deviceView) at(e int64) cudaffi.DevicePtr { return v.Base + cudaffi.DevicePtr(e*v.size) }

@@ -4,64 +4,55 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/monel-dev/monel/cudaffi"
+	"github.com/monel-dev/monel/cudaffi/kernels"
 )
 
 const (
-	// laneCount is how many streams a communicator spreads the chunks of an
-	// operation over: enough that the gap between two kernels on one is filled by
-	// others, and that both directions of the bus are busy.
-	laneCount = 4
 	// slotCount is how many pinned slots there are for chunks that come, and for
 	// chunks that go.
 	slotCount = 2 * ringDepth
-	// wordStride keeps words that different parties write on different cache lines.
-	wordStride = 64
+	// mostStarted is how many collectives of a communicator may be on streams of a
+	// device at a time. A stream has room for some thousand commands, and to put one on
+	// a full stream waits in the driver, perhaps with what the collectives need to go on.
+	mostStarted = 128
 )
 
 // settleWait bounds every wait for work on a device that nothing outside of it can
-// hold up, and for streams of callers to pass their waits; a variable for tests.
+// hold up, and for streams of callers to pass their collectives; a variable for tests.
 var settleWait = 10 * time.Second
 
-// gpu is what a communicator holds of a device: pinned memory and streams, all
-// made when a tensor of the device is first seen and kept until Close. To make or
+// gpu is what a communicator holds of a device: pinned memory, agents and a stream,
+// all made when a tensor of the device is first seen and kept until Close. To make or
 // free them later may wait for all that is on the device, and with it for streams
 // that wait for this very communicator.
 type gpu struct {
 	*sharedGPU
 	pinned  *cudaffi.Pinned
-	lanes   [laneCount]lane
-	turn    int // the next chunk's lane
 	in, out slotRing
 	scratch slot // for tensors that fit into a chunk
+	runs    *kernels.Runs
 
-	// flag is the word that callers' streams wait on: it holds the number of the
-	// last ticket that has been served.
-	flag   *uint32
-	flagAt cudaffi.DevicePtr
-	// tickets is how many have been given out, and passages the waits that callers'
-	// streams have not been seen to have behind them. Guarded by the queue's order.
-	tickets  uint32
-	passages []passage
-
-	mu     sync.Mutex
-	events []cudaffi.Event // free ones
+	// own is the stream of collectives whose callers wait themselves, and point marks
+	// what they follow. opened says that own has been made. Guarded by the queue's order.
+	own    cudaffi.Stream
+	opened bool
+	point  cudaffi.Event
+	marks  bool // point has been made
 }
 
 // slot is pinned memory for one chunk.
 type slot struct {
 	host []byte
 	at   cudaffi.DevicePtr
-	// The device is done with it when lane has reached mark; it does nothing with it
-	// if lane is nil.
-	lane *lane
-	mark uint32
-	busy atomic.Bool // it is still to be sent
+	// The device is done with it when that is done; it does nothing with it unless
+	// pending.
+	ticket  kernels.Ticket
+	pending bool
+	busy    atomic.Bool // it is still to be sent
 }
 
 // slotRing hands out slots in turns.
@@ -87,19 +78,21 @@ func newGPU(driver *cudaffi.Driver, ordinal, chunk int) (_ *gpu, err error) {
 
 // allocate makes what there is to be made.
 func (g *gpu) allocate(chunk int) (err error) {
-	words := (1 + laneCount) * wordStride
-	g.pinned, err = g.ctx.AllocPinned(words + (2*slotCount+1)*chunk)
-	if err != nil {
+	if g.runs, err = g.agent.NewRuns(mostStarted); err != nil {
 		return err
 	}
-	clear(g.pinned.Bytes()[:words])
-	g.flag, g.flagAt = g.word(0)
-	for i := range g.lanes {
-		if err := g.lanes[i].open(g, 1+i); err != nil {
-			return err
-		}
+	if g.own, err = g.ctx.NewStream(cudaffi.PriorityHighest); err != nil {
+		return err
 	}
-	at := words
+	g.opened = true
+	if g.point, err = g.ctx.NewEvent(); err != nil {
+		return err
+	}
+	g.marks = true
+	if g.pinned, err = g.ctx.AllocPinned((2*slotCount + 1) * chunk); err != nil {
+		return err
+	}
+	at := 0
 	carve := func(s *slot) {
 		s.host, s.at = g.pinned.Bytes()[at:at+chunk:at+chunk], g.pinned.Device()+cudaffi.DevicePtr(at)
 		at += chunk
@@ -112,49 +105,32 @@ func (g *gpu) allocate(chunk int) (err error) {
 	return nil
 }
 
-// word is the i-th word of the pinned memory.
-func (g *gpu) word(i int) (*uint32, cudaffi.DevicePtr) {
-	return (*uint32)(unsafe.Pointer(&g.pinned.Bytes()[i*wordStride])), g.pinned.Device() + cudaffi.DevicePtr(i*wordStride)
-}
-
-// nextLane is the lane for the next chunk.
-func (g *gpu) nextLane() *lane {
-	l := &g.lanes[g.turn]
-	g.turn = (g.turn + 1) % laneCount
-	return l
-}
-
-// event is an event to be given back with putEvent.
-func (g *gpu) event() (cudaffi.Event, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if last := len(g.events) - 1; last >= 0 {
-		e := g.events[last]
-		g.events = g.events[:last]
-		return e, nil
+// renew makes all slots free for a collective. Nothing of an earlier one is on the
+// device any more.
+func (g *gpu) renew() {
+	for i := range slotCount {
+		g.in.slots[i].pending, g.out.slots[i].pending = false, false
 	}
-	return g.ctx.NewEvent()
 }
 
-func (g *gpu) putEvent(e cudaffi.Event) {
-	g.mu.Lock()
-	g.events = append(g.events, e)
-	g.mu.Unlock()
-}
-
-// drain waits until nothing of the communicator's is on the device any more.
-func (g *gpu) drain() error {
-	var errs []error
-	for i := range g.lanes {
-		errs = append(errs, g.lanes[i].drain())
+// settle waits until all agents have ended.
+func (g *gpu) settle() error {
+	deadline := time.Now().Add(settleWait)
+	for p := (patience{}); ; p.pause() {
+		idle, err := g.runs.Idle()
+		switch {
+		case idle:
+			return err
+		case time.Now().After(deadline):
+			return errors.Join(errStuck, err)
+		}
 	}
-	return errors.Join(errs...)
 }
 
 // close waits until no stream can touch the pinned memory any more and frees all.
 // If a stream does not come that far in time, it frees nothing and says so.
 func (g *gpu) close() error {
-	err := errors.Join(g.drain(), g.awaitPassages())
+	err := g.settle()
 	if errors.Is(err, errStuck) {
 		return fmt.Errorf("pinned memory of device %d stays allocated: %w", g.ctx.Device().Ordinal, err)
 	}
@@ -174,28 +150,19 @@ func (g *gpu) free() error {
 }
 
 func (g *gpu) freeAll() (errs []error) {
-	for i := range g.lanes {
-		errs = append(errs, g.lanes[i].close())
+	if g.opened {
+		errs = append(errs, cudaffi.Ensure(g.own.Destroy))
 	}
-	for _, e := range g.events {
-		errs = append(errs, release(e.Destroy))
+	if g.marks {
+		errs = append(errs, cudaffi.Ensure(g.point.Destroy))
 	}
-	g.events = nil
+	if g.runs != nil {
+		errs = append(errs, g.runs.Free())
+	}
 	if g.pinned != nil {
-		errs = append(errs, release(g.pinned.Free))
+		errs = append(errs, cudaffi.Ensure(g.pinned.Free))
 	}
 	return errs
-}
-
-// release calls a function that frees something, a second time if the driver failed
-// before it came to that.
-func release(free func() error) error {
-	err := free()
-	var e *cudaffi.Error
-	if errors.As(err, &e) && (e.Call == "cuCtxGetCurrent" || e.Call == "cuCtxPushCurrent") && !errors.Is(err, cudaffi.ErrSticky) {
-		return errors.Join(err, free())
-	}
-	return err
 }
 
 // inside is ctx.Do for functions that free something: it does not give up if the

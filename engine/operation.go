@@ -107,7 +107,7 @@ func (c *Comm) refuseLater(call agree.Call, argument string, err error) error {
 	t := &task{call: call, bad: bad}
 	w := c.newWork(t)
 	w.run = func() error { return c.refuseNow(&call, bad) }
-	_ = c.enqueue(w, t) // if it fails, nobody is left to be told
+	_ = c.enqueue(context.Background(), w, t) // if it fails, nobody is left to be told
 	return bad
 }
 

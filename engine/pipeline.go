@@ -1,14 +1,15 @@
 package engine
 
 import (
+	"github.com/monel-dev/monel/cudaffi/kernels"
 	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/transport"
 )
 
 // pipeline is the sending half of a collective on a device. The goroutine that
-// runs the collective receives chunks and launches kernels, in the order of the
-// plan; another one waits for each kernel and sends what it has written, in the
-// same order. So packing, the bus, the network and unpacking overlap.
+// runs the collective receives chunks and tells the agent what to do with them, in
+// the order of the plan; another one waits for what the agent has written and sends
+// it, in the same order. So packing, the bus, the network and unpacking overlap.
 //
 // It only adds buffers to the links, which cannot make ranks wait for each other
 // that did not before.
@@ -25,11 +26,11 @@ type pipeline struct {
 
 // outgoing is a chunk to be sent.
 type outgoing struct {
-	s     *slot
-	lane  *lane // the chunk is written when lane has reached mark; nil if it is there
-	mark  uint32
-	n     int // bytes
-	index uint32
+	s      *slot
+	packed bool           // it is there
+	ticket kernels.Ticket // it is there when that is done, otherwise
+	n      int            // bytes
+	index  uint32
 }
 
 // send starts the sending half of an attempt. finish ends it.
@@ -51,8 +52,8 @@ func (d *deviceRun) send(walk strided.Walk, links ...transport.Sender) *pipeline
 }
 
 func (p *pipeline) pass(o outgoing) error {
-	if o.lane != nil {
-		if err := o.lane.await(p.d.Stop, o.mark); err != nil {
+	if !o.packed {
+		if err := p.d.gate.await(p.d.Stop, o.ticket); err != nil {
 			return err
 		}
 	}
@@ -68,14 +69,13 @@ func (p *pipeline) pass(o outgoing) error {
 // add hands over a chunk that is in a slot already.
 func (p *pipeline) add(s *slot, n int, index uint32) {
 	s.busy.Store(true)
-	p.queue <- outgoing{s: s, n: n, index: index}
+	p.queue <- outgoing{s: s, packed: true, n: n, index: index}
 }
 
-// addMarked hands over a chunk that is in its slot when the slot's lane has reached
-// the slot's mark.
-func (p *pipeline) addMarked(s *slot, n int, index uint32) {
+// addPending hands over a chunk that is in its slot when the device is done with that.
+func (p *pipeline) addPending(s *slot, n int, index uint32) {
 	s.busy.Store(true)
-	p.queue <- outgoing{s: s, lane: s.lane, mark: s.mark, n: n, index: index}
+	p.queue <- outgoing{s: s, ticket: s.ticket, n: n, index: index}
 }
 
 // finish waits until all is sent. err is how the other half has ended; after an
@@ -101,11 +101,11 @@ func (d *deviceRun) take(r *slotRing) (*slot, error) {
 			return nil, err
 		}
 	}
-	if s.lane != nil {
-		if err := s.lane.await(d.Stop, s.mark); err != nil {
+	if s.pending {
+		if err := d.gate.await(d.Stop, s.ticket); err != nil {
 			return nil, err
 		}
-		s.lane = nil
+		s.pending = false
 	}
 	return s, nil
 }

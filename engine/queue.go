@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 )
@@ -81,8 +82,22 @@ func (c *Comm) newWork(t *task) *Work {
 
 // enqueue appends a work to the queue unless the communicator has failed. Where
 // the task's tensors are a device's, its place among other work of the device is
-// taken in the same moment.
-func (c *Comm) enqueue(w *Work, t *task) error {
+// taken in the same moment; until there is room for that, it waits within ctx.
+func (c *Comm) enqueue(ctx context.Context, w *Work, t *task) error {
+	if t.gate == nil {
+		return c.join(w, t)
+	}
+	for {
+		if err := c.awaitRoom(ctx, t.gate); err != nil {
+			return c.notStarted(&t.call, err)
+		}
+		if err := c.join(w, t); err != errNoRoom { // another call has taken it
+			return err
+		}
+	}
+}
+
+func (c *Comm) join(w *Work, t *task) error {
 	q := &c.queue
 	q.order.Lock()
 	defer q.order.Unlock()
@@ -90,7 +105,9 @@ func (c *Comm) enqueue(w *Work, t *task) error {
 		return err
 	}
 	if t.gate != nil {
-		if err := t.gate.arrive(); err != nil {
+		if err := t.gate.arrive(); err == errNoRoom {
+			return err
+		} else if err != nil {
 			return c.turnedAway(w, t, err)
 		}
 	}
@@ -100,14 +117,14 @@ func (c *Comm) enqueue(w *Work, t *task) error {
 
 // turnedAway deals with a task that found no place on its stream.
 func (c *Comm) turnedAway(w *Work, t *task, err error) error {
-	if t.gate.ticket == 0 && misused(err) {
+	if t.gate.run == nil && misused(err) {
 		bad := &ArgumentError{Rank: c.rank, Call: t.call.Kind.String(), Argument: "stream", Err: err}
 		w.run = func() error { return c.refuseNow(&t.call, bad) }
 		c.queue.push(w)
 		return bad
 	}
 	err = c.failedOnDevice(t.gate.g.ctx.Device().Ordinal, err)
-	if t.gate.ticket != 0 { // the stream waits, and is let go in its turn
+	if t.gate.run != nil { // the agent is there, and ends in its turn
 		w.run = func() error { t.gate.leave(); return err }
 		c.queue.push(w)
 	}

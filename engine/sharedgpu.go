@@ -12,7 +12,7 @@ import (
 type sharedGPU struct {
 	key   gpuKey
 	ctx   *cudaffi.Context
-	set   *kernels.Set
+	agent *kernels.Agent
 	users int
 }
 
@@ -26,7 +26,7 @@ var sharedGPUs = struct {
 	loaded map[gpuKey]*sharedGPU
 }{loaded: map[gpuKey]*sharedGPU{}}
 
-// shareGPU returns a device's context with the kernels loaded, to be given back
+// shareGPU returns a device's context with the agent loaded, to be given back
 // with release.
 func shareGPU(driver *cudaffi.Driver, ordinal int) (*sharedGPU, error) {
 	sharedGPUs.Lock()
@@ -40,18 +40,18 @@ func shareGPU(driver *cudaffi.Driver, ordinal int) (*sharedGPU, error) {
 	if err != nil {
 		return nil, err
 	}
-	var set *kernels.Set
+	var agent *kernels.Agent
 	err = ctx.Do(func() (err error) {
-		set, err = kernels.Load(ctx)
+		agent, err = kernels.LoadAgent(ctx)
 		return err
 	})
 	if err != nil {
-		if set != nil {
-			err = errors.Join(err, set.Unload())
+		if agent != nil {
+			err = errors.Join(err, agent.Unload())
 		}
-		return nil, errors.Join(err, release(ctx.Release))
+		return nil, errors.Join(err, cudaffi.Ensure(ctx.Release))
 	}
-	s := &sharedGPU{key: key, ctx: ctx, set: set, users: 1}
+	s := &sharedGPU{key: key, ctx: ctx, agent: agent, users: 1}
 	sharedGPUs.loaded[key] = s
 	return s, nil
 }
@@ -63,5 +63,5 @@ func (s *sharedGPU) release() error {
 		return nil
 	}
 	delete(sharedGPUs.loaded, s.key)
-	return errors.Join(inside(s.ctx, func() error { return release(s.set.Unload) }), release(s.ctx.Release))
+	return errors.Join(inside(s.ctx, func() error { return cudaffi.Ensure(s.agent.Unload) }), cudaffi.Ensure(s.ctx.Release))
 }

@@ -23,10 +23,8 @@ type callOptions struct {
 // the collective has ended, whether it succeeds or fails. Without this option it
 // is the device's legacy default stream.
 //
-// The call itself returns at once, with two exceptions: while streams wait for 128
-// collectives of the communicator already, it waits until one of them has ended;
-// and where streams cannot wait for values (cudaffi.Context.HasStreamValues), which
-// is rare, until its own has.
+// The call itself returns at once, but while 128 collectives of the communicator are
+// on streams of the device already, it waits until one of them has ended.
 //
 // A stream whose work is being captured into a CUDA graph is refused with an error
 // that wraps ErrCapture.
@@ -140,7 +138,7 @@ func (c *Comm) locate(t *task, options []CallOption, holds bool) (argument strin
 	} else if err != nil {
 		return "stream", err
 	}
-	t.gate = &gate{g: g, stream: o.stream, holds: holds && g.ctx.HasStreamValues()}
+	t.gate = &gate{g: g, stream: o.stream, holds: holds}
 	return "", nil
 }
 

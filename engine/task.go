@@ -34,11 +34,6 @@ func (c *Comm) startTask(ctx context.Context, t *task, options []CallOption) (*W
 		}
 		return nil, c.refuseLater(t.call, argument, err)
 	}
-	if t.gate != nil {
-		if err := c.awaitRoom(ctx, t.gate); err != nil {
-			return nil, c.notStarted(&t.call, err)
-		}
-	}
 	w := c.newWork(t)
 	unwatch := func() bool { return true }
 	if ctx.Done() != nil {
@@ -52,12 +47,9 @@ func (c *Comm) startTask(ctx context.Context, t *task, options []CallOption) (*W
 		}
 		return err
 	}
-	if err := c.enqueue(w, t); err != nil {
+	if err := c.enqueue(ctx, w, t); err != nil {
 		unwatch()
 		return nil, c.explain(err, &t.call)
-	}
-	if t.gate != nil && !t.gate.holds {
-		<-w.done // later work on the stream cannot wait, so the caller does
 	}
 	return w, nil
 }
@@ -76,7 +68,7 @@ func (c *Comm) runTask(ctx context.Context, t *task) error {
 	}
 	w := c.newWork(t)
 	w.run = func() error { return c.carryOut(ctx, t) }
-	if err := c.enqueue(w, t); err != nil {
+	if err := c.enqueue(ctx, w, t); err != nil {
 		if t.bad != nil {
 			return t.bad
 		}

@@ -97,6 +97,8 @@ type Runs struct {
 	mu      sync.Mutex
 	free    []*Run
 	leaving []*Run // told to end
+
+	last *Run // the last one that was started; Start's
 }
 
 // NewRuns makes n Runs.
@@ -121,9 +123,6 @@ func (a *Agent) NewRuns(n int) (_ *Runs, err error) {
 	for i := range n {
 		run := newRun(r.pinned.Bytes()[i*runBytes:(i+1)*runBytes], uint64(r.pinned.Device())+uint64(i*runBytes), uint64(r.memory)+uint64(i*deviceBytes))
 		run.runs = r
-		if run.ended, err = a.ctx.NewEvent(); err != nil {
-			return nil, err
-		}
 		r.all = append(r.all, run)
 	}
 	r.free = append(r.free, r.all...)
@@ -134,42 +133,98 @@ func (a *Agent) NewRuns(n int) (_ *Runs, err error) {
 func (r *Runs) Free() error {
 	var errs []error
 	for _, run := range r.all {
-		errs = append(errs, run.ended.Destroy())
+		if run.marks {
+			errs = append(errs, cudaffi.Ensure(run.ended.Destroy))
+		}
 	}
 	if r.memory != 0 {
-		errs = append(errs, r.agent.ctx.Free(r.memory))
+		errs = append(errs, cudaffi.Ensure(func() error { return r.agent.ctx.Free(r.memory) }))
 	}
 	if r.pinned != nil {
-		errs = append(errs, r.pinned.Free())
+		errs = append(errs, cudaffi.Ensure(r.pinned.Free))
 	}
 	return errors.Join(errs...)
 }
 
-// Start puts a Run on a stream. It returns nil if all Runs are on their way.
+// Start puts a Run on a stream. It returns nil if all Runs are on their way. If it
+// returns a Run beside an error, that is on the stream and has been told to end. It
+// is called by one goroutine at a time, and waits while the stream is full.
+//
+// Runs begin in the order in which they were started, whatever streams they are on,
+// so that those which begin later do not take the multiprocessors that an earlier
+// one waits for.
 func (r *Runs) Start(stream cudaffi.Stream) (*Run, error) {
+	run := r.take()
+	if run == nil {
+		return nil, nil
+	}
+	on, err := run.start(stream)
+	if err != nil {
+		err = fmt.Errorf("kernels: %w", err)
+	}
+	if !on {
+		r.mu.Lock()
+		r.free = append(r.free, run)
+		r.mu.Unlock()
+		return nil, err
+	}
+	r.last = run
+	if err != nil {
+		run.End()
+	}
+	return run, err
+}
+
+// take is a free Run, or nil.
+func (r *Runs) take() *Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reclaim()
-	last := len(r.free) - 1
-	if last < 0 {
-		return nil, nil
+	n := len(r.free) - 1
+	if n < 0 {
+		return nil
 	}
-	run := r.free[last]
-	run.begin()
-	run.stream = stream
-	err := r.agent.function.Launch(stream, [3]uint32{r.agent.blocks, 1, 1}, [3]uint32{blockThreads, 1, 1}, agentShared, unsafe.Pointer(&run.params))
+	run := r.free[n]
+	r.free = r.free[:n]
+	return run
+}
+
+// start reports whether the agent is on the stream.
+func (r *Run) start(stream cudaffi.Stream) (on bool, err error) {
+	agent, last := r.runs.agent, r.runs.last
+	if !r.marks {
+		if r.ended, err = agent.ctx.NewEvent(); err != nil {
+			return false, err
+		}
+		r.marks = true
+	}
+	if last != nil && last.recorded && last.stream != stream {
+		if err := stream.Wait(last.ended); err != nil {
+			return false, err
+		}
+	}
+	r.begin()
+	r.stream = stream
+	err = agent.function.Launch(stream, [3]uint32{agent.blocks, 1, 1}, [3]uint32{blockThreads, 1, 1}, agentShared, unsafe.Pointer(&r.params))
 	if err != nil {
-		return nil, fmt.Errorf("kernels: %w", err)
+		return false, err
 	}
-	r.free = r.free[:last]
-	if err := run.ended.Record(stream); err != nil {
-		// The agent is on the stream: it has to be told to end, and will be found to
-		// have by the event, once that can be recorded.
-		run.End()
-		return run, fmt.Errorf("kernels: %w", err)
-	}
-	run.recorded = true
-	return run, nil
+	return true, r.record()
+}
+
+// record has the event follow the agent.
+func (r *Run) record() error {
+	err := r.ended.Record(r.stream)
+	r.recorded = err == nil
+	return err
+}
+
+// Room reports whether Start would find a Run.
+func (r *Runs) Room() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reclaim()
+	return len(r.free) > 0
 }
 
 // Run is an agent on a stream. Its methods are called by one goroutine at a time,
@@ -184,10 +239,14 @@ type Run struct {
 	done     []uint32 // atomic
 	params   agentParams
 	next     uint32 // the number of the next command
-	stop     func() error
 	ending   bool
 	ended    cudaffi.Event
-	recorded bool
+	marks    bool // ended has been made
+	recorded bool // ended follows the agent
+
+	// Stop, if it is set, is asked while a command waits for room in the ring. Its
+	// error becomes that of the command.
+	Stop func() error
 }
 
 // Ticket names the commands of a Run up to a point.
@@ -208,7 +267,7 @@ func newRun(memory []byte, at, device uint64) *Run {
 // begin makes a Run ready for its next launch. Commands of the last one that it did
 // not come to count as done.
 func (r *Run) begin() {
-	r.params.first, r.ending, r.recorded = r.next, false, false
+	r.params.first, r.ending, r.recorded, r.Stop = r.next, false, false, nil
 	for n := r.next - agentSlots; n != r.next; n++ {
 		atomic.StoreUint32(&r.done[n%agentSlots], n)
 	}
@@ -227,7 +286,7 @@ func (r *Run) Done(t Ticket) bool {
 }
 
 // launch writes a command. It waits while the ring is full, which is not long once
-// the agent runs, so callers let no more than agentSlots/2 commands be under way.
+// the agent runs, so callers let no more than half as many commands be under way.
 func (r *Run) launch(k kernel, _, shared uint32, params unsafe.Pointer) error {
 	if shared > agentShared {
 		return fmt.Errorf("kernels: a tile of %d bytes: %w", shared, ErrView)
@@ -241,8 +300,8 @@ func (r *Run) launch(k kernel, _, shared uint32, params unsafe.Pointer) error {
 
 func (r *Run) write(k uint32, params unsafe.Pointer, bytes uintptr) error {
 	for looks := 0; !r.Done(Ticket(r.next - agentSlots)); looks++ {
-		if r.stop != nil {
-			if err := r.stop(); err != nil {
+		if r.Stop != nil {
+			if err := r.Stop(); err != nil {
 				return err
 			}
 		}
@@ -277,7 +336,7 @@ func (r *Run) do(o order) error {
 }
 
 // End tells the agent to end when the commands so far are done. Nothing can be
-// told to it afterwards.
+// told to it afterwards. If the agent has not begun it will end at once.
 func (r *Run) End() {
 	if !r.ending {
 		r.ending = true
@@ -285,25 +344,20 @@ func (r *Run) End() {
 	}
 }
 
-// Abort makes the agent end before the next command that it has not come to, or at
-// once if it has not begun. Commands that it carries out may go on until it has ended.
-func (r *Run) Abort() {
-	for i := range r.commands {
-		atomic.StoreUint32(&r.commands[i].kernel, agentEnd)
-	}
-	if !r.ending && r.Done(Ticket(r.next-agentSlots)) {
-		r.End()
-	}
-	r.ending = true
-}
-
 // Ended reports whether the agent has left the stream. An error says that it never
-// will, or that it was stopped together with all that was on the device.
-func (r *Run) Ended() (bool, error) {
-	if !r.recorded {
-		return r.stream.Query()
-	}
-	return r.ended.Query()
+// will, or that it was stopped together with all that was on the device. It may be
+// asked while CUDA graphs are being captured.
+func (r *Run) Ended() (ended bool, err error) {
+	err = r.runs.agent.ctx.Do(func() (err error) {
+		if !r.recorded {
+			if err := r.record(); err != nil {
+				return err
+			}
+		}
+		ended, err = r.ended.Query()
+		return err
+	})
+	return ended, err
 }
 
 // Release gives back a Run that has been told to end, once it has.
