@@ -34,9 +34,7 @@ func onDevices(t testing.TB, options ...cudasim.Option) *onDevice {
 	t.Helper()
 	d := &onDevice{TB: t}
 	if os.Getenv(envGPU) == "1" {
-		var err error
-		d.driver, err = cudaffi.Default()
-		require.NoError(t, err)
+		d.driver = realDriver(t)
 	} else {
 		seed := rand.Uint64()
 		t.Logf("seed of delays %d", seed)
@@ -54,6 +52,31 @@ func onDevices(t testing.TB, options ...cudasim.Option) *onDevice {
 		d.ctx = append(d.ctx, ctx)
 	}
 	return d
+}
+
+// realDriver is the machine's. The contexts of its GPUs are kept until the process
+// ends: to make one takes most of a second.
+func realDriver(t testing.TB) *cudaffi.Driver {
+	driver, err := cudaffi.Default()
+	require.NoError(t, err)
+	keepContexts.Do(func() {
+		for ordinal := range driver.DeviceCount() {
+			_, err := driver.Primary(ordinal)
+			require.NoError(t, err)
+		}
+	})
+	return driver
+}
+
+var keepContexts sync.Once
+
+// apart skips a test whose ranks must not share a device: calls of the driver in one
+// context may wait for each other, and for what is on the device.
+func (d *onDevice) apart() {
+	d.Helper()
+	if len(d.ctx) < 2 {
+		d.Skip("the machine has one GPU, and the ranks of this test need one each")
+	}
 }
 
 // simulated is onDevices for tests that only the simulated driver can do.
@@ -84,6 +107,8 @@ type deviceCopy struct {
 	ctx *cudaffi.Context
 	at  cudaffi.DevicePtr
 	one sync.Once
+	// later: it is freed when the test ends.
+	later bool
 }
 
 // copyToDevice allocates memory of the device on which t's tensors lie, if they do.
@@ -99,7 +124,8 @@ func copyToDevice(t testing.TB, from []byte) *deviceCopy {
 		t.Errorf("allocating: %v", err)
 		return nil
 	}
-	t.Cleanup(c.free)
+	c.later = d.sim == nil
+	t.Cleanup(c.release)
 	c.write(from)
 	return c
 }
@@ -118,11 +144,15 @@ func (c *deviceCopy) read(to []byte) {
 	}
 }
 
+// free frees the memory, or leaves that to the end of the test: the driver waits for
+// all that is on the device, on which another rank may wait for this one.
 func (c *deviceCopy) free() {
-	if c != nil {
-		c.one.Do(func() { c.must(c.ctx.Free(c.at)) })
+	if c != nil && !c.later {
+		c.release()
 	}
 }
+
+func (c *deviceCopy) release() { c.one.Do(func() { c.must(c.ctx.Free(c.at)) }) }
 
 func (c *deviceCopy) must(err error) {
 	if err != nil {

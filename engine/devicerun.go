@@ -26,7 +26,12 @@ func (c *Comm) runOnDevice(ctx context.Context, t *task) error {
 	}
 	err := c.run(ctx, &t.call, t.walk, func(o agree.Op) error {
 		d := &deviceRun{Op: o, c: c, g: g, gate: t.gate}
-		t.gate.run.Stop = o.Stop.Err
+		t.gate.run.Stop = func() error {
+			if err := o.Stop.Err(); err != nil {
+				return err
+			}
+			return t.gate.lost()
+		}
 		g.renew()
 		err := t.gate.awaitInputs(o.Stop)
 		if err == nil {

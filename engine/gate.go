@@ -25,6 +25,7 @@ type gate struct {
 	// the caller does.
 	holds bool
 	run   *kernels.Run // once it is on its stream
+	probe probe
 	// failure is the first error of the device that the collective met.
 	failure atomic.Pointer[DeviceError]
 }
@@ -61,12 +62,7 @@ func (g *gpu) follow(later, earlier cudaffi.Stream) error {
 
 // awaitRoom waits, within ctx, until one more collective may be put on a stream.
 func (c *Comm) awaitRoom(ctx context.Context, t *gate) error {
-	for p := (patience{}); c.member.Broken() == nil; p.pause() {
-		room := false
-		err := t.g.ctx.Do(func() error { room = t.g.runs.Room(); return nil })
-		if room || err != nil {
-			return nil // arrive meets the error again
-		}
+	for p := (patience{}); !t.g.runs.Room() && c.member.Broken() == nil; p.pause() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -100,15 +96,6 @@ func (t *gate) until(stop context.Context, there func() bool) error {
 	}
 }
 
-// lost is why the agent will do nothing more, if it won't.
-func (t *gate) lost() error {
-	ended, err := t.run.Ended()
-	if ended && err == nil {
-		err = errLost
-	}
-	return err
-}
-
 var (
 	errStuck = errors.New("work on the device does not end")
 	errLost  = errors.New("the kernel that works for the collective has ended before its time")
@@ -135,5 +122,7 @@ func (t *gate) drain() error {
 // leave lets the stream go on.
 func (t *gate) leave() {
 	t.run.End()
-	t.run.Release()
+	if t.probe.state.Swap(probeLeft) != probeBusy {
+		t.run.Release()
+	}
 }

@@ -91,7 +91,7 @@ func (c *Comm) enqueue(ctx context.Context, w *Work, t *task) error {
 		if err := c.awaitRoom(ctx, t.gate); err != nil {
 			return c.notStarted(&t.call, err)
 		}
-		if err := c.join(w, t); err != errNoRoom { // another call has taken it
+		if err := c.join(w, t); err != errNoRoom { // which another call has taken
 			return err
 		}
 	}
@@ -110,6 +110,9 @@ func (c *Comm) join(w *Work, t *task) error {
 		} else if err != nil {
 			return c.turnedAway(w, t, err)
 		}
+	}
+	if w.joined != nil {
+		w.joined()
 	}
 	q.push(w)
 	return nil

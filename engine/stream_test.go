@@ -95,9 +95,7 @@ func testStreamOrder(t *testing.T, newWorld func(testing.TB, int, engine.Config)
 // test's own synchronous copies are, too; and a blocking call follows it.
 func TestLegacyStream(t *testing.T) {
 	d := onDevices(t)
-	if len(d.ctx) < 2 {
-		t.Skip("ranks of one device cannot wait for each other on its only default stream")
-	}
+	d.apart()
 	w := localWorld(d, 2, d.config())
 	w.must(t, func(rank int, c *engine.Comm) error {
 		t := forRank(d, rank)

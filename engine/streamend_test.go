@@ -108,6 +108,7 @@ func TestStreamsAreLetGo(t *testing.T) {
 // wait for a stream that another communicator holds up. That one goes on meanwhile.
 func TestCloseBesideAWaitingStream(t *testing.T) {
 	d := onDevices(t)
+	d.apart()
 	a, b := localWorld(d, 2, d.config()), localWorld(d, 2, d.config())
 	users := d.use(a, 100, 2)
 	d.use(b, 1, 1)
@@ -164,6 +165,7 @@ func TestCloseLeavesWhatIsInUse(t *testing.T) {
 // wait to put more on them. The collectives that they wait for go on all the same.
 func TestFullStreams(t *testing.T) {
 	d := onDevices(t, cudasim.Depth(100))
+	d.apart()
 	w := localWorld(d, 2, d.config())
 	const calls, commands = 300, 5000
 	users := d.use(w, 3000, 2)

@@ -37,7 +37,7 @@ func (c *Comm) startTask(ctx context.Context, t *task, options []CallOption) (*W
 	w := c.newWork(t)
 	unwatch := func() bool { return true }
 	if ctx.Done() != nil {
-		unwatch = context.AfterFunc(ctx, func() { c.abort(ctx, t.call.Kind) })
+		w.joined = func() { unwatch = context.AfterFunc(ctx, func() { c.abort(ctx, t.call.Kind) }) }
 	}
 	w.run = func() error {
 		err := c.carryOut(context.Background(), t)
@@ -48,7 +48,6 @@ func (c *Comm) startTask(ctx context.Context, t *task, options []CallOption) (*W
 		return err
 	}
 	if err := c.enqueue(ctx, w, t); err != nil {
-		unwatch()
 		return nil, c.explain(err, &t.call)
 	}
 	return w, nil

@@ -11,13 +11,14 @@ import (
 // Work is a collective that has been started. Its methods may be called from any
 // number of goroutines.
 type Work struct {
-	rank  int
-	kind  agree.Collective
-	run   func() error
-	state atomic.Uint32
-	err   error // written before done is closed
-	done  chan struct{}
-	next  *Work // in the queue
+	rank   int
+	kind   agree.Collective
+	run    func() error
+	joined func() // called when the work is certain to come to its turn
+	state  atomic.Uint32
+	err    error // written before done is closed
+	done   chan struct{}
+	next   *Work // in the queue
 }
 
 // The states of a Work, of which only the first can be left by somebody else than

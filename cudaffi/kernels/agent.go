@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -117,6 +118,9 @@ func (a *Agent) NewRuns(n int) (_ *Runs, err error) {
 	}
 	zero := make([]byte, n*deviceBytes)
 	if err := a.ctx.CopyFromHost(r.memory, zero); err != nil {
+		return nil, err
+	}
+	if err := a.ctx.StreamOf(cudaffi.StreamLegacy).Sync(); err != nil { // it may still be on its way
 		return nil, err
 	}
 	clear(r.pinned.Bytes())
@@ -307,12 +311,9 @@ func (r *Run) write(k uint32, params unsafe.Pointer, bytes uintptr) error {
 		}
 		if looks < 1000 {
 			runtime.Gosched()
-			continue
+		} else {
+			time.Sleep(50 * time.Microsecond)
 		}
-		if ended, err := r.Ended(); ended || err != nil {
-			return errors.Join(errEnded, err)
-		}
-		time.Sleep(50 * time.Microsecond)
 	}
 	c := &r.commands[r.next%agentSlots]
 	atomic.StoreUint32(&c.kernel, k)
@@ -321,9 +322,6 @@ func (r *Run) write(k uint32, params unsafe.Pointer, bytes uintptr) error {
 	r.next++
 	return nil
 }
-
-// errEnded: a Run has ended before it was told to.
-var errEnded = errors.New("kernels: the agent has ended too early")
 
 // do has an order carried out.
 func (r *Run) do(o order) error {
@@ -340,7 +338,7 @@ func (r *Run) do(o order) error {
 func (r *Run) End() {
 	if !r.ending {
 		r.ending = true
-		_ = r.write(agentEnd, nil, 0) // fails if it has ended
+		_ = r.write(agentEnd, nil, 0) // after an error of Stop there is nobody to be told
 	}
 }
 
@@ -367,12 +365,18 @@ func (r *Run) Release() {
 	r.runs.mu.Unlock()
 }
 
+// left reports whether the agent has been told to end and has done so. It touches
+// nothing afterwards.
+func (r *Run) left() bool { return r.ending && r.Done(r.Last()) }
+
 // Idle reports whether no Run is on its way. After an error, some never end.
 func (r *Runs) Idle() (bool, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.reclaim()
+	leaving, free := slices.Clone(r.leaving), len(r.free)
+	r.mu.Unlock()
 	var errs []error
-	for _, run := range r.leaving {
+	for _, run := range leaving {
 		ended, err := run.Ended()
 		if err != nil {
 			errs = append(errs, err)
@@ -380,22 +384,17 @@ func (r *Runs) Idle() (bool, error) {
 			return false, nil
 		}
 	}
-	r.reclaim()
-	return len(r.free)+len(r.leaving) == len(r.all), errors.Join(errs...)
+	return free+len(leaving) == len(r.all), errors.Join(errs...)
 }
 
-// reclaim finds Runs that have ended meanwhile.
+// reclaim finds Runs that have ended meanwhile. The driver is not asked: that might
+// wait in it.
 func (r *Runs) reclaim() {
-	if len(r.free) > 0 {
-		return
-	}
-	still := r.leaving[:0]
-	for _, run := range r.leaving {
-		if ended, err := run.Ended(); ended && err == nil {
-			r.free = append(r.free, run)
-		} else {
-			still = append(still, run)
+	r.leaving = slices.DeleteFunc(r.leaving, func(run *Run) bool {
+		if !run.left() {
+			return false
 		}
-	}
-	r.leaving = still
+		r.free = append(r.free, run)
+		return true
+	})
 }

@@ -123,7 +123,7 @@ func (g *gpu) tell(o order) error {
 	}
 	for !g.run.Done(g.run.Last()) {
 		if ended, err := g.run.Ended(); ended || err != nil {
-			return errors.Join(errEnded, err)
+			return errors.Join(errors.New("the agent has ended too early"), err)
 		}
 		runtime.Gosched()
 	}
