@@ -21,20 +21,18 @@ import (
 // nothing is left behind.
 func TestDriverFaults(t *testing.T) {
 	for name, k := range map[string]struct {
-		options []cudasim.Option
-		loaded  bool // the kernels are, so that their loading is not part of it
-		result  int
-		step    int // every so many-th call
+		loaded bool // the kernels are, so that their loading is not part of it
+		result int
+		step   int // every so many-th call
 	}{
-		"any call":       {nil, true, cudasim.OutOfMemory, 1},
-		"without values": {[]cudasim.Option{cudasim.WithoutStreamValues()}, true, cudasim.Unknown, 29},
-		"loading":        {nil, false, cudasim.Unknown, 17},
+		"any call": {true, cudasim.OutOfMemory, 1},
+		"loading":  {false, cudasim.Unknown, 17},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if raceDetector {
 				k.step *= 5
 			}
-			d := simulated(t, append(k.options, cudasim.Delays(1, 0))...)
+			d := simulated(t, cudasim.Delays(1, 0))
 			cfg := d.config()
 			cfg.ChunkBytes, cfg.Timeout = smallChunk, 20*time.Second
 			if k.loaded {

@@ -16,13 +16,11 @@ import (
 
 // machines are what tests of streams run on: devices for every rank and as many
 // hardware channels as streams, or one device for all, with as many channels as the
-// driver is asked for; or devices whose streams cannot wait for values. On real GPUs
-// they are all what the machine has.
+// driver is asked for. On real GPUs they are all what the machine has.
 var machines = map[string][]cudasim.Option{
 	"devices":     nil,
 	"one device":  {cudasim.Devices(1)},
 	"32 channels": {cudasim.Devices(1), cudasim.Channels(32)},
-	"no values":   {cudasim.WithoutStreamValues()},
 }
 
 // TestStreamOrder puts collectives between other work on streams, many before the
