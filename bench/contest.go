@@ -16,7 +16,7 @@ import (
 	"github.com/monel-dev/monel/bench/internal/report"
 )
 
-//go:embed peers/mpi.c peers/gloo.cc peers/torch_gloo.py
+//go:embed peers/mpi.c peers/gloo.cc peers/torch_peer.py
 var sources embed.FS
 
 // answerTimeout is how long another contender may take for an answer, unless
@@ -44,7 +44,11 @@ func runContest(ctx context.Context, cfg *cli.Config, w *world, out *output) (ve
 	for _, l := range lines {
 		calls = append(calls, l.Calls()...)
 	}
-	buffers, err := measure.Allocate(comm.Rank(), calls, nil)
+	gpu, err := w.gpu(cfg.Case)
+	if err != nil {
+		return nil, err
+	}
+	buffers, err := measure.Allocate(comm.Rank(), calls, gpu)
 	if err != nil {
 		return nil, err
 	}

@@ -12,15 +12,16 @@ import (
 )
 
 // The peers of the collectives; there is also Torch, torch.distributed with its
-// gloo backend.
+// gloo backend. NCCL is torch.distributed with that one, for tensors on GPUs.
 const (
 	OpenMPI Peer = "openmpi"
 	MPICH   Peer = "mpich"
 	Gloo    Peer = "gloo"
+	NCCL    Peer = "nccl"
 )
 
 // Peers lists what collectives can be measured beside.
-func Peers() []Peer { return []Peer{OpenMPI, MPICH, Gloo, Torch} }
+func Peers() []Peer { return []Peer{OpenMPI, MPICH, Gloo, Torch, NCCL} }
 
 // TCPOnly reports whether a peer has nothing for ranks of one host but TCP.
 func (p Peer) TCPOnly() bool { return p == Gloo || p == Torch }
@@ -104,8 +105,12 @@ func (l *line) checkContest() error {
 	}
 	plot := strings.ToLower(c.Contest.Plot)
 	switch {
-	case c.Case.Device != CPU:
-		return errors.New("--peers, --limit, --plot and --results measure tensors in host memory: leave --device out")
+	case c.Case.Device != CPU && c.Contest.Limit:
+		return errors.New("--limit measures what is between tensors in host memory: leave it or --device out")
+	case c.Case.Device != CPU && slices.ContainsFunc(c.Contest.Peers, func(p Peer) bool { return p != NCCL }):
+		return errors.New("--peers: on GPUs there is nccl alone")
+	case c.Case.Device == CPU && slices.Contains(c.Contest.Peers, NCCL):
+		return errors.New("--peers nccl: it works on GPUs: give --device cuda")
 	case c.Rounds < 1:
 		return fmt.Errorf("--rounds %d: want at least 1", c.Rounds)
 	case len(c.Case.Ops) > 1 || len(c.Case.DTypes) > 1 || c.Case.Root == AllRoots:

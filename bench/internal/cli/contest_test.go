@@ -33,12 +33,14 @@ func TestContest(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"all_reduce", "--peers", "nccl"}, `"nccl" is not a peer: want one of openmpi, mpich, gloo, torch`},
+		{[]string{"all_reduce", "--peers", "rccl"}, `"rccl" is not a peer: want one of openmpi, mpich, gloo, torch, nccl`},
+		{[]string{"all_reduce", "--peers", "nccl"}, "give --device cuda"},
+		{[]string{"all_reduce", "--peers", "openmpi", "--device", "cuda"}, "on GPUs there is nccl alone"},
 		{[]string{"all_reduce", "--peers", "gloo"}, "--peers gloo: it has TCP only: give --transport tcp, so that all use the same medium, or --transport auto"},
 		{[]string{"all_reduce", "--peers", "torch", "--transport", "shm"}, "--peers torch: it has TCP only"},
 		{[]string{"all_reduce", "--peers", "mpich", "-o", "max"}, "all contenders reduce with sum"},
 		{[]string{"all_reduce", "--limit", "-d", "all"}, "one element type"},
-		{[]string{"all_reduce", "--limit", "--device", "cuda"}, "leave --device out"},
+		{[]string{"all_reduce", "--limit", "--device", "cuda"}, "leave it or --device out"},
 		{[]string{"all_reduce", "--limit", "--rounds", "0"}, "--rounds 0: want at least 1"},
 		{[]string{"all_reduce", "--plot", "a.pdf"}, "--plot a.pdf: want a name that ends in .svg or .png"},
 		{[]string{"ratio", "all_reduce", "--layouts", "slice,column", "--limit"}, "leave --peers, --limit, --plot and --results out"},

@@ -34,8 +34,16 @@ func (b Builder) Prepare(ctx context.Context, peer cli.Peer, transport cli.Trans
 		if err != nil {
 			return p, err
 		}
-		script, err := b.unpack("torch_gloo.py")
-		p.Commands = perRank(python, script)
+		script, err := b.unpack("torch_peer.py")
+		p.Commands = perRank(python, script, "gloo")
+		return p, err
+	case cli.NCCL:
+		python, err := pythonWithTorch(ctx)
+		if err != nil {
+			return p, err
+		}
+		script, err := b.unpack("torch_peer.py")
+		p.Commands = with(nccl(transport), perRank(python, script, "nccl"))
 		return p, err
 	default:
 		return p, fmt.Errorf("%q is not a peer", peer)
@@ -75,6 +83,27 @@ func perRank(program ...string) func(size int, socket, folder string) []Command 
 		}
 		return commands
 	}
+}
+
+// with adds to the environment of commands.
+func with(env []string, commands func(int, string, string) []Command) func(int, string, string) []Command {
+	return func(size int, socket, folder string) []Command {
+		all := commands(size, socket, folder)
+		for i := range all {
+			all[i].Env = append(all[i].Env, env...)
+		}
+		return all
+	}
+}
+
+// nccl keeps NCCL from what ours does not use, the links between GPUs: it has
+// sockets, or shared memory where ours has that.
+func nccl(transport cli.Transport) []string {
+	env := []string{"NCCL_P2P_DISABLE=1", "NCCL_NET=Socket", "NCCL_NVLS_ENABLE=0", "NCCL_SOCKET_IFNAME=lo"}
+	if transport == cli.TCP {
+		env = append(env, "NCCL_SHM_DISABLE=1")
+	}
+	return env
 }
 
 // launcher starts all ranks with an mpirun.

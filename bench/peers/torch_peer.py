@@ -1,7 +1,8 @@
-"""One rank of the contender torch.distributed with its Gloo backend. A tensor
-that is not contiguous is copied to a contiguous one, reduced and copied back,
-which is what a program has to do there. See ../internal/peers for the protocol
-that its driver speaks.
+"""One rank of a contender that is torch.distributed, with its Gloo backend on
+tensors in host memory or with NCCL on a GPU's; ranks take the GPUs in turns. A
+tensor that is not contiguous is copied to a contiguous one, reduced and copied
+back, which is what a program has to do there. The first argument is the backend;
+see ../internal/peers for the protocol that its driver speaks.
 """
 
 import os
@@ -15,14 +16,23 @@ import torch
 import torch.distributed as dist
 
 DTYPES = {
-    "float": torch.float32, "double": torch.float64, "half": torch.float16,
+    "float": torch.float32, "double": torch.float64, "half": torch.float16, "bfloat16": torch.bfloat16,
     "int8": torch.int8, "uint8": torch.uint8, "int32": torch.int32, "int64": torch.int64,
 }
 
 
+DEVICE = torch.device("cpu")
+
+
 def known(count, rank, dtype):
     """Small integers, so that sums are exact."""
-    return ((torch.arange(count) + 3 * rank) % 5).to(dtype)
+    return ((torch.arange(count, device=DEVICE) + 3 * rank) % 5).to(dtype)
+
+
+def finish():
+    """Wait for what is on the GPU's stream."""
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
 
 
 class Job:
@@ -41,7 +51,7 @@ class Job:
     def tensor(self):
         if min(self.strides) < 0:
             raise ValueError("torch has no negative strides: leave --layout reverse out")
-        return torch.zeros(self.storage, dtype=self.dtype).as_strided(self.shape, self.strides, self.offset)
+        return torch.zeros(self.storage, dtype=self.dtype, device=DEVICE).as_strided(self.shape, self.strides, self.offset)
 
     def call(self):
         x = self.dst
@@ -75,22 +85,30 @@ class Job:
         for _ in range(self.warmup):
             self.call()
         dist.barrier()
+        finish()
         start = time.perf_counter()
         for _ in range(self.iters):
             self.call()
+        finish()
         seconds = (time.perf_counter() - start) / self.iters
         dist.barrier()
         return seconds
 
 
 def main():
-    path, rank, size, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    global DEVICE
+    backend, path, rank, size, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+    version = "PyTorch " + torch.__version__
+    if backend == "nccl":
+        DEVICE = torch.device("cuda", rank % torch.cuda.device_count())
+        torch.cuda.set_device(DEVICE)
+        version += " NCCL " + ".".join(str(n) for n in torch.cuda.nccl.version())
     torch.set_num_threads(1)  # every rank has the machine's cores to share
-    dist.init_process_group("gloo", init_method="file://" + os.path.join(folder, "store"), rank=rank, world_size=size)
+    dist.init_process_group(backend, init_method="file://" + os.path.join(folder, "store"), rank=rank, world_size=size)
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(path)
         driver = s.makefile("rw")
-        print("hello", rank, size, "PyTorch", torch.__version__, file=driver, flush=True)
+        print("hello", rank, size, version, file=driver, flush=True)
         for line in driver:
             try:
                 job = Job(line)
