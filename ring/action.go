@@ -12,12 +12,15 @@ const (
 	partSend
 )
 
-// The actions of a ring all-reduce. "src" and "dst" are the caller's elements
-// [Lo,Hi), "in" is the payload received, "out" the payload to send.
+// The actions. "src" and "dst" are the caller's elements [Lo,Hi), "in" is the
+// payload received, "out" the payload to send. An all-reduce has all but
+// RecvReduceCopy, an all-gather those that do not reduce, a reduce-scatter those
+// that do and Send.
 const (
 	Send               = partSend                                    // out = src
 	RecvReduceSend     = partRecv | partReduce | partSend            // out = in (+) src
 	RecvReduceCopySend = partRecv | partReduce | partCopy | partSend // out = dst = finish(in (+) src)
+	RecvReduceCopy     = partRecv | partReduce | partCopy            // dst = finish(in (+) src)
 	RecvCopySend       = partRecv | partCopy | partSend              // out = dst = in
 	RecvCopy           = partRecv | partCopy                         // dst = in
 )

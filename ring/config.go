@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Config describes one collective to one rank. Everything but Rank must be
@@ -14,8 +15,13 @@ type Config struct {
 	Size int
 	// Rank is this rank's position in the ring, 0 to Size-1.
 	Rank int
-	// Count is the number of elements to reduce, at least 0.
+	// Count is the number of elements, at least 0: of the whole tensor for an
+	// all-reduce, of each rank's block for an all-gather or reduce-scatter.
 	Count int64
+	// Counts, if not nil, is the number of elements of each position's block, for an
+	// all-gather whose blocks differ; Count is ignored then. The plan keeps the
+	// slice.
+	Counts []int64
 	// Chunk is the largest number of elements in one message, at least 1: what
 	// a slot of the links holds.
 	Chunk int64
@@ -63,6 +69,18 @@ const (
 	maxMessages = math.MaxUint32 + 1
 )
 
+// longest is the number of elements of the largest block, negative if any block's
+// is.
+func (c Config) longest() int64 {
+	if c.Counts == nil {
+		return c.Count
+	}
+	if least := slices.Min(c.Counts); least < 0 {
+		return least
+	}
+	return slices.Max(c.Counts)
+}
+
 func (c Config) validate() error {
 	bad := func(field string, value int64, want string) error {
 		return &ConfigError{Rank: c.Rank, Field: field, Value: value, Want: want}
@@ -72,8 +90,12 @@ func (c Config) validate() error {
 		return bad("Size", int64(c.Size), fmt.Sprintf("1 to %d", maxSize))
 	case c.Rank < 0 || c.Rank >= c.Size:
 		return bad("Rank", int64(c.Rank), fmt.Sprintf("0 to %d", c.Size-1))
-	case c.Count < 0:
+	case c.Counts == nil && c.Count < 0:
 		return bad("Count", c.Count, "at least 0")
+	case c.Counts != nil && len(c.Counts) != c.Size:
+		return bad("Counts", int64(len(c.Counts)), fmt.Sprintf("%d of them, one per position", c.Size))
+	case c.longest() < 0:
+		return bad("Counts", c.longest(), "at least 0, each of them")
 	case c.Chunk < 1:
 		return bad("Chunk", c.Chunk, "at least 1")
 	case c.Align < 1:

@@ -61,8 +61,9 @@ type pipeline struct {
 }
 
 func newPipeline(loops, steps int64, depth int) pipeline {
-	// ceil((steps-2)/(depth-1)) without overflow; there are at least 3 steps.
-	return pipeline{loops: loops, steps: steps, stride: (steps-3)/(int64(depth)-1) + 1}
+	// ceil((steps-2)/(depth-1)) without overflow, and at least 1, which two steps,
+	// whose loops hold no slot while others begin, would not need.
+	return pipeline{loops: loops, steps: steps, stride: max(steps-3, 0)/(int64(depth)-1) + 1}
 }
 
 // next returns the next pair, or false at the end.

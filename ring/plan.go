@@ -13,6 +13,9 @@ type Step struct {
 	// Config.Chunk of them. An empty range is executed like any other: its
 	// message has a header and no payload.
 	Lo, Hi int64
+	// Block is the position whose block the elements are of, and from whose start
+	// Lo and Hi count, for an all-gather or reduce-scatter; 0 for an all-reduce.
+	Block int
 	// Recv is the index of the message that the step receives, Send of the one
 	// that it sends; 0 where the action does neither. The sender's and the
 	// receiver's indices of one message are equal, and differ from those of all
@@ -33,6 +36,7 @@ type Plan struct {
 	perLoop  int64 // elements of every loop but the last
 	full     cut   // every loop but the last
 	tail     cut   // the last loop
+	blocks   *blocks
 }
 
 // Next returns the next step, or false when the program is at its end.
@@ -40,6 +44,9 @@ func (p *Plan) Next() (Step, bool) {
 	loop, step, ok := p.pipeline.next()
 	if !ok {
 		return Step{}, false
+	}
+	if p.blocks != nil {
+		return p.blockStep(loop, step), true
 	}
 	return p.allReduceStep(loop, step), true
 }
