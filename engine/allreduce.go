@@ -129,11 +129,7 @@ func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
 	if err != nil {
 		return err
 	}
-	next, err := c.sender(o, c.next())
-	if err != nil {
-		return err
-	}
-	prev, err := c.receiver(o, c.prev())
+	next, prev, err := c.ringLinks(o)
 	if err != nil {
 		return err
 	}

@@ -37,17 +37,20 @@ type Comm struct {
 	coordinator *agree.Coordinator // on rank 0
 	inbox       mailbox            // agreement messages that serve handles
 
-	gpus    gpus
-	queue   queue            // of collectives that were started
-	turn    turn             // held by the collective in progress
-	header  transport.Header // scratch of the collective in progress
-	direct  direct           // the same
-	scratch []byte           // the same; see partial
-	pieces  [][]byte         // the same; see piecesOf
-	out     []outLink
-	in      []*inLink
-	alarm   alarm
-	watches watches // belongs to the collective in progress
+	gpus     gpus
+	queue    queue            // of collectives that were started
+	turn     turn             // held by the collective in progress
+	header   transport.Header // scratch of the collective in progress
+	direct   direct           // the same
+	scratch  []byte           // the same; see partial
+	spare    []byte           // the same, and as large
+	operands [][]byte         // the same; see fold
+	pieces   [][]byte         // the same; see piecesOf
+	out      []outLink
+	in       []*inLink
+	soiled   bool // links used for the first time may hold chunks left over, too
+	alarm    alarm
+	watches  watches // belongs to the collective in progress
 
 	life      context.Context // ends with the communicator
 	endLife   context.CancelFunc

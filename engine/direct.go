@@ -39,6 +39,9 @@ func (c *Comm) directAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error
 	if err != nil {
 		return err
 	}
+	if err := c.listen(o); err != nil {
+		return err
+	}
 	count := in.Count()
 	n := int(count) * src.DType().Size()
 	room := c.partial()

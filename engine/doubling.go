@@ -13,6 +13,13 @@ func (c *Comm) doublingAllReduce(o agree.Op, dst, src strided.Tensor, op Op) err
 	if err != nil {
 		return err
 	}
+	for _, step := range c.steps {
+		if step.Action.Receives() {
+			if _, err := c.receiver(o, c.order[step.Peer]); err != nil {
+				return err
+			}
+		}
+	}
 	count := in.Count()
 	n := int(count) * src.DType().Size()
 	// What this rank has combined so far: the source itself where that is

@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
+	"iter"
 
+	"github.com/monel-dev/monel/bruck"
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/transport"
 )
@@ -38,6 +40,7 @@ func (c *Comm) receiver(op agree.Op, peer int) (*inLink, error) {
 			return nil, err
 		}
 		in = newInLink(peer, r)
+		in.dirty = c.soiled
 		c.in[peer] = in
 	}
 	if in.dirty {
@@ -49,6 +52,31 @@ func (c *Comm) receiver(op agree.Op, peer int) (*inLink, error) {
 		in.drain(op)
 	}
 	return in, nil
+}
+
+// listen makes sure that nothing left over keeps other ranks from sending. Who sends
+// to them before it receives calls it first: its own sending may have to wait until
+// they do the same.
+func (c *Comm) listen(op agree.Op) error {
+	for peer := range c.size {
+		if peer == c.rank {
+			continue
+		}
+		if _, err := c.receiver(op, peer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listenRounds is listen for those that send in some rounds.
+func (c *Comm) listenRounds(op agree.Op, rounds iter.Seq[bruck.Round]) error {
+	for r := range rounds {
+		if _, err := c.receiver(op, c.order[r.From]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // outLink is the sending end of a link, or the attempt to make it.
@@ -129,8 +157,10 @@ func (h *chunkHeader) stale(op agree.Op) bool {
 	return h.seq < op.Seq || h.seq == op.Seq && h.attempt < op.Attempt
 }
 
-// soil marks the links that an interrupted operation used.
+// soil marks the links that an interrupted operation used, or one that this rank has
+// refused and others have begun.
 func (c *Comm) soil() {
+	c.soiled = true
 	for _, in := range c.in {
 		if in != nil {
 			in.dirty = true

@@ -118,6 +118,7 @@ func (c *Comm) refuseNow(call *agree.Call, bad *ArgumentError) error {
 	c.turn.take()
 	defer c.turn.give()
 	if c.size > 1 {
+		c.soil()
 		if _, failed := c.member.Begin(call, strided.Logical, fmt.Sprintf("%s: %v", bad.Argument, bad.Err)); failed != nil {
 			return errors.Join(bad, failed)
 		}

@@ -17,6 +17,14 @@ type ringStep struct {
 	op      Op
 }
 
+// ringLinks are the links to and from this rank's neighbours on the ring.
+func (c *Comm) ringLinks(o agree.Op) (next transport.Sender, prev *inLink, err error) {
+	if next, err = c.sender(o, c.next()); err == nil {
+		prev, err = c.receiver(o, c.prev())
+	}
+	return next, prev, err
+}
+
 // ringStep executes a step. Where the tensor lies in long pieces and the wire can
 // work on its memory, final elements never see a slot.
 func (c *Comm) ringStep(o agree.Op, s *ringStep) error {

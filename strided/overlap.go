@@ -120,6 +120,10 @@ func Conflict(dst, src Tensor) error {
 	}
 }
 
+// Same reports whether element i of a is element i of b for every i, in logical order,
+// so that b is a under another shape at most. Neither has an error.
+func Same(a, b Tensor) bool { return identical(&a, &b) }
+
 // identical reports whether element i of a is element i of b for every i.
 func identical(a, b *Tensor) bool {
 	if a.layout.dt.Size() != b.layout.dt.Size() || a.layout.count != b.layout.count ||

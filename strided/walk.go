@@ -85,6 +85,25 @@ func makeWalk(order []int, backwards []bool) Walk {
 	return w
 }
 
+// Blockwise is w for a shape with one more dimension in front, of size greater than 1,
+// which becomes the outermost loop: what w walks are the blocks, one after the other.
+// It reports false if that has no code.
+func (w Walk) Blockwise() (Walk, bool) {
+	if w == Logical {
+		return Logical, true
+	}
+	n := w.len()
+	if n == maxWalkDims {
+		return Logical, false
+	}
+	order, backwards := make([]int, 1, maxWalkDims), make([]bool, 1, maxWalkDims)
+	for i := range n {
+		d, b := w.at(i)
+		order, backwards = append(order, d+1), append(backwards, b)
+	}
+	return makeWalk(order, backwards), true
+}
+
 // len is the number of loops; 0 for Logical, whatever the shape.
 func (w Walk) len() int { return int(w >> 60) }
 

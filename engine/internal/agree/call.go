@@ -16,15 +16,39 @@ type Collective uint8
 const (
 	AllReduce Collective = iota + 1
 	Broadcast
+	AllGather
+	ReduceScatter
+	Reduce
+	Gather
+	Scatter
+	AllToAll
+	Barrier
+	AllGatherV
+	AllToAllV
+	Send
+	Recv
+	numCollectives
 )
+
+// names are those of nccl-tests, where it has the collective.
+var names = [numCollectives]string{
+	AllReduce: "all_reduce", Broadcast: "broadcast", AllGather: "all_gather", ReduceScatter: "reduce_scatter",
+	Reduce: "reduce", Gather: "gather", Scatter: "scatter", AllToAll: "alltoall", Barrier: "barrier",
+	AllGatherV: "all_gather_v", AllToAllV: "alltoall_v", Send: "send", Recv: "recv",
+}
+
+// Reduces reports whether the collective has an operator.
+func (c Collective) Reduces() bool { return c == AllReduce || c == ReduceScatter || c == Reduce }
+
+// Rooted reports whether the collective has a root.
+func (c Collective) Rooted() bool {
+	return c == Broadcast || c == Reduce || c == Gather || c == Scatter
+}
 
 // String is the collective's name as nccl-tests writes it.
 func (c Collective) String() string {
-	switch c {
-	case AllReduce:
-		return "all_reduce"
-	case Broadcast:
-		return "broadcast"
+	if c < numCollectives && names[c] != "" {
+		return names[c]
 	}
 	return fmt.Sprintf("collective(%d)", uint8(c))
 }
@@ -38,10 +62,12 @@ const maxDescribedDims = 16
 type Call struct {
 	Kind  Collective
 	DType dtype.DType
-	Op    dtype.Op // AllReduce only
-	Root  int32    // Broadcast only
+	Op    dtype.Op // if it reduces
+	Root  int32    // if it is rooted
 	Sig   uint64   // hash of all the other fields and of the whole shape
 
+	// The tensor's shape, or where shapes may differ what has to be the same: the
+	// number of elements of a block, or of each rank's.
 	ndim  uint8
 	shape [maxDescribedDims]int64
 }
@@ -77,16 +103,26 @@ func mix(h, w uint64) uint64 {
 // String spells the call out as error messages show it.
 func (c *Call) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v %v", c.Kind, c.DType)
-	switch c.Kind {
-	case AllReduce:
+	b.WriteString(c.Kind.String())
+	if c.Kind == Barrier {
+		return b.String()
+	}
+	fmt.Fprintf(&b, " %v", c.DType)
+	if c.Kind.Reduces() {
 		fmt.Fprintf(&b, " %v", c.Op)
-	case Broadcast:
+	}
+	if c.Kind.Rooted() {
 		fmt.Fprintf(&b, " root %d", c.Root)
 	}
-	fmt.Fprintf(&b, " shape %v", c.described())
+	switch c.Kind {
+	case AllReduce, Broadcast:
+		fmt.Fprintf(&b, " shape %v", c.described())
+	case AllToAllV: // counts differ from rank to rank
+	default:
+		fmt.Fprintf(&b, " count %v", strings.Trim(fmt.Sprint(c.described()), "[]"))
+	}
 	if more := int(c.ndim) - maxDescribedDims; more > 0 {
-		fmt.Fprintf(&b, " and %d more dims", more)
+		fmt.Fprintf(&b, " and %d more", more)
 	}
 	return b.String()
 }

@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/monel-dev/monel/bruck"
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/choose"
+	"github.com/monel-dev/monel/ring"
+	"github.com/monel-dev/monel/strided"
+)
+
+// AllGather gives every rank the elements of all: dst has Size times as many elements
+// as src, and rank r's are dst's logical elements [r·n, (r+1)·n), n being src's count.
+//
+// Both have the same dtype, and any shapes and strides, which may differ between them
+// and between ranks as long as src's count is the same on all. In place, src is the
+// part of dst that it is to become; otherwise the two must not share memory. Elements
+// of dst must not overlap each other; src may be expanded. Memory between the elements
+// of a view is never written.
+//
+// If the ranks disagree about the call, every rank gets a *MismatchError; dst may have
+// been written by then, src not. Everything else, borrowed memory, the end of ctx and
+// errors, is as AllReduce has it. Tensors are in host memory; a device's are refused
+// with strided.ErrDevice.
+func (c *Comm) AllGather(ctx context.Context, dst, src strided.Tensor) error {
+	return c.carry(ctx, c.allGather(dst, src))
+}
+
+// StartAllGather is AllGather without the wait, as StartAllReduce is AllReduce.
+func (c *Comm) StartAllGather(ctx context.Context, dst, src strided.Tensor, options ...CallOption) (*Work, error) {
+	return c.begin(ctx, c.allGather(dst, src), options)
+}
+
+func (c *Comm) allGather(dst, src strided.Tensor) request {
+	call := countCall(agree.AllGather, &src, 0, 0, src.Count())
+	argument, err := first(
+		func() (string, error) { return checkIn(src) },
+		func() (string, error) { return checkOut(dst) },
+		func() (string, error) { return checkBlocks("dst", dst, "src", src, c.size) },
+	)
+	if err != nil {
+		return refused(call, argument, err)
+	}
+	inPlace, argument, err := checkApart(dst, src, dst, src, c.size, c.rank)
+	if err != nil {
+		return refused(call, argument, err)
+	}
+	b := blocks{count: src.Count(), shape: src.Shape()}
+	if t, ok := split(dst, c.size, b.shape); ok {
+		b.pickWalk(c.cfg.LogicalOrder, c.size, t.Select(0, 0).Layout(), dst)
+	}
+	return request{call: call, order: b.order, attempt: func(o agree.Op) error {
+		if c.size == 1 {
+			return c.copyElements(dst, src)
+		}
+		logical := o.Walk == strided.Logical
+		all, err := b.viewBlocks(dst, c.size, logical)
+		if err != nil {
+			return err
+		}
+		one, err := b.viewOne(src, logical)
+		if err != nil {
+			return err
+		}
+		g := gathering{all: all, one: one, inPlace: inPlace, bytes: int(b.count) * src.DType().Size()}
+		switch choose.AllGather(bytesOf(src), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size, c.oneHost) {
+		case choose.Spread:
+			return c.spreadAllGather(o, &g)
+		case choose.Bruck:
+			return c.bruckAllGather(o, &g)
+		}
+		return c.ringAllGather(o, &g)
+	}}
+}
+
+// gathering is what an all_gather works on.
+type gathering struct {
+	all     blockView
+	one     strided.View
+	inPlace bool
+	bytes   int // of a block
+}
+
+// keepOwn copies the elements [lo,hi) of this rank's block, if they are not there
+// already.
+func (c *Comm) keepOwn(g *gathering, lo, hi int64) {
+	if !g.inPlace {
+		c.move(g.all.View, g.all.at(c.rank)+lo, g.one, lo, hi-lo)
+	}
+}
+
+// ringAllGather runs one attempt on the ring.
+func (c *Comm) ringAllGather(o agree.Op, g *gathering) error {
+	size := g.one.DType().Size()
+	plan, err := ring.AllGather(ring.Config{
+		Size: c.size, Rank: c.place, Count: g.all.count,
+		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size), Depth: ringDepth,
+	})
+	if err != nil {
+		return err
+	}
+	next, prev, err := c.ringLinks(o)
+	if err != nil {
+		return err
+	}
+	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
+		n := int(step.Hi-step.Lo) * size
+		if step.Action == ring.Send {
+			if err := c.sendView(o, next, o.Walk, step.Send, n, g.one, step.Lo, step.Hi); err != nil {
+				return err
+			}
+			c.keepOwn(g, step.Lo, step.Hi)
+			continue
+		}
+		at := g.all.at(c.order[step.Block])
+		step.Lo, step.Hi = at+step.Lo, at+step.Hi
+		s := ringStep{Step: step, n: n, out: g.all.View, next: next, prev: prev}
+		if err := c.ringStep(o, &s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spreadAllGather runs one attempt in which every rank sends its block to every other.
+func (c *Comm) spreadAllGather(o agree.Op, g *gathering) error {
+	if err := c.listen(o); err != nil {
+		return err
+	}
+	for k := 1; k < c.size; k++ {
+		to, err := c.sender(o, c.order[(c.place+k)%c.size])
+		if err != nil {
+			return err
+		}
+		if err := c.sendView(o, to, o.Walk, 0, g.bytes, g.one, 0, g.all.count); err != nil {
+			return err
+		}
+	}
+	c.keepOwn(g, 0, g.all.count)
+	for k := 1; k < c.size; k++ {
+		rank := c.order[(c.place+c.size-k)%c.size]
+		from, err := c.receiver(o, rank)
+		if err != nil {
+			return err
+		}
+		if err := c.receiveView(o, from, 0, g.bytes, g.all.View, g.all.at(rank), g.all.at(rank)+g.all.count); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receiveView receives the chunk of op with the given index for the elements [lo,hi) of
+// a view.
+func (c *Comm) receiveView(o agree.Op, from *inLink, index uint32, n int, view strided.View, lo, hi int64) error {
+	var home [][]byte
+	if from.canFill(n) {
+		home = c.piecesOf(view, lo, hi)
+	}
+	received, err := c.expectInto(o, from, index, n, home)
+	if err != nil {
+		return err
+	}
+	if home == nil {
+		view.Unpack(received, lo, hi)
+	}
+	from.r.Release()
+	return nil
+}
+
+// bruckAllGather runs one attempt in log2 rounds. dst is written at its end, when all
+// ranks are known to agree.
+func (c *Comm) bruckAllGather(o agree.Op, g *gathering) error {
+	if err := c.listenRounds(o, bruck.AllGather(c.size, c.place)); err != nil {
+		return err
+	}
+	table, n := c.partial(), g.bytes
+	g.one.Pack(table, 0, g.all.count)
+	for r := range bruck.AllGather(c.size, c.place) {
+		if err := c.sendBytes(o, c.order[r.To], table[r.Send*n:(r.Send+r.Blocks)*n]); err != nil {
+			return err
+		}
+		received, from, err := c.receiveBytes(o, c.order[r.From], r.Blocks*n)
+		if err != nil {
+			return err
+		}
+		copy(table[r.Recv*n:], received)
+		from.r.Release()
+	}
+	for i := range c.size {
+		rank := c.order[(c.place+i)%c.size]
+		if i > 0 || !g.inPlace {
+			g.all.Unpack(table[i*n:(i+1)*n], g.all.at(rank), g.all.at(rank)+g.all.count)
+		}
+	}
+	return nil
+}
+
+// sendBytes sends a copy of b as the only chunk to a peer.
+func (c *Comm) sendBytes(o agree.Op, peer int, b []byte) error {
+	to, err := c.sender(o, peer)
+	if err != nil {
+		return err
+	}
+	slot, err := to.Acquire(o.Stop)
+	if err != nil {
+		return err
+	}
+	return c.commit(o, to, o.Walk, 0, copy(slot, b))
+}
+
+// receiveBytes receives the only chunk from a peer, which is valid until it is
+// released.
+func (c *Comm) receiveBytes(o agree.Op, peer, n int) ([]byte, *inLink, error) {
+	from, err := c.receiver(o, peer)
+	if err != nil {
+		return nil, nil, err
+	}
+	_, received, err := c.expect(o, from, 0, n, true)
+	return received, from, err
+}

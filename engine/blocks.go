@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/strided"
+)
+
+// blocks is how a collective's tensors are seen that have a block for each rank. A
+// tensor's block b is its logical elements [b·count, (b+1)·count). Where its shape can
+// be split into ranks times the shape of a block, blocks are walked like tensors of
+// that shape, in the order that suits the memory; otherwise in logical order.
+type blocks struct {
+	count int64
+	shape []int64      // of a block, for walks
+	walk  strided.Walk // of a block
+	order strided.Walk // what the ranks compare
+}
+
+// orderOf is what ranks compare that walk tensors of possibly different shapes: 0 for
+// logical order, which all shapes of the same count have, and otherwise a number that
+// says how a certain shape is walked.
+func orderOf(walk strided.Walk, shape []int64) strided.Walk {
+	if walk == strided.Logical {
+		return strided.Logical
+	}
+	h := uint64(walk)
+	for _, n := range shape {
+		if n != 1 { // walks do not see these either
+			h = (h ^ uint64(n)) * 0x9e3779b97f4a7c15
+			h ^= h >> 32
+		}
+	}
+	return strided.Walk(max(h, 1))
+}
+
+// split is t seen as one block of the given shape per rank, and whether it can be.
+func split(t strided.Tensor, ranks int, shape []int64) (strided.Tensor, bool) {
+	t = t.Reshape(append([]int64{int64(ranks)}, shape...)...)
+	return t, t.Err() == nil
+}
+
+// blockView is a tensor of one block per rank, as a view of it walks them.
+type blockView struct {
+	strided.View
+	count int64
+}
+
+// at is where rank's block begins.
+func (b *blockView) at(rank int) int64 { return int64(rank) * b.count }
+
+// viewBlocks views t so that its blocks come one after the other, each walked as b
+// says or, if logical is set, in logical order.
+func (b *blocks) viewBlocks(t strided.Tensor, ranks int, logical bool) (blockView, error) {
+	walk := strided.Logical
+	if !logical && b.walk != strided.Logical {
+		// Both work, or a walk would not have been chosen.
+		t, _ = split(t, ranks, b.shape)
+		walk, _ = b.walk.Blockwise()
+	}
+	v, err := t.View(walk)
+	return blockView{v, b.count}, err
+}
+
+// viewOne views a tensor that is a single block.
+func (b *blocks) viewOne(t strided.Tensor, logical bool) (strided.View, error) {
+	if logical {
+		return t.View(strided.Logical)
+	}
+	return t.View(b.walk)
+}
+
+// pickWalk picks the walk for blocks of a shape: that of target's memory, if the tensors
+// of one block per rank can be split.
+func (b *blocks) pickWalk(logicalOrder bool, ranks int, target strided.Layout, whole ...strided.Tensor) {
+	if logicalOrder || ranks == 1 {
+		return
+	}
+	walk := target.MemoryWalk()
+	if _, ok := walk.Blockwise(); !ok {
+		return
+	}
+	for _, t := range whole {
+		if _, ok := split(t, ranks, b.shape); !ok {
+			return
+		}
+	}
+	b.walk, b.order = walk, orderOf(walk, b.shape)
+}
+
+// countCall describes a collective whose ranks agree on numbers of elements.
+func countCall(kind agree.Collective, t *strided.Tensor, op Op, root int, counts ...int64) agree.Call {
+	return agree.NewCall(kind, t.DType(), op, root, counts)
+}
+
+// checkBlocks checks what a tensor of one block per rank and one of a single block
+// have in common. The names are those of the arguments.
+func checkBlocks(allName string, all strided.Tensor, oneName string, one strided.Tensor, ranks int) (string, error) {
+	if all.DType() != one.DType() {
+		return "dst", fmt.Errorf("the dtype of %s is %v and that of %s %v; both must be the same", allName, all.DType(), oneName, one.DType())
+	}
+	if all.Count() != int64(ranks)*one.Count() {
+		return allName, fmt.Errorf("%w: it has %d elements and %s has %d; with %d ranks it must have %d", strided.ErrShape,
+			all.Count(), oneName, one.Count(), ranks, int64(ranks)*one.Count())
+	}
+	return "", nil
+}
+
+// checkApart checks that dst may be written while src is read, where one of them is
+// all, a tensor of one block per rank, and the other one is a single block: they share
+// no memory, or one is the block of rank in all. It reports whether the latter.
+func checkApart(dst, src, all, one strided.Tensor, ranks, rank int) (inPlace bool, argument string, err error) {
+	if t, ok := split(all, ranks, one.Shape()); ok && all.Count() > 0 && all.Layout().CheckOutput() == nil &&
+		strided.Same(t.Select(0, int64(rank)), one) {
+		return true, "", nil
+	}
+	if err := strided.Conflict(dst, src); err != nil {
+		return false, "dst", fmt.Errorf("%w (or let the smaller one be block %d of the larger one)", err, rank)
+	}
+	return false, "", nil
+}
+
+// move copies n elements from one view to another of the same type, which share no
+// memory.
+func (c *Comm) move(to strided.View, at int64, from strided.View, start, n int64) {
+	most := int64(c.cfg.ChunkBytes / max(from.DType().Size(), 1))
+	for n > 0 {
+		k := min(n, most)
+		if b, ok := from.Bytes(start, start+k); ok {
+			to.Unpack(b, at, at+k)
+		} else if b, ok := to.Bytes(at, at+k); ok {
+			from.Pack(b, start, start+k)
+		} else {
+			b := c.partial()
+			from.Pack(b, start, start+k)
+			to.Unpack(b, at, at+k)
+		}
+		at, start, n = at+k, start+k, n-k
+	}
+}
+
+// copyElements copies src to dst element by element in logical order, whatever their
+// shapes, unless they are the same.
+func (c *Comm) copyElements(dst, src strided.Tensor) error {
+	if strided.Same(dst, src) {
+		return nil
+	}
+	if dst.Layout().SameShape(src.Layout()) {
+		return strided.Copy(dst, src)
+	}
+	to, err := dst.View(strided.Logical)
+	if err != nil {
+		return err
+	}
+	from, err := src.View(strided.Logical)
+	if err != nil {
+		return err
+	}
+	c.move(to, 0, from, 0, from.Count())
+	return nil
+}

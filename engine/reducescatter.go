@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/monel-dev/monel/bruck"
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/choose"
+	"github.com/monel-dev/monel/ring"
+	"github.com/monel-dev/monel/strided"
+)
+
+// ReduceScatter combines src of all ranks element by element with op and gives each
+// rank a part of the result: src has Size times as many elements as dst, and rank r's
+// dst is the result's logical elements [r·n, (r+1)·n), n being dst's count.
+//
+// Both have the same dtype, and any shapes and strides, which may differ between them
+// and between ranks as long as dst's count is the same on all. In place, dst is the
+// part of src that it replaces; otherwise the two must not share memory. Elements of
+// dst must not overlap each other; src may be expanded. Memory between the elements of
+// a view is never written.
+//
+// If the ranks disagree about the call, every rank gets a *MismatchError and no tensor
+// has been written. Everything else, the same bits, borrowed memory, the end of ctx and
+// errors, is as AllReduce has it. Tensors are in host memory; a device's are refused
+// with strided.ErrDevice.
+func (c *Comm) ReduceScatter(ctx context.Context, dst, src strided.Tensor, op Op) error {
+	return c.carry(ctx, c.reduceScatter(dst, src, op))
+}
+
+// StartReduceScatter is ReduceScatter without the wait, as StartAllReduce is AllReduce.
+func (c *Comm) StartReduceScatter(ctx context.Context, dst, src strided.Tensor, op Op, options ...CallOption) (*Work, error) {
+	return c.begin(ctx, c.reduceScatter(dst, src, op), options)
+}
+
+func (c *Comm) reduceScatter(dst, src strided.Tensor, op Op) request {
+	call := countCall(agree.ReduceScatter, &dst, op, 0, dst.Count())
+	argument, err := first(
+		func() (string, error) { return checkOperator(op) },
+		func() (string, error) { return checkIn(src) },
+		func() (string, error) { return checkOut(dst) },
+		func() (string, error) { return checkBlocks("src", src, "dst", dst, c.size) },
+	)
+	if err != nil {
+		return refused(call, argument, err)
+	}
+	inPlace, argument, err := checkApart(dst, src, src, dst, c.size, c.rank)
+	if err != nil {
+		return refused(call, argument, err)
+	}
+	b := blocks{count: dst.Count(), shape: dst.Shape()}
+	b.pickWalk(c.cfg.LogicalOrder, c.size, dst.Layout(), src)
+	return request{call: call, order: b.order, attempt: func(o agree.Op) error {
+		if c.size == 1 {
+			return c.copyElements(dst, src)
+		}
+		logical := o.Walk == strided.Logical
+		all, err := b.viewBlocks(src, c.size, logical)
+		if err != nil {
+			return err
+		}
+		one, err := b.viewOne(dst, logical)
+		if err != nil {
+			return err
+		}
+		s := scattering{all: all, one: one, inPlace: inPlace, op: op, bytes: int(b.count) * dst.DType().Size()}
+		if own, ok := split(src, c.size, b.shape); ok {
+			if s.own, err = b.viewOne(own.Select(0, int64(c.rank)), logical); err != nil {
+				return err
+			}
+		}
+		switch choose.ReduceScatter(bytesOf(dst), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size) {
+		case choose.Spread:
+			return c.spreadReduceScatter(o, &s)
+		case choose.Bruck:
+			return c.bruckReduceScatter(o, &s)
+		}
+		return c.ringReduceScatter(o, &s)
+	}}
+}
+
+// scattering is what a reduce_scatter works on.
+type scattering struct {
+	all     blockView
+	one     strided.View // dst
+	own     strided.View // this rank's block of src, if that is a tensor by itself
+	inPlace bool
+	op      Op
+	bytes   int // of a block
+}
+
+// ringReduceScatter runs one attempt on the ring.
+func (c *Comm) ringReduceScatter(o agree.Op, w *scattering) error {
+	size := w.one.DType().Size()
+	plan, err := ring.ReduceScatter(ring.Config{
+		Size: c.size, Rank: c.place, Count: w.all.count,
+		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size), Depth: ringDepth,
+	})
+	if err != nil {
+		return err
+	}
+	next, prev, err := c.ringLinks(o)
+	if err != nil {
+		return err
+	}
+	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
+		n := int(step.Hi-step.Lo) * size
+		if step.Action == ring.RecvReduceCopy {
+			_, received, err := c.expect(o, prev, step.Recv, n, true)
+			if err != nil {
+				return err
+			}
+			c.finish(w, received, step.Lo, step.Hi)
+			prev.r.Release()
+			continue
+		}
+		at := w.all.at(c.order[step.Block])
+		step.Lo, step.Hi = at+step.Lo, at+step.Hi
+		s := ringStep{Step: step, n: n, in: w.all.View, next: next, prev: prev, op: w.op}
+		if err := c.ringStep(o, &s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish writes the elements [lo,hi) of dst: what was received and this rank's own.
+func (c *Comm) finish(w *scattering, received []byte, lo, hi int64) {
+	if w.own.Count() == w.one.Count() {
+		w.own.ReduceOut(w.one, nil, received, lo, hi, w.op, c.size)
+		return
+	}
+	own, at := c.partial(), w.all.at(c.rank)
+	w.all.Pack(own, at+lo, at+hi)
+	strided.ReduceLast(w.op, w.one.DType(), own, received, own, hi-lo, c.size)
+	w.one.Unpack(own, lo, hi)
+}
+
+// spreadReduceScatter runs one attempt in which every rank sends every other its block.
+// They are added in the order of places.
+func (c *Comm) spreadReduceScatter(o agree.Op, w *scattering) error {
+	if err := c.listen(o); err != nil {
+		return err
+	}
+	n, count := w.bytes, w.all.count
+	for k := 1; k < c.size; k++ {
+		rank := c.order[(c.place+k)%c.size]
+		to, err := c.sender(o, rank)
+		if err != nil {
+			return err
+		}
+		at := w.all.at(rank)
+		if err := c.sendView(o, to, o.Walk, 0, n, w.all.View, at, at+count); err != nil {
+			return err
+		}
+	}
+	at := w.all.at(c.rank)
+	own, there := w.all.Bytes(at, at+count)
+	if !there {
+		own = c.partial()[:n]
+		w.all.Pack(own, at, at+count)
+	}
+	if c.operands == nil {
+		c.operands = make([][]byte, c.size)
+	}
+	defer clear(c.operands) // the tensor is the caller's again
+	for place, rank := range c.order {
+		if place == c.place {
+			c.operands[place] = own
+			continue
+		}
+		received, _, err := c.receiveBytes(o, rank, n)
+		if err != nil {
+			return err
+		}
+		c.operands[place] = received
+	}
+	sum, inDst := w.one.Bytes(0, count)
+	if !inDst || w.inPlace { // in place, dst is read until the end
+		if c.spare == nil {
+			c.spare = make([]byte, c.cfg.ChunkBytes)
+		}
+		sum, inDst = c.spare[:n], false
+	}
+	c.fold(w.op, w.one.DType(), sum, count)
+	if !inDst {
+		w.one.Unpack(sum, 0, count)
+	}
+	for place, rank := range c.order {
+		if place != c.place {
+			c.in[rank].r.Release()
+		}
+	}
+	return nil
+}
+
+// fold combines c.operands in their order, the last one as the last step of a
+// reduction. out is none of them.
+func (c *Comm) fold(op Op, dt strided.DType, out []byte, count int64) {
+	left := c.operands[0]
+	last := len(c.operands) - 1
+	for _, right := range c.operands[1:last] {
+		strided.Reduce(op, dt, out, left, right, count)
+		left = out
+	}
+	strided.ReduceLast(op, dt, out, left, c.operands[last], count, c.size)
+}
+
+// bruckReduceScatter runs one attempt in log2 rounds.
+func (c *Comm) bruckReduceScatter(o agree.Op, w *scattering) error {
+	if err := c.listenRounds(o, bruck.ReduceScatter(c.size, c.place)); err != nil {
+		return err
+	}
+	table, n, count, dt := c.partial(), w.bytes, w.all.count, w.one.DType()
+	for i := range c.size {
+		at := w.all.at(c.order[(c.place+i)%c.size])
+		w.all.Pack(table[i*n:(i+1)*n], at, at+count)
+	}
+	left := bruck.Rounds(c.size)
+	for r := range bruck.ReduceScatter(c.size, c.place) {
+		left--
+		if err := c.sendBytes(o, c.order[r.To], table[r.Send*n:(r.Send+r.Blocks)*n]); err != nil {
+			return err
+		}
+		received, from, err := c.receiveBytes(o, c.order[r.From], r.Blocks*n)
+		if err != nil {
+			return err
+		}
+		have := table[r.Recv*n:]
+		if left == 0 {
+			strided.ReduceLast(w.op, dt, have, have, received, count, c.size)
+		} else {
+			strided.Reduce(w.op, dt, have, have, received, count*int64(r.Blocks))
+		}
+		from.r.Release()
+	}
+	w.one.Unpack(table[:n], 0, count)
+	return nil
+}
