@@ -44,11 +44,16 @@ func (c *Comm) firstLook() time.Duration { return min(slowAfter, c.cfg.Timeout) 
 // something is wrong with an operation that lasts, then for a verdict, which says
 // who is missing, and at last gives up.
 func (c *Comm) onAlarm() {
+	if lasted, ok := c.member.Apart(); ok {
+		c.onAlarmApart(lasted)
+		return
+	}
 	seq, lasted, ok := c.member.Elapsed()
 	if !ok {
 		c.alarm.set.Store(false)
 		// One that has begun since may have relied on this alarm.
-		if _, _, ok := c.member.Elapsed(); ok {
+		_, _, ok := c.member.Elapsed()
+		if _, apart := c.member.Apart(); ok || apart {
 			c.alarm.arm(c.firstLook())
 		}
 		return

@@ -300,11 +300,11 @@ func TestCollectivesLarge(t *testing.T) {
 	for name, newWorld := range worlds {
 		for _, size := range []int{2, 3, 4} {
 			t.Run(fmt.Sprintf("%s/np=%d", name, size), func(t *testing.T) {
-				w := newWorld(t, size, engine.Config{ChunkBytes: 64 << 10})
+				w := newWorld(t, size, engine.Config{ChunkBytes: 32 << 10})
 				for i := range collectives {
 					of := &collectives[i]
 					l := []string{"contiguous", "transpose", "slice"}[(i+size)%3]
-					k := collectiveCase{of: of, dt: dtype.Float32, op: engine.Sum, block: []int64{3, 40, 801}, big: "stacked", in: []string{l}, out: []string{l}, root: size - 1}
+					k := collectiveCase{of: of, dt: dtype.Float32, op: engine.Sum, block: []int64{3, 20, 401}, big: "stacked", in: []string{l}, out: []string{l}, root: size - 1}
 					k.run(t, w)
 					k.inPlace = true
 					k.run(t, w)

@@ -94,7 +94,11 @@ type dialed struct {
 // operation that is stopped meanwhile leaves the attempt to the next: a
 // connection given up halfway would look like a death to the peer.
 func (c *Comm) sender(op agree.Op, peer int) (transport.Sender, error) {
-	link := &c.out[peer]
+	return c.dial(op, &c.out[peer], peer, 0)
+}
+
+// dial is sender for the link on any channel.
+func (c *Comm) dial(op agree.Op, link *outLink, peer, channel int) (transport.Sender, error) {
 	if link.s != nil {
 		return link.s, nil
 	}
@@ -102,7 +106,7 @@ func (c *Comm) sender(op agree.Op, peer int) (transport.Sender, error) {
 		pending := make(chan dialed, 1)
 		link.pending = pending
 		c.serving.Go(func() {
-			s, err := c.mesh.Sender(c.life, peer, 0)
+			s, err := c.mesh.Sender(c.life, peer, channel)
 			pending <- dialed{s, err}
 		})
 	}

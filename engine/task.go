@@ -15,6 +15,7 @@ type task struct {
 	walk strided.Walk
 	// One attempt, on tensors in host memory or in a device's.
 	onHost   func(o agree.Op) error
+	apart    func(o agree.Op) error // instead, if it is not in the sequence of all ranks' operations
 	onDevice func(d *deviceRun) error
 	tensors  [2]strided.Tensor // the device's; the zero Tensor stands for none
 	empty    bool              // the device's, but without elements
@@ -94,6 +95,8 @@ func (c *Comm) carryOut(ctx context.Context, t *task) error {
 	switch {
 	case t.bad != nil:
 		return c.refuseNow(&t.call, t.bad)
+	case t.apart != nil:
+		return c.runApart(ctx, &t.call, t.apart)
 	case t.gate == nil:
 		return c.run(ctx, &t.call, t.walk, t.onHost)
 	}

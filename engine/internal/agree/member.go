@@ -34,6 +34,7 @@ type Member struct {
 	mu     sync.Mutex
 	next   uint64 // number of the next operation
 	active bool
+	apart  bool // an operation outside of the sequence is in progress
 	op     Op
 	call   Call
 	began  time.Duration // since born, which takes one clock to tell, not two
@@ -196,7 +197,7 @@ func (m *Member) fail(err error) {
 }
 
 func (m *Member) interrupt(err error) {
-	if m.active && !m.op.Stop.fired() {
+	if (m.active || m.apart) && !m.op.Stop.fired() {
 		m.op.Stop.fire(err)
 	}
 }

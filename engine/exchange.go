@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+)
+
+// exchange is the messages of a group, which go on side by side.
+type exchange struct {
+	self         [][2]transfer // to and from this rank itself
+	sends, recvs []convoy
+}
+
+// convoy is the messages to or from one peer, in order.
+type convoy struct {
+	peer     int
+	messages []transfer
+	chunks   int64 // that they take, at most
+}
+
+// exchangeOf sorts a group's transfers by peers. It fails if those with this rank
+// itself do not match.
+func (c *Comm) exchangeOf(transfers []transfer) (*exchange, error) {
+	x := &exchange{}
+	var toSelf, fromSelf []transfer
+	for _, t := range transfers {
+		switch {
+		case t.peer == c.rank && t.kind == agree.Send:
+			toSelf = append(toSelf, t)
+		case t.peer == c.rank:
+			fromSelf = append(fromSelf, t)
+		case t.kind == agree.Send:
+			x.sends = c.join(x.sends, t)
+		default:
+			x.recvs = c.join(x.recvs, t)
+		}
+	}
+	bad := func(err error) (*exchange, error) {
+		return nil, &ArgumentError{Rank: c.rank, Call: "group", Argument: "peer", Err: err}
+	}
+	if len(toSelf) != len(fromSelf) {
+		return bad(fmt.Errorf("%d messages to this rank itself and %d from it; each needs both ends in the group", len(toSelf), len(fromSelf)))
+	}
+	for i := range toSelf {
+		if _, err := checkLike(fromSelf[i].tensor, toSelf[i].tensor); err != nil {
+			return bad(fmt.Errorf("message %d to this rank itself: %w", i, err))
+		}
+		x.self = append(x.self, [2]transfer{fromSelf[i], toSelf[i]})
+	}
+	return x, nil
+}
+
+func (c *Comm) join(convoys []convoy, t transfer) []convoy {
+	chunks := t.bytes()/int64(c.cfg.ChunkBytes) + 1
+	for i := range convoys {
+		if k := &convoys[i]; k.peer == t.peer {
+			k.messages = append(k.messages, t)
+			k.chunks += chunks
+			return convoys
+		}
+	}
+	return append(convoys, convoy{peer: t.peer, messages: []transfer{t}, chunks: chunks})
+}
+
+// run carries the exchange out. Everything that somebody else may have to wait for goes
+// on by itself:
+//
+//   - What one chunk holds is sent at once if the link has a slot free. All other
+//     sending has a goroutine per peer.
+//   - From a peer whose messages here are no more chunks than a link holds, receiving can
+//     be put off: all that the peer has sent before them has been received, so they do
+//     not keep it waiting. That is done in the order of peers. All other receiving has a
+//     goroutine per peer.
+func (x *exchange) run(c *Comm, o agree.Op) error {
+	for _, both := range x.self {
+		if err := c.copyElements(both[0].tensor, both[1].tensor); err != nil {
+			return err
+		}
+	}
+	tasks := parallel{fail: func(err error) { _ = c.causeApart(o, err) }}
+	var later []convoy
+	for _, k := range x.recvs {
+		c.postOf(k.peer)
+		if k.chunks > ringDepth {
+			tasks.start(func() error { return c.receiveAll(o, k.peer, k.messages) })
+		} else {
+			later = append(later, k)
+		}
+	}
+	for _, k := range x.sends {
+		p := c.postOf(k.peer)
+		if sent, err := c.sendNow(o, p, k); err != nil {
+			return tasks.wait(err)
+		} else if !sent {
+			tasks.start(func() error { return c.sendAll(o, k.peer, k.messages) })
+		}
+	}
+	for _, k := range later {
+		if err := c.receiveAll(o, k.peer, k.messages); err != nil {
+			return tasks.wait(err)
+		}
+	}
+	return tasks.wait(nil)
+}
+
+// over is a context that has ended: what waits with it looks once.
+var over = func() context.Context {
+	ctx, end := context.WithCancel(context.Background())
+	end()
+	return ctx
+}()
+
+// sendNow sends messages that fit into one chunk, if that does not have to wait.
+func (c *Comm) sendNow(o agree.Op, p *post, k convoy) (sent bool, err error) {
+	if n := c.letters(k.messages); n != len(k.messages) && (k.chunks > 1 || len(k.messages) > 1) {
+		return false, nil
+	}
+	to, err := c.dial(o, &p.out, k.peer, messageChannel)
+	if err != nil {
+		return false, err
+	}
+	if _, err := to.Acquire(over); errors.Is(err, context.Canceled) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	p.held = true
+	defer func() { p.held = false }()
+	return true, c.sendAll(o, k.peer, k.messages)
+}
+
+// parallel runs functions side by side. The first error makes all of them end, by fail.
+type parallel struct {
+	fail func(error)
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	err  error
+}
+
+func (p *parallel) start(f func() error) {
+	p.wg.Go(func() {
+		if err := f(); err != nil {
+			p.note(err)
+		}
+	})
+}
+
+func (p *parallel) note(err error) {
+	p.mu.Lock()
+	first := p.err == nil
+	if first {
+		p.err = err
+	}
+	p.mu.Unlock()
+	if first {
+		p.fail(err)
+	}
+}
+
+// wait waits for all and returns the first error, which may be err.
+func (p *parallel) wait(err error) error {
+	if err != nil {
+		p.note(err)
+	}
+	p.wg.Wait()
+	return p.err
+}

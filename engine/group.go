@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/strided"
+)
+
+// Group collects the calls of one rank that are to be carried out together. It is valid
+// while the function runs that it is given to, and used by that alone.
+//
+// The messages of a group go on side by side, whatever the order in which they are
+// collected, short ones to the same rank in one chunk; then its collectives follow, in
+// their order. Two messages from one rank to another arrive in the order in which they
+// are collected, as outside of groups, and the other side need not have them in a group.
+//
+// Every method checks its arguments as the Comm's method of that name does and returns an
+// error if they are wrong; the group's other calls are carried out all the same, since
+// other ranks count on them. Tensors are borrowed until the group has ended.
+type Group struct {
+	c         *Comm
+	transfers []transfer
+	tasks     []*task
+	errs      []error
+}
+
+// Group carries out the calls that build makes on its Group, as NCCL does those between
+// ncclGroupStart and ncclGroupEnd, and returns when all have ended, with all of their
+// errors joined. An error of build itself is returned and nothing carried out.
+func (c *Comm) Group(ctx context.Context, build func(g *Group) error) error {
+	return RunGroup(ctx, func(on func(c *Comm) *Group) error { return build(on(c)) })
+}
+
+// RunGroup is Comm.Group for calls on several communicators, which go on side by side:
+// on returns the Group of one of them. The order in which ranks use the communicators
+// does not matter.
+func RunGroup(ctx context.Context, build func(on func(c *Comm) *Group) error) error {
+	var groups []*Group
+	err := build(func(c *Comm) *Group {
+		for _, g := range groups {
+			if g.c == c {
+				return g
+			}
+		}
+		g := &Group{c: c}
+		groups = append(groups, g)
+		return g
+	})
+	if err != nil {
+		return err
+	}
+	var works []*Work
+	var errs []error
+	for _, g := range groups {
+		tasks := g.all()
+		errs = append(errs, g.errs...)
+		if len(groups) == 1 && len(tasks) == 1 && tasks[0].apart != nil && !g.c.queue.busy() {
+			// Nothing goes on beside it.
+			return errors.Join(append(errs, g.c.runApart(ctx, &tasks[0].call, tasks[0].apart))...)
+		}
+		for _, t := range tasks {
+			w, err := g.c.startTask(ctx, t, nil)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			works = append(works, w)
+		}
+	}
+	for _, w := range works {
+		<-w.Done() // the end of ctx aborts what is in progress
+		errs = append(errs, w.Err())
+	}
+	return errors.Join(errs...)
+}
+
+// all are the tasks that the group consists of: the messages, then the collectives.
+func (g *Group) all() []*task {
+	if len(g.transfers) == 0 {
+		return g.tasks
+	}
+	x, err := g.c.exchangeOf(g.transfers)
+	if err != nil {
+		g.errs = append(g.errs, err)
+		return g.tasks
+	}
+	messages := &task{call: agree.NewCall(agree.Send, 0, 0, 0, nil), apart: func(o agree.Op) error { return x.run(g.c, o) }}
+	return append([]*task{messages}, g.tasks...)
+}
+
+// add collects a collective, or says what is wrong with it, which other ranks hear in
+// its turn.
+func (g *Group) add(r request) error {
+	if r.err == nil {
+		g.tasks = append(g.tasks, r.task())
+		return nil
+	}
+	bad := &ArgumentError{Rank: g.c.rank, Call: r.call.Kind.String(), Argument: r.argument, Err: r.err}
+	g.tasks = append(g.tasks, &task{call: r.call, bad: bad})
+	return bad
+}
+
+func (g *Group) addTransfer(t transfer) error {
+	if err := g.c.checkTransfer(&t); err != nil {
+		g.errs = append(g.errs, err)
+		return err
+	}
+	g.transfers = append(g.transfers, t)
+	return nil
+}
+
+// Send is Comm.Send; the peer may be this rank, if the group has the Recv as well.
+func (g *Group) Send(src strided.Tensor, peer int) error {
+	return g.addTransfer(transfer{kind: agree.Send, peer: peer, tensor: src})
+}
+
+// Recv is Comm.Recv.
+func (g *Group) Recv(dst strided.Tensor, peer int) error {
+	return g.addTransfer(transfer{kind: agree.Recv, peer: peer, tensor: dst})
+}
+
+// AllReduce is Comm.AllReduce.
+func (g *Group) AllReduce(dst, src strided.Tensor, op Op) error {
+	p, argument, err := g.c.prepareAllReduce(&dst, &src, op)
+	if err != nil {
+		return g.add(refused(describeAllReduce(&src, op), argument, err))
+	}
+	g.tasks = append(g.tasks, g.c.allReduceTask(p, dst, src, op))
+	return nil
+}
+
+// Broadcast is Comm.Broadcast.
+func (g *Group) Broadcast(dst, src strided.Tensor, root int) error {
+	call := describeBroadcast(g.c.broadcastOf(&dst, &src, root), root)
+	if argument, err := g.c.checkBroadcast(dst, src, root); err != nil {
+		return g.add(refused(call, argument, err))
+	}
+	g.tasks = append(g.tasks, g.c.broadcastTask(call, dst, src, root))
+	return nil
+}
+
+// AllGather is Comm.AllGather.
+func (g *Group) AllGather(dst, src strided.Tensor) error { return g.add(g.c.allGather(dst, src)) }
+
+// ReduceScatter is Comm.ReduceScatter.
+func (g *Group) ReduceScatter(dst, src strided.Tensor, op Op) error {
+	return g.add(g.c.reduceScatter(dst, src, op))
+}
+
+// Reduce is Comm.Reduce.
+func (g *Group) Reduce(dst, src strided.Tensor, op Op, root int) error {
+	return g.add(g.c.reduce(dst, src, op, root))
+}
+
+// Gather is Comm.Gather.
+func (g *Group) Gather(dst, src strided.Tensor, root int) error {
+	return g.add(g.c.gather(dst, src, root))
+}
+
+// Scatter is Comm.Scatter.
+func (g *Group) Scatter(dst, src strided.Tensor, root int) error {
+	return g.add(g.c.scatter(dst, src, root))
+}
+
+// AllToAll is Comm.AllToAll.
+func (g *Group) AllToAll(dst, src strided.Tensor) error { return g.add(g.c.allToAll(dst, src)) }
+
+// Barrier is Comm.Barrier.
+func (g *Group) Barrier() error { return g.add(g.c.barrier()) }

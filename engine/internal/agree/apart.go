@@ -1,0 +1,35 @@
+package agree
+
+import "time"
+
+// BeginApart starts an operation that is not in the sequence of those that all ranks
+// make, as a message between two of them is not. It ends when the communicator fails,
+// by the Stop that it returns, and is over with EndApart. Polls find the rank between
+// the operations of the sequence, and are answered accordingly.
+func (m *Member) BeginApart() (*Stop, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken != nil {
+		return nil, m.broken
+	}
+	if m.op.Stop.fired() {
+		m.op.Stop = newStop()
+	}
+	m.apart, m.began = true, time.Since(m.born)
+	return m.op.Stop, nil
+}
+
+// EndApart ends what BeginApart has begun.
+func (m *Member) EndApart() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.apart = false
+}
+
+// Apart is how long an operation of BeginApart has lasted; false if none is in
+// progress.
+func (m *Member) Apart() (lasted time.Duration, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Since(m.born) - m.began, m.apart
+}

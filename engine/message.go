@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/strided"
+)
+
+// Send sends src to a peer, which calls Recv. The n-th message to a rank is what its
+// n-th Recv from this one gets, apart from collectives, which messages do not meet.
+//
+// src's elements arrive in logical order, in whatever shape and strides the peer has;
+// dtype and count are the same on both sides. src may be expanded. It is borrowed until
+// the call returns, which may be before the peer has called Recv, or only after that:
+// two ranks that send to each other do so in a Group.
+//
+// If the sides disagree, the receiver finds out, and the communicator fails on all ranks
+// with an error that wraps ErrMismatch. The end of ctx aborts it too. A bad argument is
+// an *ArgumentError here, and the peer is left waiting, until its timeout at most. The
+// tensor is in host memory; a device's is refused with strided.ErrDevice.
+func (c *Comm) Send(ctx context.Context, src strided.Tensor, peer int) error {
+	return c.transfer(ctx, transfer{kind: agree.Send, peer: peer, tensor: src})
+}
+
+// StartSend is Send without the wait, as StartAllReduce is AllReduce. Messages and
+// collectives of a communicator are carried out one after the other, in the order in
+// which they are started; what has to go on side by side belongs into a Group.
+func (c *Comm) StartSend(ctx context.Context, src strided.Tensor, peer int) (*Work, error) {
+	return c.startTransfer(ctx, transfer{kind: agree.Send, peer: peer, tensor: src})
+}
+
+// Recv receives into dst what a peer sends with Send, which see. Elements of dst must
+// not overlap each other; memory between them is never written.
+func (c *Comm) Recv(ctx context.Context, dst strided.Tensor, peer int) error {
+	return c.transfer(ctx, transfer{kind: agree.Recv, peer: peer, tensor: dst})
+}
+
+// StartRecv is Recv without the wait; see StartSend.
+func (c *Comm) StartRecv(ctx context.Context, dst strided.Tensor, peer int) (*Work, error) {
+	return c.startTransfer(ctx, transfer{kind: agree.Recv, peer: peer, tensor: dst})
+}
+
+// transfer is one end of a message.
+type transfer struct {
+	kind   agree.Collective // agree.Send or agree.Recv
+	peer   int
+	tensor strided.Tensor
+	view   strided.View
+}
+
+// check checks a transfer's arguments and views its tensor.
+func (c *Comm) checkTransfer(t *transfer) error {
+	argument, err := c.checkRank("peer", t.peer)
+	if err == nil {
+		if t.kind == agree.Send {
+			argument, err = checkIn(t.tensor)
+		} else {
+			argument, err = checkOut(t.tensor)
+		}
+	}
+	if err == nil {
+		argument = "src"
+		t.view, err = t.tensor.View(strided.Logical)
+	}
+	if err != nil {
+		return &ArgumentError{Rank: c.rank, Call: t.kind.String(), Argument: argument, Err: err}
+	}
+	return nil
+}
+
+// bytes is the length of the message.
+func (t *transfer) bytes() int64 { return bytesOf(t.tensor) }
+
+func (c *Comm) transferTask(t transfer) (*task, error) {
+	if err := c.checkTransfer(&t); err != nil {
+		return nil, err
+	}
+	if t.peer == c.rank {
+		return nil, &ArgumentError{Rank: c.rank, Call: t.kind.String(), Argument: "peer",
+			Err: fmt.Errorf("%d is this rank itself; a message to oneself needs both its ends in one Group", t.peer)}
+	}
+	one := []transfer{t}
+	return &task{call: agree.NewCall(t.kind, 0, 0, 0, nil), apart: func(o agree.Op) error {
+		if t.kind == agree.Send {
+			return c.sendAll(o, t.peer, one)
+		}
+		return c.receiveAll(o, t.peer, one)
+	}}, nil
+}
+
+func (c *Comm) transfer(ctx context.Context, t transfer) error {
+	k, err := c.transferTask(t)
+	switch {
+	case err != nil:
+		return err
+	case c.queue.busy():
+		return c.runTask(ctx, k)
+	}
+	return c.runApart(ctx, &k.call, k.apart)
+}
+
+func (c *Comm) startTransfer(ctx context.Context, t transfer) (*Work, error) {
+	k, err := c.transferTask(t)
+	if err != nil {
+		return nil, err
+	}
+	return c.startTask(ctx, k, nil)
+}
