@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/pairwise"
 	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/transport"
 )
 
 // AllToAll sends a part of src to every rank and gets one from every rank: src's
@@ -64,7 +66,7 @@ func (c *Comm) allToAll(dst, src strided.Tensor) request {
 		if err != nil {
 			return err
 		}
-		return c.exchangeAll(o, &parting{to: to, from: from, inPlace: inPlace, most: count, in: each, out: each})
+		return c.exchangeAll(o, &parting{to: to, from: from, inPlace: inPlace, in: each, out: each})
 	}}
 }
 
@@ -90,17 +92,16 @@ func (p part) count() int64 { return p.hi - p.lo }
 // parting is what an all-to-all works on.
 type parting struct {
 	to, from strided.View
-	inPlace  bool  // to and from are the same
-	most     int64 // elements of a part, if it is known that none has more; else -1
+	inPlace  bool // to and from are the same
+	variable bool // ranks have not agreed on the sizes of parts
 	in, out  func(rank int) part
 }
 
-// exchangeAll runs one attempt of an all-to-all. Parts that fit into a chunk are sent to
-// all ranks before any is received; larger ones are exchanged with one rank after the
-// other.
+// exchangeAll runs one attempt of an all-to-all. A rank whose parts all fit into a chunk
+// sends them to all ranks before it receives any; others exchange with one rank after
+// the other. Both kinds may meet: the former keep nobody waiting.
 func (c *Comm) exchangeAll(o agree.Op, p *parting) error {
-	size := int64(p.from.DType().Size())
-	if p.most >= 0 && p.most*size <= int64(c.cfg.ChunkBytes) {
+	if c.partsAreShort(p) {
 		return c.spreadAllToAll(o, p)
 	}
 	for round := range c.size {
@@ -114,6 +115,16 @@ func (c *Comm) exchangeAll(o agree.Op, p *parting) error {
 	return nil
 }
 
+func (c *Comm) partsAreShort(p *parting) bool {
+	chunk := int64(c.cfg.ChunkBytes / p.from.DType().Size())
+	for rank := range c.size {
+		if p.in(rank).count() > chunk || p.out(rank).count() > chunk {
+			return false
+		}
+	}
+	return true
+}
+
 // keepPart copies this rank's part for itself.
 func (c *Comm) keepPart(p *parting) {
 	if in, out := p.in(c.rank), p.out(c.rank); !p.inPlace && in.count() > 0 {
@@ -125,15 +136,13 @@ func (c *Comm) spreadAllToAll(o agree.Op, p *parting) error {
 	if err := c.listen(o); err != nil {
 		return err
 	}
-	size := p.from.DType().Size()
 	for k := 1; k < c.size; k++ {
 		rank := c.order[(c.place+k)%c.size]
 		to, err := c.sender(o, rank)
 		if err != nil {
 			return err
 		}
-		out := p.out(rank)
-		if err := c.sendView(o, to, o.Walk, 0, int(out.count())*size, p.from, out.lo, out.hi); err != nil {
+		if err := c.sendPart(o, p, to, rank, 0, p.out(rank)); err != nil {
 			return err
 		}
 	}
@@ -144,11 +153,38 @@ func (c *Comm) spreadAllToAll(o agree.Op, p *parting) error {
 		if err != nil {
 			return err
 		}
-		in := p.in(rank)
-		if err := c.receiveView(o, from, 0, int(in.count())*size, p.to, in.lo, in.hi); err != nil {
+		if err := c.receivePart(o, p, from, 0, p.in(rank)); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// sendPart sends a chunk of the part for a rank. In place of a walk, which is logical
+// for all, the header has the size of the whole part if ranks have not agreed on that.
+func (c *Comm) sendPart(o agree.Op, p *parting, to transport.Sender, rank int, index uint32, chunk part) error {
+	walk := o.Walk
+	if p.variable {
+		walk = strided.Walk(p.out(rank).count())
+	}
+	return c.sendView(o, to, walk, index, int(chunk.count())*p.from.DType().Size(), p.from, chunk.lo, chunk.hi)
+}
+
+// receivePart receives a chunk of the part from a rank.
+func (c *Comm) receivePart(o agree.Op, p *parting, from *inLink, index uint32, chunk part) error {
+	n := int(chunk.count()) * p.to.DType().Size()
+	if !p.variable {
+		return c.receiveView(o, from, index, n, p.to, chunk.lo, chunk.hi)
+	}
+	h, payload, err := c.arrival(o, from, index, n, false, false)
+	if want := p.in(from.peer).count(); (err == nil || errors.Is(err, ErrProtocol)) && int64(h.walk) != want {
+		return &RankError{Rank: from.peer, Err: fmt.Errorf("%w: it sends %d elements to rank %d, which expects %d of it", ErrMismatch, int64(h.walk), c.rank, want)}
+	}
+	if err != nil {
+		return err
+	}
+	p.to.Unpack(payload, chunk.lo, chunk.hi)
+	from.r.Release()
 	return nil
 }
 
@@ -160,8 +196,7 @@ const ahead = 2
 // exchangeWith sends one rank its part and receives the one that it sends, chunk by
 // chunk. A chunk is sent before the one that takes its place is received.
 func (c *Comm) exchangeWith(o agree.Op, p *parting, rank int) error {
-	size := int64(p.from.DType().Size())
-	chunk := int64(c.cfg.ChunkBytes) / size
+	chunk := int64(c.cfg.ChunkBytes / p.from.DType().Size())
 	to, err := c.sender(o, rank)
 	if err != nil {
 		return err
@@ -174,7 +209,7 @@ func (c *Comm) exchangeWith(o agree.Op, p *parting, rank int) error {
 	chunks := max((max(in.count(), out.count())+chunk-1)/chunk, 1)
 	for i := range chunks + ahead {
 		if lo, hi, ok := out.chunk(i, chunk); ok {
-			if err := c.sendView(o, to, o.Walk, uint32(i), int((hi-lo)*size), p.from, lo, hi); err != nil {
+			if err := c.sendPart(o, p, to, rank, uint32(i), part{lo, hi}); err != nil {
 				return err
 			}
 		}
@@ -182,7 +217,7 @@ func (c *Comm) exchangeWith(o agree.Op, p *parting, rank int) error {
 			continue
 		}
 		if lo, hi, ok := in.chunk(i-ahead, chunk); ok {
-			if err := c.receiveView(o, from, uint32(i-ahead), int((hi-lo)*size), p.to, lo, hi); err != nil {
+			if err := c.receivePart(o, p, from, uint32(i-ahead), part{lo, hi}); err != nil {
 				return err
 			}
 		}
