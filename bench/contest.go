@@ -48,7 +48,7 @@ func runContest(ctx context.Context, cfg *cli.Config, w *world, out *output) (ve
 	if err != nil {
 		return nil, err
 	}
-	buffers, err := measure.Allocate(comm.Rank(), calls, gpu)
+	buffers, err := measure.Allocate(comm.Rank(), comm.Size(), calls, gpu)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (c *contest) match(ctx context.Context, call measure.Call, progress *report
 	all := 1 + len(c.others)
 	job := peers.Job{Call: call, Warmup: c.cfg.Warmup, Iters: c.cfg.ItersOf(call.Bytes())}
 	m := report.Match{
-		Bytes: call.Bytes(), Count: call.Count, DType: call.DType.String(), Op: call.OpName(), InPlace: call.InPlace,
+		Bytes: call.Bytes(), Count: call.PerRank(c.runner.Comm.Size()), DType: call.DType.String(), Op: call.OpName(), InPlace: call.InPlace,
 		Factor: call.BusFactor(c.runner.Comm.Size()), Times: make([][]float64, all), Wrong: make([]int64, all),
 	}
 	for i := range all {

@@ -109,6 +109,9 @@ func checkRanks(cfg *cli.Config, ranks int) error {
 		cases = append(cases, cfg.Base)
 	}
 	for _, c := range cases {
+		if c.Collective == cli.Hypercube && ranks&(ranks-1) != 0 {
+			return fmt.Errorf("hypercube: %d ranks; it needs 1, 2, 4, 8 and so on", ranks)
+		}
 		if c.Collective.Rooted() && c.Root >= ranks {
 			return fmt.Errorf("--root %d: there are %d ranks, 0 to %d", c.Root, ranks, ranks-1)
 		}

@@ -89,7 +89,7 @@ func allocate(cfg *cli.Config, a, b *side, w *world) error {
 		if err != nil {
 			return err
 		}
-		if side.runner.Buffers, err = measure.Allocate(w.first().Rank(), calls[i], gpu); err != nil {
+		if side.runner.Buffers, err = measure.Allocate(w.first().Rank(), w.first().Size(), calls[i], gpu); err != nil {
 			return err
 		}
 	}
@@ -145,7 +145,7 @@ func addRecords(out *report.JSON, a, b *side, i int, r report.Ratio) error {
 	}{{a, r.Times}, {b, r.Base}} {
 		c := x.side.call(i)
 		result := report.NewResult(c.Bytes(), report.SpreadOf(x.times).Median, c.BusFactor(x.side.about.Ranks), x.side.wrong)
-		row := report.Row{Bytes: c.Bytes(), Count: c.Count, DType: c.DType.String(), Op: c.OpName(), Root: c.RootOrNone()}
+		row := report.Row{Bytes: c.Bytes(), Count: c.PerRank(x.side.about.Ranks), DType: c.DType.String(), Op: c.OpName(), Root: c.RootOrNone()}
 		if c.InPlace {
 			row.InPlace = result
 		} else {
@@ -163,7 +163,8 @@ func describe(c cli.Case) string {
 	s := fmt.Sprintf("%s --layout %s --mode %s -d %v", c.Collective, c.Layout, c.Mode, c.DTypes[0])
 	if c.Collective.Rooted() {
 		s += fmt.Sprintf(" -r %d", c.Root)
-	} else {
+	}
+	if c.Collective.Reduces() {
 		s += fmt.Sprintf(" -o %v", c.Ops[0])
 	}
 	if c.Device == cli.CUDA {

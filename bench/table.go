@@ -23,7 +23,7 @@ func runTable(ctx context.Context, cfg *cli.Config, w *world, out *output) (verd
 	if err != nil {
 		return nil, err
 	}
-	buffers, err := measure.Allocate(comm.Rank(), calls, gpu)
+	buffers, err := measure.Allocate(comm.Rank(), comm.Size(), calls, gpu)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ type bench struct {
 func (b *bench) line(ctx context.Context, l measure.Line) (report.Row, error) {
 	first := l.Calls()[0]
 	row := report.Row{
-		Bytes: first.Bytes(), Count: first.Count, DType: first.DType.String(), Op: first.OpName(), Root: first.RootOrNone(),
+		Bytes: first.Bytes(), Count: first.PerRank(b.runner.Comm.Size()), DType: first.DType.String(), Op: first.OpName(), Root: first.RootOrNone(),
 	}
 	var err error
 	if row.OutOfPlace, err = b.half(ctx, l.OutOfPlace); err != nil {

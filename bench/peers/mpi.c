@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 struct job {
-  char what[16], collective[16], dtype[16], mode[16];
+  char what[16], collective[16], dtype[16], mode[16], op[16];
   long count;
   int root, warmup, iters;
 };
@@ -63,7 +63,8 @@ static int find(const char *name, struct type *t) {
 }
 
 // known is element i of rank r: a small integer, so that sums are exact.
-static int known(long i, int r) { return (int)((i + 3 * (long)r) % 5); }
+// Those before the first are like the ones from it on.
+static int known(long i, int r) { return (int)(((i + 3 * (long)r) % 5 + 5) % 5); }
 
 #define EACH_TYPE(X)                                                           \
   X("float", float) X("double", double) X("int8", int8_t) X("uint8", uint8_t)  \
@@ -85,39 +86,120 @@ static int is(const struct type *t, const void *p, long i, int v) {
   return 0;
 }
 
-// An MPI broadcast has one buffer, so out of place is the same call.
-static void call(const struct job *j, const struct type *t, void *dst, void *src) {
-  int err;
-  if (strcmp(j->collective, "broadcast") == 0)
-    err = MPI_Bcast(dst, (int)j->count, t->mpi, j->root, MPI_COMM_WORLD);
+// does says whether the job's collective is the one of that name.
+static int does(const struct job *j, const char *name) { return strcmp(j->collective, name) == 0; }
+
+static MPI_Op op_of(const struct job *j) {
+  if (strcmp(j->op, "prod") == 0)
+    return MPI_PROD;
+  if (strcmp(j->op, "max") == 0)
+    return MPI_MAX;
+  return strcmp(j->op, "min") == 0 ? MPI_MIN : MPI_SUM;
+}
+
+// The count of a job is that of the whole message; where it is one block per rank, the
+// tensors that hold a block have count / size elements. In place, src is dst, and a
+// tensor of one block is a part of it where MPI has it so: a reduce_scatter leaves its
+// block at the beginning. An MPI broadcast has one buffer, so out of place is the same
+// call.
+static void call(const struct job *j, const struct type *t, char *dst, char *src) {
+  int err, n = (int)j->count, block = n / size, in_place = src == dst;
+  MPI_Comm all = MPI_COMM_WORLD;
+  MPI_Op op = op_of(j);
+  if (does(j, "broadcast"))
+    err = MPI_Bcast(dst, n, t->mpi, j->root, all);
+  else if (does(j, "all_gather"))
+    err = MPI_Allgather(in_place ? MPI_IN_PLACE : src, block, t->mpi, dst, block, t->mpi, all);
+  else if (does(j, "alltoall"))
+    err = MPI_Alltoall(in_place ? MPI_IN_PLACE : src, block, t->mpi, dst, block, t->mpi, all);
+  else if (does(j, "reduce_scatter"))
+    err = MPI_Reduce_scatter_block(in_place ? MPI_IN_PLACE : src, dst, block, t->mpi, op, all);
+  else if (does(j, "reduce"))
+    err = MPI_Reduce(in_place && rank == j->root ? MPI_IN_PLACE : src, dst, n, t->mpi, op, j->root, all);
+  else if (does(j, "gather"))
+    err = MPI_Gather(in_place && rank == j->root ? MPI_IN_PLACE : src, block, t->mpi, dst, block, t->mpi, j->root, all);
+  else if (does(j, "scatter"))
+    err = MPI_Scatter(src, block, t->mpi, in_place && rank == j->root ? MPI_IN_PLACE : dst, block, t->mpi, j->root, all);
+  else if (does(j, "sendrecv"))
+    err = MPI_Sendrecv(src, n, t->mpi, (rank + 1) % size, 0, dst, n, t->mpi, (rank + size - 1) % size, 0, all, MPI_STATUS_IGNORE);
   else
-    err = MPI_Allreduce(src == dst ? MPI_IN_PLACE : src, dst, (int)j->count, t->mpi, MPI_SUM, MPI_COMM_WORLD);
+    err = MPI_Allreduce(in_place ? MPI_IN_PLACE : src, dst, n, t->mpi, op, all);
   if (err != MPI_SUCCESS)
     MPI_Abort(MPI_COMM_WORLD, err);
 }
 
-static long verify(const struct job *j, const struct type *t, void *dst, void *src) {
-  int bcast = strcmp(j->collective, "broadcast") == 0;
+// fill gives both tensors this rank's known elements. Where the own block is a part of
+// dst already, it has them as its first.
+static void fill(const struct job *j, const struct type *t, char *dst, char *src) {
+  long first = 0;
+  if (src == dst && (does(j, "all_gather") || does(j, "gather") && rank == j->root))
+    first = rank * (j->count / size);
   for (long i = 0; i < j->count; i++) {
-    put(t, dst, i, known(i, rank));
-    put(t, src, i, known(i, rank));
+    put(t, dst, i, known(i - first, rank));
+    put(t, src, i, known(i - first, rank));
   }
+}
+
+// results is how many elements of dst the call gives this rank.
+static long results(const struct job *j) {
+  if ((does(j, "reduce") || does(j, "gather")) && rank != j->root)
+    return 0;
+  return does(j, "reduce_scatter") || does(j, "scatter") ? j->count / size : j->count;
+}
+
+// result is where they are: scatter's root keeps its block in src, in place.
+static char *result(const struct job *j, const struct type *t, char *dst, char *src) {
+  if (does(j, "scatter") && src == dst && rank == j->root)
+    return dst + rank * (j->count / size) * t->size;
+  return dst;
+}
+
+// wanted is element i of this rank's result. All reduce with sum.
+static int wanted(const struct job *j, long i) {
+  long block = j->count / size, b = block ? i / block : 0;
+  int sum = 0;
+  if (does(j, "broadcast"))
+    return known(i, j->root);
+  if (does(j, "all_gather") || does(j, "gather"))
+    return known(i - b * block, (int)b);
+  if (does(j, "alltoall"))
+    return known(rank * block + i - b * block, (int)b);
+  if (does(j, "scatter"))
+    return known(rank * block + i, j->root);
+  if (does(j, "sendrecv"))
+    return known(i, (rank + size - 1) % size);
+  if (does(j, "reduce_scatter"))
+    i += rank * block;
+  for (int r = 0; r < size; r++)
+    sum += known(i, r);
+  return sum;
+}
+
+static long verify(const struct job *j, const struct type *t, char *dst, char *src) {
+  fill(j, t, dst, src);
   call(j, t, dst, src);
+  char *got = result(j, t, dst, src);
   long wrong = 0;
-  for (long i = 0; i < j->count; i++) {
-    int want = 0;
-    if (bcast)
-      want = known(i, j->root);
-    else
-      for (int r = 0; r < size; r++)
-        want += known(i, r);
-    wrong += !is(t, dst, i, want);
-  }
+  for (long i = 0; i < results(j); i++)
+    wrong += !is(t, got, i, wanted(j, i));
   MPI_Barrier(MPI_COMM_WORLD);
   return wrong;
 }
 
-static double timed(const struct job *j, const struct type *t, void *dst, void *src) {
+// digest is the FNV-1a hash of this rank's result, for comparison with what others make
+// of the same elements.
+static uint64_t digest(const struct job *j, const struct type *t, char *dst, char *src) {
+  fill(j, t, dst, src);
+  call(j, t, dst, src);
+  const unsigned char *got = (unsigned char *)result(j, t, dst, src);
+  uint64_t h = 14695981039346656037u;
+  for (size_t i = 0; i < results(j) * t->size; i++)
+    h = (h ^ got[i]) * 1099511628211u;
+  MPI_Barrier(MPI_COMM_WORLD);
+  return h;
+}
+
+static double timed(const struct job *j, const struct type *t, char *dst, char *src) {
   memset(dst, 0, j->count * t->size);
   memset(src, 0, j->count * t->size);
   for (int i = 0; i < j->warmup; i++)
@@ -163,6 +245,9 @@ int main(int argc, char **argv) {
   while (fgets(line, sizeof line, jobs)) {
     struct job j;
     struct type t;
+    strcpy(j.op, "sum");
+    if (strncmp(line, "digest ", 7) == 0) // digest COLLECTIVE DTYPE COUNT MODE ROOT 0 0 OP
+      sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %*s %15s", j.op);
     if (sscanf(line, "%15s %15s %15s %ld %15s %d %d %d", j.what, j.collective, j.dtype, &j.count, j.mode, &j.root,
                &j.warmup, &j.iters) != 8) {
       fprintf(answers, "error not a job: %s", line);
@@ -178,9 +263,11 @@ int main(int argc, char **argv) {
         if (!dst || !src)
           die("allocating tensors");
       }
-      void *from = strcmp(j.mode, "in_place") == 0 ? dst : src;
+      char *from = strcmp(j.mode, "in_place") == 0 ? dst : src;
       if (strcmp(j.what, "verify") == 0)
         fprintf(answers, "ok %ld\n", verify(&j, &t, dst, from));
+      else if (strcmp(j.what, "digest") == 0)
+        fprintf(answers, "ok %016llx\n", (unsigned long long)digest(&j, &t, dst, from));
       else
         fprintf(answers, "ok %.9e\n", timed(&j, &t, dst, from));
     }

@@ -21,15 +21,47 @@ type Collective string
 
 // The collectives.
 const (
-	AllReduce Collective = "all_reduce"
-	Broadcast Collective = "broadcast"
+	AllReduce     Collective = "all_reduce"
+	AllGather     Collective = "all_gather"
+	AllToAll      Collective = "alltoall"
+	Broadcast     Collective = "broadcast"
+	Gather        Collective = "gather"
+	Hypercube     Collective = "hypercube" // an all_gather of messages, between 2, 4, 8 … ranks
+	Reduce        Collective = "reduce"
+	ReduceScatter Collective = "reduce_scatter"
+	Scatter       Collective = "scatter"
+	SendRecv      Collective = "sendrecv" // each rank sends to the next
 )
 
 // Collectives lists what can be measured.
-func Collectives() []Collective { return []Collective{AllReduce, Broadcast} }
+func Collectives() []Collective {
+	return []Collective{AllReduce, AllGather, AllToAll, Broadcast, Gather, Hypercube, Reduce, ReduceScatter, Scatter, SendRecv}
+}
 
-// Rooted reports whether the collective has a root instead of an operator.
-func (c Collective) Rooted() bool { return c == Broadcast }
+// Rooted reports whether the collective has a root.
+func (c Collective) Rooted() bool {
+	return c == Broadcast || c == Gather || c == Reduce || c == Scatter
+}
+
+// Reduces reports whether the collective has an operator.
+func (c Collective) Reduces() bool { return c == AllReduce || c == Reduce || c == ReduceScatter }
+
+// InBlocks reports whether the message is one block per rank, all of which some tensor
+// holds.
+func (c Collective) InBlocks() bool {
+	return c == AllGather || c == AllToAll || c == Gather || c == Hypercube || c == ReduceScatter || c == Scatter
+}
+
+// OnDevices reports whether the collective takes tensors on GPUs.
+func (c Collective) OnDevices() bool { return c == AllReduce || c == Broadcast }
+
+// Has reports whether a call can be of one mode, other than Both.
+func (c Collective) Has(one Mode) bool { return c != SendRecv || one == OutOfPlace }
+
+// Against reports whether a peer, or the limit if that is "", has the collective.
+func (c Collective) Against(p Peer) bool {
+	return c == AllReduce || c == Broadcast || c != Hypercube && (p == OpenMPI || p == MPICH)
+}
 
 // Mode says which buffers a call gets.
 type Mode string

@@ -101,7 +101,7 @@ func (l *line) checkContest() error {
 		c.Contest.Settle = settle
 	}
 	if c.Case.Mode == Both {
-		c.Case.Mode = InPlace
+		c.Case.Mode = one(c.Case.Collective)
 	}
 	plot := strings.ToLower(c.Contest.Plot)
 	switch {
@@ -111,17 +111,22 @@ func (l *line) checkContest() error {
 		return errors.New("--peers: on GPUs there is nccl alone")
 	case c.Case.Device == CPU && slices.Contains(c.Contest.Peers, NCCL):
 		return errors.New("--peers nccl: it works on GPUs: give --device cuda")
+	case c.Contest.Limit && !c.Case.Collective.Against(""):
+		return fmt.Errorf("--limit: there is none for %s: leave it out", c.Case.Collective)
 	case c.Rounds < 1:
 		return fmt.Errorf("--rounds %d: want at least 1", c.Rounds)
 	case len(c.Case.Ops) > 1 || len(c.Case.DTypes) > 1 || c.Case.Root == AllRoots:
 		return errors.New("--peers and --limit compare one operator, one element type and one root: name them instead of all")
-	case len(c.Contest.Peers) > 0 && !c.Case.Collective.Rooted() && c.Case.Ops[0] != dtype.Sum:
+	case len(c.Contest.Peers) > 0 && c.Case.Collective.Reduces() && c.Case.Ops[0] != dtype.Sum:
 		return errors.New("--peers: all contenders reduce with sum: leave --op out")
 	case plot != "" && !strings.HasSuffix(plot, ".svg") && !strings.HasSuffix(plot, ".png"):
 		return fmt.Errorf("--plot %s: want a name that ends in .svg or .png", c.Contest.Plot)
 	}
 	asked := c.Case.Transport == Auto && l.flags.Changed("transport")
 	for _, p := range c.Contest.Peers {
+		if !c.Case.Collective.Against(p) {
+			return fmt.Errorf("--peers %s: it does not do %s here", p, c.Case.Collective)
+		}
 		if p.TCPOnly() && c.Case.Transport != TCP && !asked {
 			return fmt.Errorf("--peers %s: it has TCP only: give --transport tcp, so that all use the same medium, or --transport auto, to compare what each finds", p)
 		}

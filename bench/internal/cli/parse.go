@@ -95,7 +95,7 @@ func newLine() *line {
 	f.IntVarP(&c.Check, "check", "c", 1, "verified `calls` per measurement; 0 verifies nothing")
 	f.VarP(&l.ops, "op", "o", "reduction `operator`: "+join(dtype.Ops())+", or all")
 	f.VarP(&l.dtypes, "datatype", "d", "element `type`: "+join(dtype.All())+", or all")
-	f.VarP(&l.root, "root", "r", "root `rank` of a broadcast, or all")
+	f.VarP(&l.root, "root", "r", "root `rank`, or all")
 	f.BoolVar(&c.Bind, "bind", true, "with -np, work on a core of its own in each rank if there are enough")
 	f.VarP(&l.timeout, "timeout", "T", "give up when nothing happens for this `time`, as 30s or in seconds")
 	f.IntVar(&c.NP, "np", 2, "start `N` processes on this machine; -np N also")
@@ -187,7 +187,7 @@ func (l *line) checkRatio(args []string) error {
 	}
 	for _, side := range []*Case{&c.Case, &c.Base} {
 		if side.Mode == Both {
-			side.Mode = InPlace
+			side.Mode = one(side.Collective)
 		}
 		if len(side.Ops) > 1 || len(side.DTypes) > 1 || side.Root == AllRoots {
 			return errors.New("ratio compares one operator, one element type and one root: name them instead of all")
@@ -216,6 +216,14 @@ func (l *line) checkMeasure() error {
 	return l.checkContest()
 }
 
+// one is the mode that is measured where only one can be: in place, if there is that.
+func one(c Collective) Mode {
+	if c.Has(InPlace) {
+		return InPlace
+	}
+	return OutOfPlace
+}
+
 // maxSizes bounds a sweep, so that a forgotten step does not run for days.
 const maxSizes = 1 << 14
 
@@ -239,6 +247,10 @@ func (l *line) checkCommon() error {
 		return fmt.Errorf("--check %d: want 0 or more", c.Check)
 	case c.Case.Connections < 0 || c.Case.Connections > engine.MaxConnections:
 		return fmt.Errorf("--connections %d: want 1 to %d", c.Case.Connections, engine.MaxConnections)
+	case c.Case.Device != CPU && !c.Case.Collective.OnDevices():
+		return fmt.Errorf("--device %s: %s takes tensors in host memory only", c.Case.Device, c.Case.Collective)
+	case c.Case.Mode != Both && !c.Case.Collective.Has(c.Case.Mode):
+		return fmt.Errorf("--mode %s: %s has no such form", c.Case.Mode, c.Case.Collective)
 	case c.NP < 1:
 		return fmt.Errorf("-np %d: want at least 1", c.NP)
 	}

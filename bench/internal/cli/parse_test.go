@@ -94,7 +94,7 @@ func TestMistakes(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "no collective given: want one of all_reduce, broadcast"},
+		{nil, "no collective given: want one of all_reduce, all_gather, alltoall, broadcast"},
 		{[]string{"all_gatherr"}, `"all_gatherr" is not a collective`},
 		{[]string{"all_reduce", "broadcast"}, `unexpected argument "broadcast" after all_reduce`},
 		{[]string{"all_reduce", "--frobnicate"}, "unknown flag: --frobnicate"},
@@ -125,6 +125,11 @@ func TestMistakes(t *testing.T) {
 		{[]string{"all_reduce", "--rounds", "3"}, "--rounds belongs to ratio"},
 		{[]string{"all_reduce", "--layouts", "slice,column"}, "--layouts belongs to ratio"},
 		{[]string{"all_reduce", "--device", "tpu"}, `"tpu" is not a device: want one of cpu, cuda`},
+		{[]string{"all_gather", "--device", "cuda"}, "--device cuda: all_gather takes tensors in host memory only"},
+		{[]string{"sendrecv", "--mode", "in_place"}, "--mode in_place: sendrecv has no such form"},
+		{[]string{"scatter", "--limit"}, "--limit: there is none for scatter"},
+		{[]string{"all_gather", "--peers", "gloo", "--transport", "tcp"}, "--peers gloo: it does not do all_gather here"},
+		{[]string{"hypercube", "--peers", "openmpi"}, "--peers openmpi: it does not do hypercube here"},
 		{[]string{"ratio", "all_reduce"}, "give either --layouts A,B or --vs FLAGS"},
 		{[]string{"ratio", "all_reduce", "--layouts", "slice"}, "names 1 layouts: want two"},
 		{[]string{"ratio", "all_reduce", "--layouts", "slice,flat"}, `"flat" is not a layout`},

@@ -49,7 +49,7 @@ func (s *placed) verify() (int64, error) {
 			s.host[k] = fresh
 		}
 		tensors[k] = memory.Tensor{Spec: m.spec, Size: es, Bytes: s.host[k][:n], Tag: uint64(k)}
-		wg.Go(func() { tensors[k].Fill(m.before, seed) })
+		wg.Go(func() { tensors[k].Fill(oracle.Whole(m.before), seed) })
 	}
 	wg.Wait()
 	for k := range all {
@@ -68,7 +68,7 @@ func (s *placed) verify() (int64, error) {
 		if err := s.read(k, s.c.Slots, tensors[k].Bytes); err != nil {
 			return 0, err
 		}
-		wg.Go(func() { wrong.Add(tensors[k].Wrong(m.after, seed)) })
+		wg.Go(func() { wrong.Add(tensors[k].Wrong(oracle.Whole(m.after), seed)) })
 	}
 	wg.Wait()
 	return wrong.Load(), nil

@@ -211,7 +211,7 @@ func (s *set) verify() (wrong int64) {
 	var count atomic.Int64
 	var wg sync.WaitGroup
 	check := func(t memory.Tensor, values *oracle.Table) {
-		wg.Go(func() { count.Add(t.Wrong(values, seed)) })
+		wg.Go(func() { count.Add(t.Wrong(oracle.Whole(values), seed)) })
 	}
 	check(s.tensor, tensor)
 	check(s.slot, slot)
@@ -228,7 +228,7 @@ func (s *set) verify() (wrong int64) {
 func (s *set) fill(mine, other *oracle.Table) {
 	var wg sync.WaitGroup
 	fill := func(t memory.Tensor, values *oracle.Table) {
-		wg.Go(func() { t.Fill(values, seed) })
+		wg.Go(func() { t.Fill(oracle.Whole(values), seed) })
 	}
 	fill(s.tensor, mine)
 	fill(s.slot, other)
@@ -250,7 +250,7 @@ func (s *set) steady() {
 	case s.c.Kernel == ReduceOut:
 		s.fill(values, values)
 	case s.c.Kernel.Reduces() && s.tensor.Spec.HasGaps():
-		s.tensor.Fill(values, seed)
+		s.tensor.Fill(oracle.Whole(values), seed)
 	}
 }
 

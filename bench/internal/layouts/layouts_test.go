@@ -57,6 +57,29 @@ func TestLayoutsAreViewsOfDistinctElements(t *testing.T) {
 	}
 }
 
+// A tensor of blocks has blocks that are as those of the layout's own shape, one after
+// the other in logical order.
+func TestBlocksAreShapedAlike(t *testing.T) {
+	for _, name := range Names() {
+		for _, count := range counts() {
+			for rank := range 6 {
+				s := Blocks(name, rank, count, 3)
+				require.Equal(t, 3*count, s.Count())
+				want := name.Shape(count)
+				want[0] *= 3
+				require.Equal(t, want, s.Shape)
+				at := offsets(s)
+				slices.Sort(at)
+				require.Len(t, slices.Compact(at), int(3*count), "%s of %d", name, count)
+				if count > 0 {
+					require.GreaterOrEqual(t, at[0], int64(guard))
+					require.Less(t, at[3*count-1], s.Storage-guard)
+				}
+			}
+		}
+	}
+}
+
 // offsets lists the storage elements of a tensor in logical order.
 func offsets(s Spec) []int64 {
 	at := []int64{s.Offset}

@@ -26,8 +26,20 @@ type Spec struct {
 
 // New is the tensor of count elements that rank has under layout name.
 func New(name Name, rank int, count int64) Spec {
+	return name.lay(rank, name.Shape(count))
+}
+
+// Blocks is the tensor under layout name that rank has of blocks tensors of count
+// elements: New's with a first dimension so many times as long.
+func Blocks(name Name, rank int, count int64, blocks int) Spec {
 	shape := name.Shape(count)
-	switch name.OnRank(rank) {
+	shape[0] *= int64(blocks)
+	return name.lay(rank, shape)
+}
+
+// lay is a tensor of a shape on a rank.
+func (n Name) lay(rank int, shape []int64) Spec {
+	switch n.OnRank(rank) {
 	case Transpose:
 		order := identity(len(shape))
 		last := len(order) - 1

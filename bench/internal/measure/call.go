@@ -2,11 +2,11 @@ package measure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/layouts"
-	"github.com/monel-dev/monel/bench/internal/oracle"
 	"github.com/monel-dev/monel/bench/internal/report"
 	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/engine"
@@ -18,18 +18,27 @@ type Call struct {
 	Collective cli.Collective
 	Layout     layouts.Name
 	DType      strided.DType
-	Op         strided.Op // of a collective without a root
+	Op         strided.Op // of a collective that reduces
 	Root       int        // of a collective with one
-	Count      int64      // elements of the tensor
+	Count      int64      // elements of the message, in all blocks
 	InPlace    bool
 }
 
 // Bytes is the size of the call's message.
 func (c Call) Bytes() int64 { return c.Count * int64(c.DType.Size()) }
 
+// PerRank is the number of elements as the table has it: of a block, if the message
+// consists of such.
+func (c Call) PerRank(ranks int) int64 {
+	if c.Collective.InBlocks() {
+		return c.Count / int64(ranks)
+	}
+	return c.Count
+}
+
 // OpName is the operator as the table has it.
 func (c Call) OpName() string {
-	if c.Collective.Rooted() {
+	if !c.Collective.Reduces() {
 		return "none"
 	}
 	return c.Op.String()
@@ -45,10 +54,13 @@ func (c Call) RootOrNone() int {
 
 // BusFactor is the collective's busbw / algbw among ranks ranks.
 func (c Call) BusFactor(ranks int) float64 {
-	if c.Collective == cli.Broadcast {
-		return report.BroadcastFactor(ranks)
+	switch {
+	case c.Collective == cli.AllReduce:
+		return report.AllReduceFactor(ranks)
+	case c.Collective.InBlocks():
+		return report.BlocksFactor(ranks)
 	}
-	return report.AllReduceFactor(ranks)
+	return report.BroadcastFactor(ranks)
 }
 
 // do makes the call.
@@ -56,11 +68,58 @@ func (c Call) do(ctx context.Context, comm Comm, dst, src strided.Tensor) error 
 	switch c.Collective {
 	case cli.AllReduce:
 		return comm.AllReduce(ctx, dst, src, c.Op)
+	case cli.AllGather:
+		return comm.AllGather(ctx, dst, src)
+	case cli.AllToAll:
+		return comm.AllToAll(ctx, dst, src)
 	case cli.Broadcast:
 		return comm.Broadcast(ctx, dst, src, c.Root)
+	case cli.Gather:
+		return comm.Gather(ctx, dst, src, c.Root)
+	case cli.Hypercube:
+		return hypercube(ctx, comm, dst, src)
+	case cli.Reduce:
+		return comm.Reduce(ctx, dst, src, c.Op, c.Root)
+	case cli.ReduceScatter:
+		return comm.ReduceScatter(ctx, dst, src, c.Op)
+	case cli.Scatter:
+		return comm.Scatter(ctx, dst, src, c.Root)
+	case cli.SendRecv:
+		return sendRecv(ctx, comm, dst, src)
 	default:
 		return fmt.Errorf("%q is not a collective", c.Collective)
 	}
+}
+
+// sendRecv sends src to the next rank and receives dst from the one before.
+func sendRecv(ctx context.Context, comm Comm, dst, src strided.Tensor) error {
+	n := comm.Size()
+	return comm.Group(ctx, func(g *engine.Group) error {
+		return errors.Join(g.Send(src, (comm.Rank()+1)%n), g.Recv(dst, (comm.Rank()+n-1)%n))
+	})
+}
+
+// hypercube is an all_gather in log2 rounds of messages, in each of which the blocks
+// known double.
+func hypercube(ctx context.Context, comm Comm, dst, src strided.Tensor) error {
+	rows := dst.Shape()[0] / int64(comm.Size())
+	blocks := func(first, n int) strided.Tensor { return dst.Slice(0, int64(first)*rows, int64(first+n)*rows) }
+	if own := blocks(comm.Rank(), 1); !strided.Same(own, src) {
+		if err := strided.Copy(own, src); err != nil {
+			return err
+		}
+	}
+	for known := 1; known < comm.Size(); known *= 2 {
+		peer := comm.Rank() ^ known
+		mine, theirs := comm.Rank()&^(known-1), peer&^(known-1)
+		err := comm.Group(ctx, func(g *engine.Group) error {
+			return errors.Join(g.Send(blocks(mine, known), peer), g.Recv(blocks(theirs, known), peer))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // start puts the call on a stream.
@@ -71,22 +130,6 @@ func (c Call) start(ctx context.Context, comm Comm, dst, src strided.Tensor, str
 	case cli.Broadcast:
 		return comm.StartBroadcast(ctx, dst, src, c.Root, engine.OnStream(stream))
 	default:
-		return nil, fmt.Errorf("%q is not a collective", c.Collective)
+		return nil, fmt.Errorf("%q is not a collective on devices", c.Collective)
 	}
-}
-
-// expect is what rank has before the call and must have after it.
-func (c Call) expect(ranks, rank int, seed uint64) (input, result *oracle.Table) {
-	if c.Collective == cli.Broadcast {
-		return oracle.Copy(rank, seed), oracle.Copy(c.Root, seed)
-	}
-	return oracle.Reduction(c.Op, c.DType, ranks, rank, seed)
-}
-
-// steady is what rank has before the calls that are timed.
-func (c Call) steady(ranks, rank int, seed uint64) *oracle.Table {
-	if c.Collective == cli.Broadcast {
-		return oracle.Copy(rank, seed)
-	}
-	return oracle.Steady(c.Op, c.DType, ranks, rank, seed)
 }

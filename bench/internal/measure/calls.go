@@ -28,6 +28,9 @@ func Lines(c cli.Case, sweep cli.Sweep, ranks int) []Line {
 		for _, variant := range variants(c, ranks) {
 			variant.DType = dt
 			for count := range sweep.Counts(dt.Size()) {
+				if c.Collective.InBlocks() { // the same number for every rank
+					count -= count % int64(ranks)
+				}
 				variant.Count = count
 				lines = append(lines, line(variant, c.Mode))
 			}
@@ -36,23 +39,24 @@ func Lines(c cli.Case, sweep cli.Sweep, ranks int) []Line {
 	return lines
 }
 
-// variants are the case's operators, or its roots.
+// variants are the case's operators and its roots.
 func variants(c cli.Case, ranks int) []Call {
 	var calls []Call
-	one := Call{Collective: c.Collective, Layout: c.Layout}
-	if !c.Collective.Rooted() {
-		for _, one.Op = range c.Ops {
-			calls = append(calls, one)
-		}
-		return calls
+	ops := []strided.Op{strided.Sum}
+	if c.Collective.Reduces() {
+		ops = c.Ops
 	}
-	one.Op = strided.Sum
 	lo, hi := c.Root, c.Root
-	if c.Root == cli.AllRoots {
+	if !c.Collective.Rooted() {
+		lo, hi = 0, 0
+	} else if c.Root == cli.AllRoots {
 		lo, hi = 0, ranks-1
 	}
-	for one.Root = lo; one.Root <= hi; one.Root++ {
-		calls = append(calls, one)
+	one := Call{Collective: c.Collective, Layout: c.Layout}
+	for _, one.Op = range ops {
+		for one.Root = lo; one.Root <= hi; one.Root++ {
+			calls = append(calls, one)
+		}
 	}
 	return calls
 }
@@ -63,7 +67,7 @@ func line(c Call, mode cli.Mode) Line {
 		out := c
 		l.OutOfPlace = &out
 	}
-	if mode.Has(cli.InPlace) {
+	if mode.Has(cli.InPlace) && c.Collective.Has(cli.InPlace) {
 		in := c
 		in.InPlace = true
 		l.InPlace = &in

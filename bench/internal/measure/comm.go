@@ -12,6 +12,13 @@ import (
 type Comm interface {
 	AllReduce(ctx context.Context, dst, src strided.Tensor, op strided.Op) error
 	Broadcast(ctx context.Context, dst, src strided.Tensor, root int) error
+	AllGather(ctx context.Context, dst, src strided.Tensor) error
+	AllToAll(ctx context.Context, dst, src strided.Tensor) error
+	Gather(ctx context.Context, dst, src strided.Tensor, root int) error
+	Reduce(ctx context.Context, dst, src strided.Tensor, op strided.Op, root int) error
+	ReduceScatter(ctx context.Context, dst, src strided.Tensor, op strided.Op) error
+	Scatter(ctx context.Context, dst, src strided.Tensor, root int) error
+	Group(ctx context.Context, build func(g *engine.Group) error) error
 	StartAllReduce(ctx context.Context, dst, src strided.Tensor, op strided.Op, options ...engine.CallOption) (*engine.Work, error)
 	StartBroadcast(ctx context.Context, dst, src strided.Tensor, root int, options ...engine.CallOption) (*engine.Work, error)
 	Rank() int

@@ -39,7 +39,7 @@ func onGPUs(t *testing.T, ranks int, calls []Call, wrap func(c Comm, g *GPU) Com
 		stream, err := ctx.NewStream(cudaffi.PriorityDefault)
 		require.NoError(t, err)
 		gpu := &GPU{ctx, stream}
-		buffers, err := Allocate(rank, calls, gpu)
+		buffers, err := Allocate(rank, ranks, calls, gpu)
 		require.NoError(t, err)
 		runners[rank] = &Runner{Comm: wrap(comm, gpu), Buffers: buffers}
 	}
@@ -62,6 +62,9 @@ func bare(c Comm, _ *GPU) Comm { return c }
 func TestEverythingIsVerifiedOnGPUs(t *testing.T) {
 	sweep := cli.Sweep{Min: 0, Max: 4096, Factor: 64}
 	for _, collective := range cli.Collectives() {
+		if !collective.OnDevices() {
+			continue
+		}
 		for _, layout := range layouts.Names() {
 			t.Run(fmt.Sprint(collective, "/", layout), func(t *testing.T) {
 				c := testCase(collective, layout)
@@ -172,7 +175,7 @@ func TestTooMuchForAGPU(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, ctx.Release()) }()
 	call := Call{Collective: cli.AllReduce, Layout: layouts.Contiguous, DType: dtype.Float32, Count: 1 << 20, InPlace: true}
-	_, err = Allocate(0, []Call{call}, &GPU{Context: ctx})
+	_, err = Allocate(0, 1, []Call{call}, &GPU{Context: ctx})
 	require.ErrorIs(t, err, cudaffi.ErrOutOfMemory)
 	require.ErrorContains(t, err, "for a tensor")
 }

@@ -24,17 +24,25 @@ type Runner struct {
 // GPU follow each other on its stream, and the last has ended when the time is
 // taken, as in nccl-tests.
 func (r *Runner) Time(ctx context.Context, c Call, warmup, iters int) (float64, error) {
-	dst, src := r.Buffers.tensors(c, r.Comm.Rank())
+	p := r.Buffers.tensors(c, r.Comm.Rank(), r.Comm.Size())
 	seed := r.nextSeed()
-	if err := src.fill(c.steady(r.Comm.Size(), r.Comm.Rank(), seed), seed); err != nil {
-		return 0, err
-	}
-	if !c.InPlace {
-		if err := dst.fill(oracle.Copy(r.Comm.Rank(), ^seed), seed); err != nil {
+	given := c.steady(r.Comm.Size(), r.Comm.Rank(), seed)
+	switch {
+	case p.src == nil: // in place, or this rank gives nothing
+		if err := p.dst.fill(given, seed); err != nil {
+			return 0, err
+		}
+	case p.dst == nil:
+		if err := p.src.fill(given, seed); err != nil {
+			return 0, err
+		}
+	default:
+		other := oracle.Whole(oracle.Copy(r.Comm.Rank(), ^seed))
+		if err := errors.Join(p.src.fill(given, seed), p.dst.fill(other, seed)); err != nil {
 			return 0, err
 		}
 	}
-	into, from := dst.view(c.DType), src.view(c.DType)
+	into, from := p.into, p.from
 	if _, err := r.repeat(ctx, c, into, from, warmup); err != nil {
 		return 0, err
 	}
@@ -104,41 +112,51 @@ func (r *Runner) Verify(ctx context.Context, c Call, times int) (int64, error) {
 }
 
 func (r *Runner) verifyOnce(ctx context.Context, c Call) (int64, error) {
-	dst, src := r.Buffers.tensors(c, r.Comm.Rank())
+	rank, ranks := r.Comm.Rank(), r.Comm.Size()
+	p := r.Buffers.tensors(c, rank, ranks)
 	seed := r.nextSeed()
-	input, result := c.expect(r.Comm.Size(), r.Comm.Rank(), seed)
-	call := func() error {
-		_, err := r.repeat(ctx, c, dst.view(c.DType), src.view(c.DType), 1)
-		return err
+	input, result := c.expect(ranks, rank, seed)
+	hasDst, hasSrc := c.uses(rank)
+	ofDst, ofSrc := c.blocks(ranks)
+	block := c.PerRank(ranks)
+	// What the tensors hold before the call, and must after it. A destination is filled
+	// with values that are not the result, whatever the last call left there.
+	dstBefore, dstAfter := result.Not(), result
+	srcBefore, srcAfter := input, input
+	if c.InPlace && hasDst && hasSrc {
+		switch {
+		case ofDst > ofSrc: // what is given is a block of the destination
+			dstBefore = within(result.Not(), input, block, ofDst, rank)
+		case ofDst < ofSrc: // what is got is a block of the source
+			srcAfter = within(input, result, block, ofSrc, rank)
+		default:
+			dstBefore = input
+		}
 	}
-	if !c.InPlace {
-		return verifyPair(dst, src, input, result, seed, call)
+	if p.dst != nil {
+		if err := p.dst.fill(dstBefore, seed); err != nil {
+			return 0, err
+		}
 	}
-	if err := dst.fill(input, seed); err != nil {
+	if p.src != nil {
+		if err := p.src.fill(srcBefore, seed); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := r.repeat(ctx, c, p.into, p.from, 1); err != nil {
 		return 0, err
 	}
-	if err := call(); err != nil {
-		return 0, err
+	var wrong int64
+	var errs [2]error
+	if p.dst != nil {
+		wrong, errs[0] = p.dst.wrong(dstAfter, seed)
 	}
-	return dst.wrong(result, seed)
-}
-
-// verifyPair verifies a call out of place. The destination is filled with
-// values that are not the result, whatever the last call left there.
-func verifyPair(dst, src tensor, input, result *oracle.Table, seed uint64, call func() error) (int64, error) {
-	var other oracle.Table
-	for class, bits := range result {
-		other[class] = ^bits
+	if p.src != nil {
+		var n int64
+		n, errs[1] = p.src.wrong(srcAfter, seed)
+		wrong += n
 	}
-	if err := errors.Join(src.fill(input, seed), dst.fill(&other, seed)); err != nil {
-		return 0, err
-	}
-	if err := call(); err != nil {
-		return 0, err
-	}
-	inDst, err := dst.wrong(result, seed)
-	inSrc, errSrc := src.wrong(input, seed)
-	return inDst + inSrc, errors.Join(err, errSrc)
+	return wrong, errors.Join(errs[:]...)
 }
 
 // nextSeed is a seed that no filling has had yet.

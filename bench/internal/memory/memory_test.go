@@ -51,7 +51,7 @@ func TestFillPutsTheClassOfTheLogicalIndexAtTheElement(t *testing.T) {
 	const seed = 3
 	values := oracle.Copy(0, seed)
 	everyTensor(t, func(t *testing.T, x Tensor) {
-		x.Fill(values, seed)
+		x.Fill(oracle.Whole(values), seed)
 		for i, at := range logical(x.Spec) {
 			got := uint64(0)
 			for b := range x.Size {
@@ -60,7 +60,7 @@ func TestFillPutsTheClassOfTheLogicalIndexAtTheElement(t *testing.T) {
 			want := values[oracle.Class(seed, int64(i))] & (^uint64(0) >> (64 - 8*x.Size))
 			require.Equal(t, want, got)
 		}
-		require.Zero(t, x.Wrong(values, seed))
+		require.Zero(t, x.Wrong(oracle.Whole(values), seed))
 	})
 }
 
@@ -73,9 +73,9 @@ func TestWrongSeesEveryChangedElement(t *testing.T) {
 		for _, size := range []int{1, 2, 4, 8} {
 			x := newTensor(t, name, 12, size)
 			for i := range int(x.Spec.Storage) {
-				x.Fill(values, seed)
+				x.Fill(oracle.Whole(values), seed)
 				x.Bytes[i*size+size-1] ^= 0x40
-				require.EqualValues(t, 1, x.Wrong(values, seed), "%s, %d bytes, storage element %d", name, size, i)
+				require.EqualValues(t, 1, x.Wrong(oracle.Whole(values), seed), "%s, %d bytes, storage element %d", name, size, i)
 			}
 		}
 	}
@@ -84,8 +84,8 @@ func TestWrongSeesEveryChangedElement(t *testing.T) {
 func TestWrongCountsAll(t *testing.T) {
 	const seed = 5
 	everyTensor(t, func(t *testing.T, x Tensor) {
-		x.Fill(oracle.Copy(0, seed), seed)
-		count := x.Wrong(oracle.Copy(1, seed), seed)
+		x.Fill(oracle.Whole(oracle.Copy(0, seed)), seed)
+		count := x.Wrong(oracle.Whole(oracle.Copy(1, seed)), seed)
 		if x.Spec.Count() > 0 {
 			require.Positive(t, count)
 		}
@@ -99,10 +99,10 @@ func TestWrongSeesMisplacedElements(t *testing.T) {
 	const seed = 6
 	values := oracle.Copy(0, seed)
 	x := newTensor(t, layouts.Transpose, 4096, 4)
-	x.Fill(values, seed)
+	x.Fill(oracle.Whole(values), seed)
 	swapped := x
 	swapped.Spec.Strides = []int64{x.Spec.Strides[1], x.Spec.Strides[0]} // not transposed after all
-	require.Greater(t, swapped.Wrong(values, seed), int64(4096*9/10))
+	require.Greater(t, swapped.Wrong(oracle.Whole(values), seed), int64(4096*9/10))
 }
 
 // Copying a gap along with the elements around it must not go unseen because
@@ -111,11 +111,11 @@ func TestPoisonDiffersBetweenTags(t *testing.T) {
 	const seed = 7
 	values := oracle.Copy(0, seed)
 	x := newTensor(t, layouts.Slice, 4096, 4)
-	x.Fill(values, seed)
+	x.Fill(oracle.Whole(values), seed)
 	y := x
 	y.Tag = 1
 	gaps := x.Spec.Storage - x.Spec.Count()
-	require.InDelta(t, gaps, y.Wrong(values, seed), 2)
+	require.InDelta(t, gaps, y.Wrong(oracle.Whole(values), seed), 2)
 }
 
 func TestRowsVisitInMemoryOrder(t *testing.T) {
@@ -154,10 +154,10 @@ func BenchmarkWrong(b *testing.B) {
 			require.NoError(b, err)
 			x := Tensor{Spec: s, Size: 4, Bytes: storage}
 			values := oracle.Copy(0, 1)
-			x.Fill(values, 1)
+			x.Fill(oracle.Whole(values), 1)
 			b.SetBytes(s.Count() * 4)
 			for b.Loop() {
-				x.Wrong(values, 1)
+				x.Wrong(oracle.Whole(values), 1)
 			}
 		})
 	}

@@ -19,7 +19,7 @@ type Tensor struct {
 
 // Fill writes values to the tensor's elements, by their classes under seed,
 // and poison to everything else.
-func (t Tensor) Fill(values *oracle.Table, seed uint64) {
+func (t Tensor) Fill(values oracle.Contents, seed uint64) {
 	switch t.Size {
 	case 1:
 		fill(view[uint8](t), t.Spec, values, seed, t.Tag)
@@ -36,7 +36,7 @@ func (t Tensor) Fill(values *oracle.Table, seed uint64) {
 // storage around and between them that are not the poison of Fill with the same
 // seed and Tag. It destroys the tensor where it has gaps: it writes poison over the
 // elements, which is how it tells gaps from elements without a map.
-func (t Tensor) Wrong(values *oracle.Table, seed uint64) int64 {
+func (t Tensor) Wrong(values oracle.Contents, seed uint64) int64 {
 	switch t.Size {
 	case 1:
 		return wrong(view[uint8](t), t.Spec, values, seed, t.Tag)
@@ -58,7 +58,7 @@ func view[T bits](t Tensor) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(t.Bytes))), t.Spec.Storage)
 }
 
-func fill[T bits](storage []T, s layouts.Spec, values *oracle.Table, seed, tag uint64) {
+func fill[T bits](storage []T, s layouts.Spec, values oracle.Contents, seed, tag uint64) {
 	poisonSeed := oracle.Mix(^seed, tag)
 	for lo, hi := range outside(s) {
 		for i := lo; i < hi; i++ {
@@ -69,14 +69,14 @@ func fill[T bits](storage []T, s layouts.Spec, values *oracle.Table, seed, tag u
 	for r := range rows(s) {
 		at, index := r.at, r.index
 		for range r.n {
-			storage[at] = short[oracle.Class(seed, index)]
+			storage[at] = short.at(seed, index)
 			at += r.stride
 			index += r.increase
 		}
 	}
 }
 
-func wrong[T bits](storage []T, s layouts.Spec, values *oracle.Table, seed, tag uint64) int64 {
+func wrong[T bits](storage []T, s layouts.Spec, values oracle.Contents, seed, tag uint64) int64 {
 	poisonSeed := oracle.Mix(^seed, tag)
 	count := int64(0)
 	short := truncate[T](values)
@@ -84,7 +84,7 @@ func wrong[T bits](storage []T, s layouts.Spec, values *oracle.Table, seed, tag 
 	for r := range rows(s) {
 		at, index := r.at, r.index
 		for range r.n {
-			if storage[at] != short[oracle.Class(seed, index)] {
+			if storage[at] != short.at(seed, index) {
 				count++
 			}
 			if repair {
@@ -122,10 +122,35 @@ func outside(s layouts.Spec) func(yield func(lo, hi int64) bool) {
 // poison is what Fill writes to storage element i when it is nobody's.
 func poison[T bits](seed uint64, i int64) T { return T(oracle.Mix(seed, uint64(i))) }
 
-func truncate[T bits](values *oracle.Table) *[oracle.Classes]T {
-	short := new([oracle.Classes]T)
-	for class, v := range values {
-		short[class] = T(v)
+// contents is oracle.Contents in the low bits of T.
+type contents[T bits] struct {
+	size  int64
+	parts []contentsPart[T]
+}
+
+type contentsPart[T bits] struct {
+	table [oracle.Classes]T
+	first int64
+}
+
+func truncate[T bits](values oracle.Contents) *contents[T] {
+	short := &contents[T]{size: values.Size, parts: make([]contentsPart[T], len(values.Parts))}
+	for i, p := range values.Parts {
+		short.parts[i].first = p.First
+		for class, v := range p.Table {
+			short.parts[i].table[class] = T(v)
+		}
 	}
 	return short
+}
+
+// at is logical element i.
+func (c *contents[T]) at(seed uint64, i int64) T {
+	part := &c.parts[0]
+	if len(c.parts) > 1 {
+		k := i / c.size
+		part = &c.parts[k]
+		i -= k * c.size
+	}
+	return part.table[oracle.Class(seed, part.first+i)]
 }

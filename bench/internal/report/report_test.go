@@ -104,6 +104,7 @@ func TestBandwidth(t *testing.T) {
 	require.Equal(t, &Result{TimeUS: 2e6, AlgBW: 2, BusBW: 3}, r)
 	require.Equal(t, 1.0, AllReduceFactor(2))
 	require.Zero(t, AllReduceFactor(1))
+	require.Equal(t, 0.75, BlocksFactor(4))
 	require.Equal(t, 1.0, BroadcastFactor(7))
 	require.Equal(t, &Result{Wrong: Unchecked}, NewResult(8, 0, 1, Unchecked))
 }

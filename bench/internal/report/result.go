@@ -38,5 +38,10 @@ func NewResult(bytes int64, seconds, busFactor float64, wrong int64) *Result {
 // to receive 2(n-1)/n of the tensor. Source: nccl-tests, doc/PERFORMANCE.md.
 func AllReduceFactor(ranks int) float64 { return 2 * float64(ranks-1) / float64(ranks) }
 
-// BroadcastFactor is busbw / algbw of a broadcast, of the same source.
+// BlocksFactor is busbw / algbw of a collective whose message is one block per rank, of
+// the same source: a rank has to send or receive all blocks but its own.
+func BlocksFactor(ranks int) float64 { return float64(ranks-1) / float64(ranks) }
+
+// BroadcastFactor is busbw / algbw of a broadcast, a reduce and a message, of the same
+// source.
 func BroadcastFactor(int) float64 { return 1 }
