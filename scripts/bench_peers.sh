@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the other implementations (Debian) and measures them in turns with
-# ours: all_reduce and broadcast over TCP and over shared memory, for each number
+# ours: all_reduce, broadcast, all_gather, reduce_scatter and alltoall over TCP and over shared memory, for each number
 # of ranks in NP. FLAGS replace the sizes; RESULTS is a Markdown file to write
 # anew, beside which the pictures are put.
 set -euo pipefail
@@ -37,11 +37,17 @@ contest() {
 	if [ -n "${RESULTS:-}" ]; then
 		keep=(--results "$RESULTS" --plot "${RESULTS%.md}-$2-$3-$1.svg")
 	fi
-	"$dir/bench" "$2" -np "$1" --transport "$3" --peers "$4" --limit "${flags[@]}" "${keep[@]}"
+	case $2 in all_reduce | broadcast) keep+=(--limit) ;; esac
+	"$dir/bench" "$2" -np "$1" --transport "$3" --peers "$4" "${flags[@]}" "${keep[@]}"
 }
 for np in ${NP:-2 4}; do
 	for collective in all_reduce broadcast; do
 		contest "$np" "$collective" tcp openmpi,mpich,gloo,torch
 		contest "$np" "$collective" shm openmpi,mpich
+	done
+	for collective in all_gather reduce_scatter alltoall; do
+		for transport in tcp shm; do
+			contest "$np" "$collective" "$transport" openmpi,mpich
+		done
 	done
 done

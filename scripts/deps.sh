@@ -16,6 +16,10 @@ require clang++-19 clang-19
 require git git
 require mpirun openmpi-bin
 require mpirun.openmpi openmpi-bin
+# The compiler's wrapper comes without the headers, too.
+require mpicc.openmpi libopenmpi-dev
+echo '#include <mpi.h>' | mpicc.openmpi -E - >/dev/null 2>&1 || { as_root apt-get update -qq && as_root apt-get install -y -qq libopenmpi-dev >/dev/null; } ||
+	fail "Open MPI's headers are missing: install libopenmpi-dev"
 require mpiexec.hydra mpich
 cuda_include >/dev/null
 cuda_library >/dev/null

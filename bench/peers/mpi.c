@@ -132,7 +132,7 @@ static void call(const struct job *j, const struct type *t, char *dst, char *src
 // dst already, it has them as its first.
 static void fill(const struct job *j, const struct type *t, char *dst, char *src) {
   long first = 0;
-  if (src == dst && (does(j, "all_gather") || does(j, "gather") && rank == j->root))
+  if (src == dst && (does(j, "all_gather") || (does(j, "gather") && rank == j->root)))
     first = rank * (j->count / size);
   for (long i = 0; i < j->count; i++) {
     put(t, dst, i, known(i - first, rank));

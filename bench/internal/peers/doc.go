@@ -10,8 +10,10 @@
 //
 //	time|verify COLLECTIVE DTYPE COUNT in_place|out_of_place ROOT WARMUP ITERS SHAPE STRIDES OFFSET STORAGE
 //
+//	digest COLLECTIVE DTYPE COUNT in_place|out_of_place ROOT 0 0 OP
+//
 // and answers each with "ok SECONDS" per call, "ok WRONG" values of this rank,
-// or "error TEXT". Between jobs all ranks block in a read, so an idle contender
+// "ok HASH" of its result (MPI only), or "error TEXT". Between jobs all ranks block in a read, so an idle contender
 // takes nothing from whoever is being measured. The end of the connection ends
 // the process, so none outlives its driver.
 package peers

@@ -18,6 +18,7 @@ type Job struct {
 const (
 	timeIt   = "time"
 	verifyIt = "verify"
+	digestIt = "digest"
 )
 
 // text is the line that rank gets.
@@ -26,6 +27,9 @@ func (j Job) text(what string, rank int) string {
 	mode := "out_of_place"
 	if j.InPlace {
 		mode = "in_place"
+	}
+	if what == digestIt {
+		return fmt.Sprintf("%s %s %v %d %s %d 0 0 %v\n", what, j.Collective, j.DType, j.Count, mode, j.Root, j.Op)
 	}
 	return fmt.Sprintf("%s %s %v %d %s %d %d %d %s %s %d %d\n", what, j.Collective, j.DType, j.Count, mode, j.Root,
 		j.Warmup, j.Iters, list(spec.Shape), list(spec.Strides), spec.Offset, spec.Storage)

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/monel-dev/monel/bench/internal/cli"
+	"github.com/monel-dev/monel/bench/internal/layouts"
+	"github.com/monel-dev/monel/bench/internal/measure"
+	"github.com/monel-dev/monel/bench/internal/peers"
+	"github.com/monel-dev/monel/engine"
+	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/strided/dtype"
+)
+
+// TestSameAsOpenMPI has Open MPI and ours make the same calls on the same elements and
+// compares the results byte by byte: every collective that both have, all operators and
+// element types that both have, in and out of place, ours on tensors of several layouts.
+// The elements are small integers, so that results are exact in any order.
+func TestSameAsOpenMPI(t *testing.T) {
+	folder, err := fs.Sub(sources, "peers")
+	require.NoError(t, err)
+	program, err := (peers.Builder{Sources: folder}).Prepare(t.Context(), cli.OpenMPI, cli.SHM)
+	if err != nil && os.Getenv("CI") == "" {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	for _, size := range []int{2, 3, 4} {
+		t.Run(fmt.Sprintf("np=%d", size), func(t *testing.T) {
+			other, err := program.Start(t.Context(), size, time.Minute)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, other.Close()) }()
+			comms, err := engine.NewLocal(size, engine.Config{ChunkBytes: 4096})
+			require.NoError(t, err)
+			for i, call := range differentialCalls(size) {
+				want, err := other.Digests(peers.Job{Call: call})
+				require.NoError(t, err, "%+v", call)
+				names := layouts.Names()
+				call.Layout = names[i%len(names)]
+				got, err := digests(comms, call)
+				require.NoError(t, err, "%+v", call)
+				require.Equal(t, want, got, "%+v", call)
+			}
+		})
+	}
+}
+
+// differentialCalls are the calls to compare.
+func differentialCalls(size int) []measure.Call {
+	var calls []measure.Call
+	types := []strided.DType{dtype.Int8, dtype.Uint8, dtype.Int32, dtype.Uint32, dtype.Int64, dtype.Uint64, dtype.Float32, dtype.Float64}
+	for _, collective := range cli.Collectives() {
+		if !collective.Against(cli.OpenMPI) {
+			continue
+		}
+		ops := []strided.Op{dtype.Sum}
+		if collective.Reduces() {
+			ops = []strided.Op{dtype.Sum, dtype.Prod, dtype.Max, dtype.Min}
+		}
+		for _, dt := range types {
+			for _, op := range ops {
+				for i, perRank := range []int64{0, 1, 37, 5000} {
+					for _, inPlace := range []bool{false, true} {
+						if inPlace && !collective.Has(cli.InPlace) {
+							continue
+						}
+						root := 0
+						if collective.Rooted() {
+							root = (i + int(dt)) % size
+						}
+						calls = append(calls, measure.Call{Collective: collective, DType: dt, Op: op, Root: root, Count: perRank * int64(size), InPlace: inPlace})
+					}
+				}
+			}
+		}
+	}
+	return calls
+}
+
+// digests makes a call on all ranks and hashes their results.
+func digests(comms []*engine.Comm, call measure.Call) ([]string, error) {
+	all := make([]string, len(comms))
+	errs := make([]error, len(comms))
+	var wg sync.WaitGroup
+	for rank, comm := range comms {
+		wg.Go(func() {
+			buffers, err := measure.Allocate(rank, len(comms), []measure.Call{call}, nil)
+			if err != nil {
+				errs[rank] = err
+				return
+			}
+			r := measure.Runner{Comm: comm, Buffers: buffers}
+			result, err := r.Result(context.Background(), call, func(rank int, i int64) []byte { return known(call.DType, rank, i) })
+			if err == nil {
+				h := uint64(14695981039346656037) // FNV-1a
+				for _, b := range result {
+					h = (h ^ uint64(b)) * 1099511628211
+				}
+				all[rank] = fmt.Sprintf("%016x", h)
+			}
+			errs[rank] = err
+		})
+	}
+	wg.Wait()
+	return all, errors.Join(errs...)
+}
+
+// known is element i of a rank's source, as peers/mpi.c has it.
+func known(dt strided.DType, rank int, i int64) []byte {
+	v := uint64((i + 3*int64(rank)) % 5)
+	switch dt {
+	case dtype.Float32:
+		v = uint64(math.Float32bits(float32(v)))
+	case dtype.Float64:
+		v = math.Float64bits(float64(v))
+	}
+	return slices.Clone(binary.LittleEndian.AppendUint64(nil, v)[:dt.Size()])
+}
