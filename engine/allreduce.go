@@ -75,15 +75,18 @@ func (c *Comm) allReduceTask(p *prepared, dst, src strided.Tensor, op Op) *task 
 
 // allReduce runs one attempt on tensors in host memory.
 func (c *Comm) allReduce(o agree.Op, p *prepared, dst, src *strided.Tensor, op Op) error {
+	by, err := c.operatorOf(op, src.DType())
 	switch {
+	case err != nil:
+		return err
 	case c.size == 1:
-		return strided.Copy(*dst, *src)
+		return c.scaleAlone(*dst, *src, by)
 	case p.by != choose.Doubling:
-		return c.ringAllReduce(o, *dst, *src, op)
+		return c.ringAllReduce(o, *dst, *src, by)
 	case p.oneRound:
-		return c.directAllReduce(o, *dst, *src, op)
+		return c.directAllReduce(o, *dst, *src, by)
 	}
-	return c.doublingAllReduce(o, *dst, *src, op)
+	return c.doublingAllReduce(o, *dst, *src, by)
 }
 
 // allReduceBy is the algorithm for an all_reduce of tensors like t.
@@ -119,11 +122,12 @@ func (c *Comm) ringPlan(in strided.View) (ring.Plan, error) {
 }
 
 // ringAllReduce runs one attempt on the ring.
-func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
+func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op operator) error {
 	in, out, err := bind(o.Walk, dst, src)
 	if err != nil {
 		return err
 	}
+	source := operand{View: in, factor: op.factor, c: c}
 	size := src.DType().Size()
 	plan, err := c.ringPlan(in)
 	if err != nil {
@@ -134,7 +138,7 @@ func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
 		return err
 	}
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
-		r := ringStep{Step: step, n: int(step.Hi-step.Lo) * size, in: in, out: out, next: next, prev: prev, op: op}
+		r := ringStep{Step: step, n: int(step.Hi-step.Lo) * size, in: &source, out: out, next: next, prev: prev, op: op.op}
 		if err := c.ringStep(o, &r); err != nil {
 			return err
 		}

@@ -8,11 +8,14 @@ import (
 
 // checkAllReduce returns the name of the argument that is wrong, and why.
 func (c *Comm) checkAllReduce(dst, src strided.Tensor, op Op) (string, error) {
-	if !op.Valid() {
-		return "op", fmt.Errorf("%v is not a reduction operator; use Sum, Prod, Max, Min or Avg", op)
+	if _, err := c.operatorOf(op, src.DType()); err != nil {
+		return "op", err
 	}
 	if err := src.Err(); err != nil {
 		return "src", err
+	}
+	if onDevice(&src) && !op.Valid() {
+		return "op", fmt.Errorf("%w: operators made by NewPreMulSum are for tensors in host memory", strided.ErrDevice)
 	}
 	if argument, err := checkOutput(dst); err != nil {
 		return argument, err

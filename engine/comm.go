@@ -48,7 +48,9 @@ type Comm struct {
 	pieces   [][]byte         // the same; see piecesOf
 	out      []outLink
 	in       []*inLink
-	soiled   bool   // links used for the first time may hold chunks left over, too
+	soiled   bool // links used for the first time may hold chunks left over, too
+	factors  factors
+	products []byte // scratch of the collective in progress; see multiplied
 	posts    []post // for messages to and from each rank; nil until there is one
 	alarm    alarm
 	watches  watches // belongs to the collective in progress

@@ -34,7 +34,7 @@ func (d *direct) fits(bytes int64, chunk int) bool {
 // elements to every other and adds up what comes. They are added as by doubling,
 // so the bits are the same; nothing is written before the headers of all ranks
 // are seen.
-func (c *Comm) directAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
+func (c *Comm) directAllReduce(o agree.Op, dst, src strided.Tensor, op operator) error {
 	in, out, err := bind(o.Walk, dst, src)
 	if err != nil {
 		return err
@@ -45,10 +45,10 @@ func (c *Comm) directAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error
 	count := in.Count()
 	n := int(count) * src.DType().Size()
 	room := c.partial()
-	own, there := in.Bytes(0, count)
+	source := operand{View: in, factor: op.factor, c: c}
+	own, there := source.bytes(c.partial, 0, count)
 	if !there {
-		own, room = room[:n], room[n:]
-		in.Pack(own, 0, count)
+		room = room[n:]
 	}
 	// The nearest places first, so that not all begin with the same rank.
 	for k := 1; k < c.size; k++ {
@@ -85,13 +85,13 @@ func (c *Comm) directAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error
 	}
 	last := c.direct.merges[len(c.direct.merges)-1]
 	for _, m := range c.direct.merges[:len(c.direct.merges)-1] {
-		strided.Reduce(op, in.DType(), have[m.Out], have[m.Left], have[m.Right], count)
+		strided.Reduce(op.op, in.DType(), have[m.Out], have[m.Left], have[m.Right], count)
 	}
 	result, inDst := out.Bytes(0, count)
 	if !inDst {
 		result = have[last.Out]
 	}
-	strided.ReduceLast(op, in.DType(), result, have[last.Left], have[last.Right], count, c.size)
+	strided.ReduceLast(op.op, in.DType(), result, have[last.Left], have[last.Right], count, c.size)
 	if !inDst {
 		out.Unpack(result, 0, count)
 	}

@@ -8,7 +8,7 @@ import (
 
 // doublingAllReduce runs one attempt by recursive doubling. The tensor fits into
 // one chunk, and every link carries one message.
-func (c *Comm) doublingAllReduce(o agree.Op, dst, src strided.Tensor, op Op) error {
+func (c *Comm) doublingAllReduce(o agree.Op, dst, src strided.Tensor, op operator) error {
 	in, out, err := bind(o.Walk, dst, src)
 	if err != nil {
 		return err
@@ -24,11 +24,8 @@ func (c *Comm) doublingAllReduce(o agree.Op, dst, src strided.Tensor, op Op) err
 	n := int(count) * src.DType().Size()
 	// What this rank has combined so far: the source itself where that is
 	// contiguous, until there is something of its own.
-	have, direct := in.Bytes(0, count)
-	if !direct {
-		have = c.partial()[:n]
-		in.Pack(have, 0, count)
-	}
+	source := operand{View: in, factor: op.factor, c: c}
+	have, _ := source.bytes(c.partial, 0, count)
 	result, inDst := out.Bytes(0, count)
 	if !inDst {
 		result = c.partial()[:n]
@@ -70,11 +67,11 @@ func (c *Comm) doublingAllReduce(o agree.Op, dst, src strided.Tensor, op Op) err
 			left, right = right, left
 		}
 		if step.Last {
-			strided.ReduceLast(op, in.DType(), result, left, right, count, c.size)
+			strided.ReduceLast(op.op, in.DType(), result, left, right, count, c.size)
 			have = result
 		} else {
 			have = c.partial()[:n]
-			strided.Reduce(op, in.DType(), have, left, right, count)
+			strided.Reduce(op.op, in.DType(), have, left, right, count)
 		}
 		from.r.Release()
 	}

@@ -34,9 +34,9 @@ func (c *Comm) exchangeOf(transfers []transfer) (*exchange, error) {
 		case t.peer == c.rank:
 			fromSelf = append(fromSelf, t)
 		case t.kind == agree.Send:
-			x.sends = c.join(x.sends, t)
+			x.sends = c.attach(x.sends, t)
 		default:
-			x.recvs = c.join(x.recvs, t)
+			x.recvs = c.attach(x.recvs, t)
 		}
 	}
 	bad := func(err error) (*exchange, error) {
@@ -54,7 +54,7 @@ func (c *Comm) exchangeOf(transfers []transfer) (*exchange, error) {
 	return x, nil
 }
 
-func (c *Comm) join(convoys []convoy, t transfer) []convoy {
+func (c *Comm) attach(convoys []convoy, t transfer) []convoy {
 	chunks := t.bytes()/int64(c.cfg.ChunkBytes) + 1
 	for i := range convoys {
 		if k := &convoys[i]; k.peer == t.peer {

@@ -29,7 +29,7 @@ const preparedCalls = 64
 func (c *Comm) prepareAllReduce(dst, src *strided.Tensor, op Op) (p *prepared, argument string, err error) {
 	// Calls of different sizes or operators should not displace each other.
 	place := &c.prepared[(uint64(src.Count())*5+uint64(op))%preparedCalls]
-	if p := place.Load(); p != nil && p.op == op && p.pair.Fits(dst, src) {
+	if p := place.Load(); op.Valid() && p != nil && p.op == op && p.pair.Fits(dst, src) {
 		return p, "", nil
 	}
 	if argument, err := c.checkAllReduce(*dst, *src, op); err != nil {
@@ -48,5 +48,5 @@ func (c *Comm) prepareAllReduce(dst, src *strided.Tensor, op Op) (p *prepared, a
 
 func describeAllReduce(src *strided.Tensor, op Op) agree.Call {
 	var shape [16]int64
-	return agree.NewCall(agree.AllReduce, src.DType(), op, 0, src.Layout().AppendShape(shape[:0]))
+	return agree.NewCall(agree.AllReduce, src.DType(), comparable(op), 0, src.Layout().AppendShape(shape[:0]))
 }

@@ -35,11 +35,11 @@ func (c *Comm) StartReduce(ctx context.Context, dst, src strided.Tensor, op Op, 
 }
 
 func (c *Comm) reduce(dst, src strided.Tensor, op Op, root int) request {
-	call := countCall(agree.Reduce, &src, op, root, src.Count())
+	call := countCall(agree.Reduce, &src, comparable(op), root, src.Count())
 	argument, err := first(
 		func() (string, error) { return c.checkRank("root", root) },
-		func() (string, error) { return checkOperator(op) },
 		func() (string, error) { return checkIn(src) },
+		func() (string, error) { return c.checkOperator(op, src) },
 	)
 	if err == nil && c.rank == root {
 		if argument, err = checkOut(dst); err == nil {
@@ -50,15 +50,19 @@ func (c *Comm) reduce(dst, src strided.Tensor, op Op, root int) request {
 		return refused(call, argument, err)
 	}
 	return request{call: call, order: strided.Logical, attempt: func(o agree.Op) error {
-		if c.size == 1 {
-			return c.copyElements(dst, src)
+		by, err := c.operatorOf(op, src.DType())
+		switch {
+		case err != nil:
+			return err
+		case c.size == 1:
+			return c.scaleAlone(dst, src, by)
 		}
-		return c.treeReduce(o, dst, src, op, root)
+		return c.treeReduce(o, dst, src, by, root)
 	}}
 }
 
 // treeReduce runs one attempt along a tree.
-func (c *Comm) treeReduce(o agree.Op, dst, src strided.Tensor, op Op, root int) error {
+func (c *Comm) treeReduce(o agree.Op, dst, src strided.Tensor, op operator, root int) error {
 	in, err := src.View(strided.Logical)
 	if err != nil {
 		return err
@@ -68,7 +72,7 @@ func (c *Comm) treeReduce(o agree.Op, dst, src strided.Tensor, op Op, root int) 
 	if err != nil {
 		return err
 	}
-	t := reduction{in: in, op: op, size: int64(src.DType().Size())}
+	t := reduction{in: operand{View: in, factor: op.factor, c: c}, op: op.op, size: int64(src.DType().Size())}
 	if plan.Parent() < 0 {
 		t.out, err = dst.View(strided.Logical)
 	} else {
@@ -104,7 +108,8 @@ func (c *Comm) treeConfig(t strided.Tensor, root int) tree.Config {
 
 // reduction is what a rank of a reduce works on.
 type reduction struct {
-	in, out  strided.View // out: the root's
+	in       operand
+	out      strided.View // the root's
 	op       Op
 	size     int64            // of an element
 	parent   transport.Sender // nil at the root
@@ -116,7 +121,7 @@ type reduction struct {
 func (c *Comm) reduceChunk(o agree.Op, t *reduction, step tree.Step) error {
 	lo, hi, n := step.Lo, step.Hi, int((step.Hi-step.Lo)*t.size)
 	if len(t.children) == 0 {
-		return c.sendView(o, t.parent, o.Walk, step.Index, n, t.in, lo, hi)
+		return c.sendOperand(o, t.parent, step.Index, n, &t.in, lo, hi)
 	}
 	sum := c.partial()[:n]
 	if t.parent != nil {
@@ -134,9 +139,9 @@ func (c *Comm) reduceChunk(o agree.Op, t *reduction, step tree.Step) error {
 		last := t.parent == nil && i == len(t.children)-1
 		switch {
 		case last && i == 0:
-			t.in.ReduceOut(t.out, nil, received, lo, hi, t.op, c.size)
+			t.in.reduceOut(t.out, nil, received, lo, hi, t.op, c.size)
 		case i == 0:
-			t.in.ReduceInto(sum, received, lo, hi, t.op)
+			t.in.reduceInto(sum, received, lo, hi, t.op)
 		case last:
 			strided.ReduceLast(t.op, t.in.DType(), sum, sum, received, hi-lo, c.size)
 			t.out.Unpack(sum, lo, hi)

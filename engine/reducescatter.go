@@ -34,10 +34,10 @@ func (c *Comm) StartReduceScatter(ctx context.Context, dst, src strided.Tensor, 
 }
 
 func (c *Comm) reduceScatter(dst, src strided.Tensor, op Op) request {
-	call := countCall(agree.ReduceScatter, &dst, op, 0, dst.Count())
+	call := countCall(agree.ReduceScatter, &dst, comparable(op), 0, dst.Count())
 	argument, err := first(
-		func() (string, error) { return checkOperator(op) },
 		func() (string, error) { return checkIn(src) },
+		func() (string, error) { return c.checkOperator(op, src) },
 		func() (string, error) { return checkOut(dst) },
 		func() (string, error) { return checkBlocks("src", src, "dst", dst, c.size) },
 	)
@@ -51,8 +51,12 @@ func (c *Comm) reduceScatter(dst, src strided.Tensor, op Op) request {
 	b := blocks{count: dst.Count(), shape: dst.Shape()}
 	b.pickWalk(c.cfg.LogicalOrder, c.size, dst.Layout(), src)
 	return request{call: call, order: b.order, attempt: func(o agree.Op) error {
+		by, err := c.operatorOf(op, src.DType())
+		if err != nil {
+			return err
+		}
 		if c.size == 1 {
-			return c.copyElements(dst, src)
+			return c.scaleAlone(dst, src, by)
 		}
 		logical := o.Walk == strided.Logical
 		all, err := b.viewBlocks(src, c.size, logical)
@@ -63,11 +67,14 @@ func (c *Comm) reduceScatter(dst, src strided.Tensor, op Op) request {
 		if err != nil {
 			return err
 		}
-		s := scattering{all: all, one: one, inPlace: inPlace, op: op, bytes: int(b.count) * dst.DType().Size()}
+		s := scattering{all: all, one: one, inPlace: inPlace, op: by.op, bytes: int(b.count) * dst.DType().Size()}
+		s.in = operand{View: all.View, factor: by.factor, c: c}
 		if own, ok := split(src, c.size, b.shape); ok {
-			if s.own, err = b.viewOne(own.Select(0, int64(c.rank)), logical); err != nil {
+			view, err := b.viewOne(own.Select(0, int64(c.rank)), logical)
+			if err != nil {
 				return err
 			}
+			s.own = operand{View: view, factor: by.factor, c: c}
 		}
 		switch choose.ReduceScatter(bytesOf(dst), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size) {
 		case choose.Spread:
@@ -83,7 +90,8 @@ func (c *Comm) reduceScatter(dst, src strided.Tensor, op Op) request {
 type scattering struct {
 	all     blockView
 	one     strided.View // dst
-	own     strided.View // this rank's block of src, if that is a tensor by itself
+	in      operand      // src
+	own     operand      // this rank's block of it, if that is a tensor by itself
 	inPlace bool
 	op      Op
 	bytes   int // of a block
@@ -116,7 +124,7 @@ func (c *Comm) ringReduceScatter(o agree.Op, w *scattering) error {
 		}
 		at := w.all.at(c.order[step.Block])
 		step.Lo, step.Hi = at+step.Lo, at+step.Hi
-		s := ringStep{Step: step, n: n, in: w.all.View, next: next, prev: prev, op: w.op}
+		s := ringStep{Step: step, n: n, in: &w.in, next: next, prev: prev, op: w.op}
 		if err := c.ringStep(o, &s); err != nil {
 			return err
 		}
@@ -127,11 +135,11 @@ func (c *Comm) ringReduceScatter(o agree.Op, w *scattering) error {
 // finish writes the elements [lo,hi) of dst: what was received and this rank's own.
 func (c *Comm) finish(w *scattering, received []byte, lo, hi int64) {
 	if w.own.Count() == w.one.Count() {
-		w.own.ReduceOut(w.one, nil, received, lo, hi, w.op, c.size)
+		w.own.reduceOut(w.one, nil, received, lo, hi, w.op, c.size)
 		return
 	}
 	own, at := c.partial(), w.all.at(c.rank)
-	w.all.Pack(own, at+lo, at+hi)
+	w.in.pack(own, at+lo, at+hi)
 	strided.ReduceLast(w.op, w.one.DType(), own, received, own, hi-lo, c.size)
 	w.one.Unpack(own, lo, hi)
 }
@@ -150,16 +158,12 @@ func (c *Comm) spreadReduceScatter(o agree.Op, w *scattering) error {
 			return err
 		}
 		at := w.all.at(rank)
-		if err := c.sendView(o, to, o.Walk, 0, n, w.all.View, at, at+count); err != nil {
+		if err := c.sendOperand(o, to, 0, n, &w.in, at, at+count); err != nil {
 			return err
 		}
 	}
 	at := w.all.at(c.rank)
-	own, there := w.all.Bytes(at, at+count)
-	if !there {
-		own = c.partial()[:n]
-		w.all.Pack(own, at, at+count)
-	}
+	own, _ := w.in.bytes(c.partial, at, at+count)
 	if c.operands == nil {
 		c.operands = make([][]byte, c.size)
 	}
@@ -214,7 +218,7 @@ func (c *Comm) bruckReduceScatter(o agree.Op, w *scattering) error {
 	table, n, count, dt := c.partial(), w.bytes, w.all.count, w.one.DType()
 	for i := range c.size {
 		at := w.all.at(c.order[(c.place+i)%c.size])
-		w.all.Pack(table[i*n:(i+1)*n], at, at+count)
+		w.in.pack(table[i*n:(i+1)*n], at, at+count)
 	}
 	left := bruck.Rounds(c.size)
 	for r := range bruck.ReduceScatter(c.size, c.place) {

@@ -70,7 +70,7 @@ func checkOut(dst strided.Tensor) (string, error) {
 	return checkHost("dst", dst)
 }
 
-// checkRoot checks the number of a rank.
+// checkRank checks the number of a rank.
 func (c *Comm) checkRank(argument string, rank int) (string, error) {
 	if rank < 0 || rank >= c.size {
 		return argument, fmt.Errorf("%d is not a rank of this communicator of %d; give a rank from 0 to %d", rank, c.size, c.size-1)
@@ -78,9 +78,9 @@ func (c *Comm) checkRank(argument string, rank int) (string, error) {
 	return "", nil
 }
 
-func checkOperator(op Op) (string, error) {
-	if !op.Valid() {
-		return "op", fmt.Errorf("%v is not a reduction operator; use Sum, Prod, Max, Min or Avg", op)
+func (c *Comm) checkOperator(op Op, of strided.Tensor) (string, error) {
+	if _, err := c.operatorOf(op, of.DType()); err != nil {
+		return "op", err
 	}
 	return "", nil
 }

@@ -10,11 +10,12 @@ import (
 // ringStep is one step of a ring's plan and what it works on.
 type ringStep struct {
 	ring.Step
-	n       int // bytes of the chunk
-	in, out strided.View
-	next    transport.Sender
-	prev    *inLink
-	op      Op
+	n    int // bytes of the chunk
+	in   *operand
+	out  strided.View
+	next transport.Sender
+	prev *inLink
+	op   Op
 }
 
 // ringLinks are the links to and from this rank's neighbours on the ring.
@@ -30,7 +31,7 @@ func (c *Comm) ringLinks(o agree.Op) (next transport.Sender, prev *inLink, err e
 func (c *Comm) ringStep(o agree.Op, s *ringStep) error {
 	switch s.Action {
 	case ring.Send:
-		return c.sendView(o, s.next, o.Walk, s.Step.Send, s.n, s.in, s.Lo, s.Hi)
+		return c.sendOperand(o, s.next, s.Step.Send, s.n, s.in, s.Lo, s.Hi)
 	case ring.RecvReduceSend, ring.RecvReduceCopySend:
 		return c.ringReduce(o, s)
 	}
@@ -67,7 +68,7 @@ func (c *Comm) ringReduce(o agree.Op, s *ringStep) error {
 	last := s.Action == ring.RecvReduceCopySend
 	if last && canSendFrom(s.next, s.n) {
 		if home := c.piecesOf(s.out, s.Lo, s.Hi); home != nil {
-			s.in.ReduceOut(s.out, nil, received, s.Lo, s.Hi, s.op, c.size)
+			s.in.reduceOut(s.out, nil, received, s.Lo, s.Hi, s.op, c.size)
 			if err := c.sendFrom(o, s.next, o.Walk, s.Step.Send, s.n, home); err != nil {
 				return err
 			}
@@ -80,9 +81,9 @@ func (c *Comm) ringReduce(o agree.Op, s *ringStep) error {
 		return err
 	}
 	if last {
-		s.in.ReduceOut(s.out, slot[:s.n], received, s.Lo, s.Hi, s.op, c.size)
+		s.in.reduceOut(s.out, slot[:s.n], received, s.Lo, s.Hi, s.op, c.size)
 	} else {
-		s.in.ReduceInto(slot[:s.n], received, s.Lo, s.Hi, s.op)
+		s.in.reduceInto(slot[:s.n], received, s.Lo, s.Hi, s.op)
 	}
 	if err := c.commit(o, s.next, o.Walk, s.Step.Send, s.n); err != nil {
 		return err

@@ -90,7 +90,7 @@ func (c *Comm) ringAllGatherV(o agree.Op, to, from strided.View, starts []int64)
 		if step.Action != ring.Send {
 			at = starts[c.order[step.Block]]
 		}
-		s := ringStep{Step: step, n: int(step.Hi-step.Lo) * size, in: from, out: to, next: next, prev: prev}
+		s := ringStep{Step: step, n: int(step.Hi-step.Lo) * size, in: &operand{View: from}, out: to, next: next, prev: prev}
 		s.Lo, s.Hi = at+step.Lo, at+step.Hi
 		if err := c.ringStep(o, &s); err != nil {
 			return err

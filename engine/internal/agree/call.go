@@ -30,6 +30,10 @@ const (
 	numCollectives
 )
 
+// PreMulSum stands for every operator that a rank has made of a factor of its own and
+// Sum. Its number is ncclNumOps, from which on NCCL numbers such operators.
+const PreMulSum dtype.Op = 5
+
 // names are those of nccl-tests, where it has the collective.
 var names = [numCollectives]string{
 	AllReduce: "all_reduce", Broadcast: "broadcast", AllGather: "all_gather", ReduceScatter: "reduce_scatter",
@@ -109,7 +113,11 @@ func (c *Call) String() string {
 	}
 	fmt.Fprintf(&b, " %v", c.DType)
 	if c.Kind.Reduces() {
-		fmt.Fprintf(&b, " %v", c.Op)
+		if c.Op == PreMulSum {
+			b.WriteString(" premulsum")
+		} else {
+			fmt.Fprintf(&b, " %v", c.Op)
+		}
 	}
 	if c.Kind.Rooted() {
 		fmt.Fprintf(&b, " root %d", c.Root)
