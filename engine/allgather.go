@@ -21,8 +21,7 @@ import (
 //
 // If the ranks disagree about the call, every rank gets a *MismatchError; dst may have
 // been written by then, src not. Everything else, borrowed memory, the end of ctx and
-// errors, is as AllReduce has it. Tensors are in host memory; a device's are refused
-// with strided.ErrDevice.
+// errors, is as AllReduce has it.
 func (c *Comm) AllGather(ctx context.Context, dst, src strided.Tensor) error {
 	return c.carry(ctx, c.allGather(dst, src))
 }
@@ -33,6 +32,7 @@ func (c *Comm) StartAllGather(ctx context.Context, dst, src strided.Tensor, opti
 }
 
 func (c *Comm) allGather(dst, src strided.Tensor) request {
+	far := reachOf(dstSrc, &dst, &src)
 	call := countCall(agree.AllGather, &src, 0, 0, src.Count())
 	argument, err := first(
 		func() (string, error) { return checkIn(src) },
@@ -50,7 +50,7 @@ func (c *Comm) allGather(dst, src strided.Tensor) request {
 	if t, ok := split(dst, c.size, b.shape); ok {
 		b.pickWalk(c.cfg.LogicalOrder, c.size, t.Select(0, 0).Layout(), dst)
 	}
-	return request{call: call, order: b.order, attempt: func(o agree.Op) error {
+	return request{call: call, order: b.order, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
 		if c.size == 1 {
 			return c.copyElements(dst, src)
 		}

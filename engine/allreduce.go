@@ -63,8 +63,12 @@ func (c *Comm) StartAllReduce(ctx context.Context, dst, src strided.Tensor, op O
 // allReduceTask is an all_reduce to be carried out later.
 func (c *Comm) allReduceTask(p *prepared, dst, src strided.Tensor, op Op) *task {
 	t := &task{call: p.call, walk: p.walk}
-	if p.device {
-		t.tensors = [2]strided.Tensor{dst, src}
+	if p.device && !op.Valid() { // kernels know no factors
+		t.reach = reachOf(dstSrc, &dst, &src)
+		t.tensors = t.reach.tensors
+		t.onHost = func(o agree.Op) error { return c.allReduce(o, p, &dst, &src, op) }
+	} else if p.device {
+		t.tensors = []argument{{"dst", dst}, {"src", src}}
 		t.onDevice = func(d *deviceRun) error { return c.deviceAllReduce(d, p, dst, src, op) }
 	} else {
 		t.empty = src.OnDevice()

@@ -25,8 +25,7 @@ import (
 //
 // If the ranks disagree about the call, every rank gets a *MismatchError; dst may have
 // been written by then. Everything else, borrowed memory, the end of ctx and errors, is
-// as AllReduce has it. Tensors are in host memory; a device's are refused with
-// strided.ErrDevice.
+// as AllReduce has it.
 func (c *Comm) AllToAll(ctx context.Context, dst, src strided.Tensor) error {
 	return c.carry(ctx, c.allToAll(dst, src))
 }
@@ -37,6 +36,7 @@ func (c *Comm) StartAllToAll(ctx context.Context, dst, src strided.Tensor, optio
 }
 
 func (c *Comm) allToAll(dst, src strided.Tensor) request {
+	far := reachOf(dstSrc, &dst, &src)
 	count := src.Count() / int64(c.size)
 	call := countCall(agree.AllToAll, &src, 0, 0, count)
 	argument, err := first(
@@ -57,7 +57,7 @@ func (c *Comm) allToAll(dst, src strided.Tensor) request {
 	each := func(rank int) part { return part{int64(rank) * count, int64(rank+1) * count} }
 	// In place, parts are overwritten before it is known that all ranks walk alike, and
 	// a restart would find them gone. So all walk in logical order.
-	return request{call: call, order: strided.Logical, attempt: func(o agree.Op) error {
+	return request{call: call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
 		to, err := dst.View(strided.Logical)
 		if err != nil {
 			return err

@@ -63,9 +63,11 @@ func describeBroadcast(here *strided.Tensor, root int) agree.Call {
 func (c *Comm) broadcastTask(call agree.Call, dst, src strided.Tensor, root int) *task {
 	t := &task{call: call, walk: strided.Logical}
 	if onDevice(c.broadcastOf(&dst, &src, root)) {
-		t.tensors[0] = dst
+		if !dst.IsZero() {
+			t.tensors = append(t.tensors, argument{"dst", dst})
+		}
 		if c.rank == root {
-			t.tensors[1] = src
+			t.tensors = append(t.tensors, argument{"src", src})
 		}
 		t.onDevice = func(d *deviceRun) error { return c.deviceBroadcast(d, dst, src, root) }
 	} else {

@@ -14,9 +14,6 @@ func (c *Comm) checkAllReduce(dst, src strided.Tensor, op Op) (string, error) {
 	if err := src.Err(); err != nil {
 		return "src", err
 	}
-	if onDevice(&src) && !op.Valid() {
-		return "op", fmt.Errorf("%w: operators made by NewPreMulSum are for tensors in host memory", strided.ErrDevice)
-	}
 	if argument, err := checkOutput(dst); err != nil {
 		return argument, err
 	}

@@ -139,7 +139,7 @@ func (k *collectiveCase) shape(n int, all bool) []int64 {
 // blockIn is rank's block in all.
 func blockIn(all placed, n, rank int, block []int64) placed {
 	t := all.tensor.Reshape(append([]int64{int64(n)}, block...)...).Select(0, int64(rank))
-	return placed{name: all.name, tensor: t, storage: all.storage, at: offsets(t.Layout(), 64)}
+	return placed{name: all.name, tensor: t, storage: all.storage, there: all.there, at: offsets(t.Layout(), 64)}
 }
 
 func (k *collectiveCase) run(t testing.TB, w world) {

@@ -20,38 +20,55 @@ type deviceRun struct {
 
 // runOnDevice is run for tensors of a device.
 func (c *Comm) runOnDevice(ctx context.Context, t *task) error {
-	g := t.gate.g
 	if c.size == 1 && ctx.Done() != nil { // nobody else watches it
 		defer context.AfterFunc(ctx, func() { c.abort(ctx, t.call.Kind) })()
 	}
-	err := c.run(ctx, &t.call, t.walk, func(o agree.Op) error {
-		d := &deviceRun{Op: o, c: c, g: g, gate: t.gate}
-		t.gate.run.Stop = func() error {
-			if err := o.Stop.Err(); err != nil {
-				return err
-			}
-			return t.gate.lost()
-		}
-		g.renew()
-		err := t.gate.awaitInputs(o.Stop)
-		if err == nil {
-			err = t.onDevice(d)
-		}
-		if err == nil {
-			err = t.gate.await(o.Stop, t.gate.run.Last())
-		}
-		if err != nil {
-			err = d.named(err)
-			// The next attempt, the caller and other work of its stream may touch
-			// the tensors and the slots.
-			if e := t.gate.drain(); e != nil {
-				_ = d.named(e)
-			}
-		}
-		return err
-	})
+	attempt := func(o agree.Op) error { return c.attemptOnDevice(o, t) }
+	var err error
+	if t.apart != nil {
+		err = c.runApart(ctx, &t.call, attempt)
+	} else {
+		err = c.run(ctx, &t.call, t.walk, attempt)
+	}
 	t.gate.leave()
 	return t.gate.own(c.rank, err)
+}
+
+func (c *Comm) attemptOnDevice(o agree.Op, t *task) error {
+	d := &deviceRun{Op: o, c: c, g: t.gate.g, gate: t.gate}
+	t.gate.run.Stop = func() error {
+		if err := o.Stop.Err(); err != nil {
+			return err
+		}
+		return t.gate.lost()
+	}
+	d.g.renew()
+	err := t.gate.awaitInputs(o.Stop)
+	if err == nil {
+		err = d.carryOut(t)
+	}
+	if err == nil {
+		err = t.gate.await(o.Stop, t.gate.run.Last())
+	}
+	if err != nil {
+		err = d.named(err)
+		// The next attempt, the caller and other work of its stream may touch
+		// the tensors and the slots.
+		if e := t.gate.drain(); e != nil {
+			_ = d.named(e)
+		}
+	}
+	return err
+}
+
+func (d *deviceRun) carryOut(t *task) error {
+	switch {
+	case t.onDevice != nil:
+		return t.onDevice(d)
+	case t.apart != nil:
+		return t.reach.during(d, func() error { return t.apart(d.Op) })
+	}
+	return t.reach.during(d, func() error { return t.onHost(d.Op) })
 }
 
 // named makes an error of the driver one that says on which rank and device, and

@@ -143,10 +143,16 @@ type parallel struct {
 
 func (p *parallel) start(f func() error) {
 	p.wg.Go(func() {
-		if err := f(); err != nil {
+		if err := carefully(f); err != nil {
 			p.note(err)
 		}
 	})
+}
+
+// carefully is f, also if a device's memory is out of reach.
+func carefully(f func() error) (err error) {
+	defer caught(&err)
+	return f()
 }
 
 func (p *parallel) note(err error) {

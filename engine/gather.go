@@ -25,8 +25,7 @@ import (
 // The tensors' memory is borrowed until the call returns. A rank may return before the
 // root has received everything. If the ranks disagree about the call, every rank gets a
 // *MismatchError, in this call or, if it had already finished, in a later one, as for
-// Broadcast; the root's dst may have been written. Tensors are in host memory; a
-// device's are refused with strided.ErrDevice.
+// Broadcast; the root's dst may have been written.
 func (c *Comm) Gather(ctx context.Context, dst, src strided.Tensor, root int) error {
 	return c.carry(ctx, c.gather(dst, src, root))
 }
@@ -37,6 +36,10 @@ func (c *Comm) StartGather(ctx context.Context, dst, src strided.Tensor, root in
 }
 
 func (c *Comm) gather(dst, src strided.Tensor, root int) request {
+	if c.rank != root {
+		dst = strided.Tensor{}
+	}
+	far := reachOf(dstSrc, &dst, &src)
 	here, count := &src, src.Count()
 	if c.rank == root {
 		here, count = &dst, dst.Count()/int64(c.size)
@@ -56,7 +59,7 @@ func (c *Comm) gather(dst, src strided.Tensor, root int) request {
 	if err != nil {
 		return refused(call, argument, err)
 	}
-	return request{call: call, order: strided.Logical, attempt: func(o agree.Op) error {
+	return request{call: call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
 		t := rooted{count: count, bytes: int(count) * here.DType().Size(), root: root}
 		var err error
 		if c.rank != root {

@@ -22,9 +22,15 @@ import (
 type Group struct {
 	c         *Comm
 	transfers []transfer
+	far       reach // to the transfers' tensors
 	tasks     []*task
 	errs      []error
+	options   []CallOption
 }
+
+// Use gives all calls of the group on tensors of a device the same options, in place of
+// those that it has.
+func (g *Group) Use(options ...CallOption) { g.options = options }
 
 // Group carries out the calls that build makes on its Group, as NCCL does those between
 // ncclGroupStart and ncclGroupEnd, and returns when all have ended, with all of their
@@ -37,8 +43,41 @@ func (c *Comm) Group(ctx context.Context, build func(g *Group) error) error {
 // on returns the Group of one of them. The order in which ranks use the communicators
 // does not matter.
 func RunGroup(ctx context.Context, build func(on func(c *Comm) *Group) error) error {
-	var groups []*Group
-	err := build(func(c *Comm) *Group {
+	groups, err := collect(build)
+	if err != nil {
+		return err
+	}
+	if len(groups) == 1 {
+		g := groups[0]
+		tasks := g.all()
+		if len(tasks) == 1 && tasks[0].apart != nil && tasks[0].reach == nil && !g.c.queue.busy() {
+			// Nothing goes on beside it.
+			return errors.Join(append(g.errs, g.c.runApart(ctx, &tasks[0].call, tasks[0].apart))...)
+		}
+	}
+	works, err := startAll(ctx, groups)
+	errs := []error{err}
+	for _, w := range works {
+		<-w.Done() // the end of ctx aborts what is in progress
+		errs = append(errs, w.Err())
+	}
+	return errors.Join(errs...)
+}
+
+// StartGroup is RunGroup without the wait, as StartAllReduce is AllReduce. After an
+// error, the calls that are not to blame have been started all the same; an error of
+// build itself says that nothing was.
+func StartGroup(ctx context.Context, build func(on func(c *Comm) *Group) error) ([]*Work, error) {
+	groups, err := collect(build)
+	if err != nil {
+		return nil, err
+	}
+	return startAll(ctx, groups)
+}
+
+// collect has build make its calls.
+func collect(build func(on func(c *Comm) *Group) error) (groups []*Group, err error) {
+	err = build(func(c *Comm) *Group {
 		for _, g := range groups {
 			if g.c == c {
 				return g
@@ -48,20 +87,21 @@ func RunGroup(ctx context.Context, build func(on func(c *Comm) *Group) error) er
 		groups = append(groups, g)
 		return g
 	})
-	if err != nil {
-		return err
-	}
-	var works []*Work
+	return groups, err
+}
+
+// startAll queues the calls of groups.
+func startAll(ctx context.Context, groups []*Group) (works []*Work, err error) {
 	var errs []error
 	for _, g := range groups {
 		tasks := g.all()
 		errs = append(errs, g.errs...)
-		if len(groups) == 1 && len(tasks) == 1 && tasks[0].apart != nil && !g.c.queue.busy() {
-			// Nothing goes on beside it.
-			return errors.Join(append(errs, g.c.runApart(ctx, &tasks[0].call, tasks[0].apart))...)
-		}
 		for _, t := range tasks {
-			w, err := g.c.startTask(ctx, t, nil)
+			options := g.options
+			if t.onDevice == nil && t.reach == nil {
+				options = nil // no stream works on it
+			}
+			w, err := g.c.startTask(ctx, t, options)
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -69,11 +109,7 @@ func RunGroup(ctx context.Context, build func(on func(c *Comm) *Group) error) er
 			works = append(works, w)
 		}
 	}
-	for _, w := range works {
-		<-w.Done() // the end of ctx aborts what is in progress
-		errs = append(errs, w.Err())
-	}
-	return errors.Join(errs...)
+	return works, errors.Join(errs...)
 }
 
 // all are the tasks that the group consists of: the messages, then the collectives.
@@ -81,13 +117,16 @@ func (g *Group) all() []*task {
 	if len(g.transfers) == 0 {
 		return g.tasks
 	}
-	x, err := g.c.exchangeOf(g.transfers)
+	transfers := g.transfers
+	g.transfers = nil
+	x, err := g.c.exchangeOf(transfers)
 	if err != nil {
 		g.errs = append(g.errs, err)
 		return g.tasks
 	}
-	messages := &task{call: agree.NewCall(agree.Send, 0, 0, 0, nil), apart: func(o agree.Op) error { return x.run(g.c, o) }}
-	return append([]*task{messages}, g.tasks...)
+	messages := &task{call: agree.NewCall(agree.Send, 0, 0, 0, nil), reach: g.far.used(), tensors: g.far.tensors, apart: func(o agree.Op) error { return x.run(g.c, o) }}
+	g.tasks = append([]*task{messages}, g.tasks...)
+	return g.tasks
 }
 
 // add collects a collective, or says what is wrong with it, which other ranks hear in
@@ -103,7 +142,7 @@ func (g *Group) add(r request) error {
 }
 
 func (g *Group) addTransfer(t transfer) error {
-	if err := g.c.checkTransfer(&t); err != nil {
+	if err := g.c.checkTransfer(&t, &g.far); err != nil {
 		g.errs = append(g.errs, err)
 		return err
 	}

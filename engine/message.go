@@ -18,8 +18,7 @@ import (
 //
 // If the sides disagree, the receiver finds out, and the communicator fails on all ranks
 // with an error that wraps ErrMismatch. The end of ctx aborts it too. A bad argument is
-// an *ArgumentError here, and the peer is left waiting, until its timeout at most. The
-// tensor is in host memory; a device's is refused with strided.ErrDevice.
+// an *ArgumentError here, and the peer is left waiting, until its timeout at most.
 func (c *Comm) Send(ctx context.Context, src strided.Tensor, peer int) error {
 	return c.transfer(ctx, transfer{kind: agree.Send, peer: peer, tensor: src})
 }
@@ -27,8 +26,8 @@ func (c *Comm) Send(ctx context.Context, src strided.Tensor, peer int) error {
 // StartSend is Send without the wait, as StartAllReduce is AllReduce. Messages and
 // collectives of a communicator are carried out one after the other, in the order in
 // which they are started; what has to go on side by side belongs into a Group.
-func (c *Comm) StartSend(ctx context.Context, src strided.Tensor, peer int) (*Work, error) {
-	return c.startTransfer(ctx, transfer{kind: agree.Send, peer: peer, tensor: src})
+func (c *Comm) StartSend(ctx context.Context, src strided.Tensor, peer int, options ...CallOption) (*Work, error) {
+	return c.startTransfer(ctx, transfer{kind: agree.Send, peer: peer, tensor: src}, options)
 }
 
 // Recv receives into dst what a peer sends with Send, which see. Elements of dst must
@@ -38,8 +37,8 @@ func (c *Comm) Recv(ctx context.Context, dst strided.Tensor, peer int) error {
 }
 
 // StartRecv is Recv without the wait; see StartSend.
-func (c *Comm) StartRecv(ctx context.Context, dst strided.Tensor, peer int) (*Work, error) {
-	return c.startTransfer(ctx, transfer{kind: agree.Recv, peer: peer, tensor: dst})
+func (c *Comm) StartRecv(ctx context.Context, dst strided.Tensor, peer int, options ...CallOption) (*Work, error) {
+	return c.startTransfer(ctx, transfer{kind: agree.Recv, peer: peer, tensor: dst}, options)
 }
 
 // transfer is one end of a message.
@@ -50,8 +49,14 @@ type transfer struct {
 	view   strided.View
 }
 
-// check checks a transfer's arguments and views its tensor.
-func (c *Comm) checkTransfer(t *transfer) error {
+// checkTransfer checks a transfer's arguments and views its tensor, by far if that is a
+// device's.
+func (c *Comm) checkTransfer(t *transfer, far *reach) error {
+	name := "src"
+	if t.kind == agree.Recv {
+		name = "dst"
+	}
+	far.add(name, &t.tensor)
 	argument, err := c.checkRank("peer", t.peer)
 	if err == nil {
 		if t.kind == agree.Send {
@@ -61,7 +66,7 @@ func (c *Comm) checkTransfer(t *transfer) error {
 		}
 	}
 	if err == nil {
-		argument = "src"
+		argument = name
 		t.view, err = t.tensor.View(strided.Logical)
 	}
 	if err != nil {
@@ -74,7 +79,8 @@ func (c *Comm) checkTransfer(t *transfer) error {
 func (t *transfer) bytes() int64 { return bytesOf(t.tensor) }
 
 func (c *Comm) transferTask(t transfer) (*task, error) {
-	if err := c.checkTransfer(&t); err != nil {
+	far := &reach{}
+	if err := c.checkTransfer(&t, far); err != nil {
 		return nil, err
 	}
 	if t.peer == c.rank {
@@ -82,7 +88,7 @@ func (c *Comm) transferTask(t transfer) (*task, error) {
 			Err: fmt.Errorf("%d is this rank itself; a message to oneself needs both its ends in one Group", t.peer)}
 	}
 	one := []transfer{t}
-	return &task{call: agree.NewCall(t.kind, 0, 0, 0, nil), apart: func(o agree.Op) error {
+	return &task{call: agree.NewCall(t.kind, 0, 0, 0, nil), reach: far.used(), tensors: far.tensors, empty: t.tensor.OnDevice(), apart: func(o agree.Op) error {
 		if t.kind == agree.Send {
 			return c.sendAll(o, t.peer, one)
 		}
@@ -95,16 +101,16 @@ func (c *Comm) transfer(ctx context.Context, t transfer) error {
 	switch {
 	case err != nil:
 		return err
-	case c.queue.busy():
+	case c.queue.busy() || k.reach != nil:
 		return c.runTask(ctx, k)
 	}
 	return c.runApart(ctx, &k.call, k.apart)
 }
 
-func (c *Comm) startTransfer(ctx context.Context, t transfer) (*Work, error) {
+func (c *Comm) startTransfer(ctx context.Context, t transfer, options []CallOption) (*Work, error) {
 	k, err := c.transferTask(t)
 	if err != nil {
 		return nil, err
 	}
-	return c.startTask(ctx, k, nil)
+	return c.startTask(ctx, k, options)
 }

@@ -11,9 +11,9 @@ import (
 
 // NewPreMulSum makes an operator that multiplies this rank's elements of type dt by
 // factor before they are summed, as ncclRedOpCreatePreMulSum does. It is this
-// communicator's, for tensors of that type in host memory, until FreeOp.
+// communicator's, for tensors of that type, until FreeOp.
 //
-// factor is a tensor of one element of type dt, which is read before the call returns.
+// factor is a tensor of one element of type dt in host memory, which is read before the call returns.
 // Each rank may have another one; ranks agree on a call if all of them pass operators
 // made by NewPreMulSum. A product is rounded to dt before it is added.
 //
@@ -28,6 +28,9 @@ func (c *Comm) NewPreMulSum(dt strided.DType, factor strided.Tensor) (Op, error)
 	}
 	if factor.DType() != dt || factor.Count() != 1 {
 		return bad("factor", fmt.Errorf("%w: %d elements of %v; give one of %v", strided.ErrShape, factor.Count(), factor.DType(), dt))
+	}
+	if factor.OnDevice() {
+		return bad("factor", fmt.Errorf("%w: give one in host memory", strided.ErrDevice))
 	}
 	view, err := factor.View(strided.Logical)
 	if err != nil {

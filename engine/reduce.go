@@ -24,7 +24,7 @@ import (
 // untouched and every rank gets a *MismatchError, in this call or, if it had already
 // finished, in a later one, as for Broadcast. The result has the same bits in every run
 // and on every transport, given the same world size, root, count, dtype and chunk size.
-// Tensors are in host memory; a device's are refused with strided.ErrDevice.
+
 func (c *Comm) Reduce(ctx context.Context, dst, src strided.Tensor, op Op, root int) error {
 	return c.carry(ctx, c.reduce(dst, src, op, root))
 }
@@ -35,6 +35,10 @@ func (c *Comm) StartReduce(ctx context.Context, dst, src strided.Tensor, op Op, 
 }
 
 func (c *Comm) reduce(dst, src strided.Tensor, op Op, root int) request {
+	if c.rank != root {
+		dst = strided.Tensor{}
+	}
+	far := reachOf(dstSrc, &dst, &src)
 	call := countCall(agree.Reduce, &src, comparable(op), root, src.Count())
 	argument, err := first(
 		func() (string, error) { return c.checkRank("root", root) },
@@ -49,7 +53,7 @@ func (c *Comm) reduce(dst, src strided.Tensor, op Op, root int) request {
 	if err != nil {
 		return refused(call, argument, err)
 	}
-	return request{call: call, order: strided.Logical, attempt: func(o agree.Op) error {
+	return request{call: call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
 		by, err := c.operatorOf(op, src.DType())
 		switch {
 		case err != nil:

@@ -22,8 +22,7 @@ import (
 //
 // If the ranks disagree about the call, every rank gets a *MismatchError and no tensor
 // has been written. Everything else, the same bits, borrowed memory, the end of ctx and
-// errors, is as AllReduce has it. Tensors are in host memory; a device's are refused
-// with strided.ErrDevice.
+// errors, is as AllReduce has it.
 func (c *Comm) ReduceScatter(ctx context.Context, dst, src strided.Tensor, op Op) error {
 	return c.carry(ctx, c.reduceScatter(dst, src, op))
 }
@@ -34,6 +33,7 @@ func (c *Comm) StartReduceScatter(ctx context.Context, dst, src strided.Tensor, 
 }
 
 func (c *Comm) reduceScatter(dst, src strided.Tensor, op Op) request {
+	far := reachOf(dstSrc, &dst, &src)
 	call := countCall(agree.ReduceScatter, &dst, comparable(op), 0, dst.Count())
 	argument, err := first(
 		func() (string, error) { return checkIn(src) },
@@ -50,7 +50,7 @@ func (c *Comm) reduceScatter(dst, src strided.Tensor, op Op) request {
 	}
 	b := blocks{count: dst.Count(), shape: dst.Shape()}
 	b.pickWalk(c.cfg.LogicalOrder, c.size, dst.Layout(), src)
-	return request{call: call, order: b.order, attempt: func(o agree.Op) error {
+	return request{call: call, order: b.order, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
 		by, err := c.operatorOf(op, src.DType())
 		if err != nil {
 			return err

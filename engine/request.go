@@ -8,7 +8,7 @@ import (
 	"github.com/monel-dev/monel/strided"
 )
 
-// request is a collective on tensors in host memory, as its arguments describe it.
+// request is a collective, as its arguments describe it.
 // All collectives but the first two, which have ways of their own past it, become
 // one before they are carried out, now or later.
 type request struct {
@@ -16,7 +16,9 @@ type request struct {
 	order    strided.Walk // what the ranks compare; see orderOf
 	argument string       // the one that is wrong, if err says so
 	err      error
-	attempt  func(o agree.Op) error
+	attempt  func(o agree.Op) error // on tensors in host memory, or reached so
+	reach    *reach                 // to those of a device, if there are any
+	empty    bool                   // there are, but without elements
 }
 
 // refused is a request whose arguments are wrong.
@@ -29,7 +31,7 @@ func (c *Comm) carry(ctx context.Context, r request) error {
 	switch {
 	case r.err != nil:
 		return c.refuse(&r.call, r.argument, r.err)
-	case c.queue.busy():
+	case c.queue.busy() || r.reach != nil:
 		return c.runTask(ctx, r.task())
 	}
 	return c.run(ctx, &r.call, r.order, r.attempt)
@@ -44,31 +46,17 @@ func (c *Comm) begin(ctx context.Context, r request, options []CallOption) (*Wor
 }
 
 func (r *request) task() *task {
-	return &task{call: r.call, walk: r.order, onHost: r.attempt}
+	t := &task{call: r.call, walk: r.order, onHost: r.attempt, reach: r.reach, empty: r.empty}
+	if r.reach != nil {
+		t.tensors = r.reach.tensors
+	}
+	return t
 }
 
-// checkHost refuses tensors of devices, which these collectives do not take yet.
-func checkHost(argument string, t strided.Tensor) (string, error) {
-	if t.OnDevice() {
-		return argument, fmt.Errorf("%w: this collective takes tensors in host memory only; all_reduce and broadcast take a device's", strided.ErrDevice)
-	}
-	return "", nil
-}
+// checkIn and checkOut check a tensor that will be read or written.
+func checkIn(src strided.Tensor) (string, error) { return "src", src.Err() }
 
-// checkIn and checkOut check a tensor in host memory that will be read or written.
-func checkIn(src strided.Tensor) (string, error) {
-	if err := src.Err(); err != nil {
-		return "src", err
-	}
-	return checkHost("src", src)
-}
-
-func checkOut(dst strided.Tensor) (string, error) {
-	if argument, err := checkOutput(dst); err != nil {
-		return argument, err
-	}
-	return checkHost("dst", dst)
-}
+func checkOut(dst strided.Tensor) (string, error) { return checkOutput(dst) }
 
 // checkRank checks the number of a rank.
 func (c *Comm) checkRank(argument string, rank int) (string, error) {

@@ -22,8 +22,7 @@ import (
 // The tensors' memory is borrowed until the call returns. The root may return before the
 // others have received everything. A rank whose call differs from the root's keeps its
 // dst untouched; it and every other rank get a *MismatchError, in this call or, if they
-// had already finished, in a later one, as for Broadcast. Tensors are in host memory; a
-// device's are refused with strided.ErrDevice.
+// had already finished, in a later one, as for Broadcast.
 func (c *Comm) Scatter(ctx context.Context, dst, src strided.Tensor, root int) error {
 	return c.carry(ctx, c.scatter(dst, src, root))
 }
@@ -34,6 +33,10 @@ func (c *Comm) StartScatter(ctx context.Context, dst, src strided.Tensor, root i
 }
 
 func (c *Comm) scatter(dst, src strided.Tensor, root int) request {
+	if c.rank != root {
+		src = strided.Tensor{}
+	}
+	far := reachOf(dstSrc, &dst, &src)
 	here, count := &dst, dst.Count()
 	if c.rank == root {
 		here, count = &src, src.Count()/int64(c.size)
@@ -53,7 +56,7 @@ func (c *Comm) scatter(dst, src strided.Tensor, root int) request {
 	if err != nil {
 		return refused(call, argument, err)
 	}
-	return request{call: call, order: strided.Logical, attempt: func(o agree.Op) error {
+	return request{call: call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
 		t := rooted{count: count, bytes: int(count) * here.DType().Size(), root: root}
 		var err error
 		if c.rank != root {

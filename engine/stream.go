@@ -89,7 +89,7 @@ func (c *Comm) locate(t *task, options []CallOption, holds bool) (argument strin
 	for _, option := range options {
 		option(&o)
 	}
-	if t.onDevice == nil {
+	if t.onDevice == nil && t.reach == nil {
 		if o.onStream && !t.empty {
 			return "stream", errors.New("the tensors are in host memory, on which no stream works; leave OnStream out")
 		}
@@ -97,27 +97,27 @@ func (c *Comm) locate(t *task, options []CallOption, holds bool) (argument strin
 	}
 	driver, err := c.driver()
 	if err != nil {
-		return t.argument(0), err
+		return t.tensors[0].name, err
 	}
-	ordinal := -1
+	ordinal, there := -1, ""
 	for i := range t.tensors {
-		x := &t.tensors[i]
+		x, name := &t.tensors[i].tensor, t.tensors[i].name
 		if !onDevice(x) {
 			continue
 		}
 		where, err := driver.Pointer(cudaffi.DevicePtr(x.Address()))
 		switch {
 		case err != nil && misused(err):
-			return t.argument(i), err
+			return name, err
 		case err != nil:
 			return "", c.failedOnDevice(max(ordinal, 0), err)
 		case where.Memory != cudaffi.MemoryDevice && where.Memory != cudaffi.MemoryManaged:
-			return t.argument(i), fmt.Errorf("%w: at %#x is %v, not memory of a device; for host memory use Of, FromBytes or FromPointer",
+			return name, fmt.Errorf("%w: at %#x is %v, not memory of a device; for host memory use Of, FromBytes or FromPointer",
 				cudaffi.ErrInvalidValue, x.Address(), where.Memory)
 		case ordinal >= 0 && where.Device != ordinal:
-			return t.argument(i), fmt.Errorf("it is on device %d and %s on device %d; both must be on the same", where.Device, t.argument(0), ordinal)
+			return name, fmt.Errorf("it is on device %d and %s on device %d; all must be on the same", where.Device, there, ordinal)
 		}
-		ordinal = where.Device
+		ordinal, there = where.Device, name
 	}
 	g, err := c.gpu(driver, ordinal)
 	if err != nil {
@@ -151,14 +151,6 @@ func misused(err error) bool {
 		}
 	}
 	return false
-}
-
-// argument is the name of a task's i-th tensor.
-func (t *task) argument(i int) string {
-	if i == 0 && !t.tensors[0].IsZero() {
-		return "dst"
-	}
-	return "src"
 }
 
 // failedOnDevice makes the communicator fail because a device does, before a call

@@ -17,10 +17,17 @@ type task struct {
 	onHost   func(o agree.Op) error
 	apart    func(o agree.Op) error // instead, if it is not in the sequence of all ranks' operations
 	onDevice func(d *deviceRun) error
-	tensors  [2]strided.Tensor // the device's; the zero Tensor stands for none
-	empty    bool              // the device's, but without elements
-	gate     *gate             // orders the task among other work of the device
-	bad      *ArgumentError    // the task is to tell the others of this, and no more
+	reach    *reach         // instead of onDevice: onHost or apart gets at the device's memory by this
+	tensors  []argument     // of which some are a device's
+	empty    bool           // the device's, but without elements
+	gate     *gate          // orders the task among other work of the device
+	bad      *ArgumentError // the task is to tell the others of this, and no more
+}
+
+// argument is a tensor that a call was given.
+type argument struct {
+	name   string
+	tensor strided.Tensor
 }
 
 // startTask queues a task and returns at once. The end of ctx aborts it from then
@@ -32,6 +39,9 @@ func (c *Comm) startTask(ctx context.Context, t *task, options []CallOption) (*W
 	if argument, err := c.locate(t, options, true); err != nil {
 		if argument == "" {
 			return nil, err
+		}
+		if t.apart != nil {
+			return nil, c.refuseApart(t, argument, err)
 		}
 		return nil, c.refuseLater(t.call, argument, err)
 	}
@@ -64,6 +74,9 @@ func (c *Comm) runTask(ctx context.Context, t *task) error {
 		if argument == "" {
 			return err
 		}
+		if t.apart != nil {
+			return c.refuseApart(t, argument, err)
+		}
 		return c.refuse(&t.call, argument, err)
 	}
 	w := c.newWork(t)
@@ -78,11 +91,19 @@ func (c *Comm) runTask(ctx context.Context, t *task) error {
 	case <-w.done:
 	case <-ctx.Done():
 		if w.state.CompareAndSwap(workQueued, workWithdrawn) {
+			if t.gate != nil {
+				t.gate.leave()
+			}
 			return c.notStarted(&t.call, ctx.Err())
 		}
 		<-w.done // whoever carries it out watches the context
 	}
 	return w.err
+}
+
+// refuseApart is refuse for messages, of which no other rank knows.
+func (c *Comm) refuseApart(t *task, argument string, err error) error {
+	return &ArgumentError{Rank: c.rank, Call: t.call.Kind.String(), Argument: argument, Err: err}
 }
 
 // notStarted is the error of a call whose context had ended before its turn.
@@ -95,10 +116,10 @@ func (c *Comm) carryOut(ctx context.Context, t *task) error {
 	switch {
 	case t.bad != nil:
 		return c.refuseNow(&t.call, t.bad)
+	case t.gate != nil:
+		return c.runOnDevice(ctx, t)
 	case t.apart != nil:
 		return c.runApart(ctx, &t.call, t.apart)
-	case t.gate == nil:
-		return c.run(ctx, &t.call, t.walk, t.onHost)
 	}
-	return c.runOnDevice(ctx, t)
+	return c.run(ctx, &t.call, t.walk, t.onHost)
 }

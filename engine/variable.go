@@ -26,6 +26,7 @@ func (c *Comm) StartAllGatherV(ctx context.Context, dst, src strided.Tensor, cou
 }
 
 func (c *Comm) allGatherV(dst, src strided.Tensor, counts []int64) request {
+	far := reachOf(dstSrc, &dst, &src)
 	call := countCall(agree.AllGatherV, &src, 0, 0, counts...)
 	starts, argument, err := c.checkCounts("counts", counts, "dst", dst)
 	if err == nil {
@@ -51,7 +52,7 @@ func (c *Comm) allGatherV(dst, src strided.Tensor, counts []int64) request {
 	if err != nil {
 		return refused(call, argument, err)
 	}
-	return request{call: call, order: strided.Logical, attempt: func(o agree.Op) error {
+	return request{call: call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
 		to, err := dst.View(strided.Logical)
 		if err != nil {
 			return err
@@ -117,6 +118,7 @@ func (c *Comm) StartAllToAllV(ctx context.Context, dst, src strided.Tensor, recv
 }
 
 func (c *Comm) allToAllV(dst, src strided.Tensor, recvCounts, sendCounts []int64) request {
+	far := reachOf(dstSrc, &dst, &src)
 	call := countCall(agree.AllToAllV, &src, 0, 0)
 	ins, argument, err := c.checkCounts("recvCounts", recvCounts, "dst", dst)
 	var outs []int64
@@ -145,7 +147,7 @@ func (c *Comm) allToAllV(dst, src strided.Tensor, recvCounts, sendCounts []int64
 	if err != nil {
 		return refused(call, argument, err)
 	}
-	return request{call: call, order: strided.Logical, attempt: func(o agree.Op) error {
+	return request{call: call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
 		to, err := dst.View(strided.Logical)
 		if err != nil {
 			return err

@@ -5,7 +5,7 @@ import "github.com/monel-dev/monel/strided/internal/kernel"
 // Copy copies src's elements to dst, element (i, j, …) to element (i, j, …);
 // shapes and element types are equal, layouts may differ. It returns an error,
 // and writes nothing, if they are not, if Conflict finds one, or if either is
-// memory of a device (ErrDevice).
+// memory of a device (ErrDevice) without an Access.
 func Copy(dst, src Tensor) error {
 	if err := Conflict(dst, src); err != nil {
 		return err
@@ -19,7 +19,8 @@ func Copy(dst, src Tensor) error {
 	if dst.layout.count == 0 || identical(&dst, &src) {
 		return nil
 	}
-	if dst.OnDevice() || src.OnDevice() {
+	staged := dst.access != nil || src.access != nil
+	if dst.OnDevice() && dst.access == nil || src.OnDevice() && src.access == nil {
 		return errorf("Copy", ErrDevice, "the host cannot touch it; copy on the device, or with the driver")
 	}
 	// Writing in sequence matters more than reading in sequence.
@@ -32,7 +33,11 @@ func Copy(dst, src Tensor) error {
 	if err != nil {
 		return err
 	}
-	copyViews(to, from)
+	if staged {
+		copyStaged(to, from)
+	} else {
+		copyViews(to, from)
+	}
 	return nil
 }
 

@@ -96,5 +96,5 @@ func (t Tensor) WithLayout(l Layout) Tensor {
 	if have := t.mem.bytes / int64(l.dt.Size()); l.end > have {
 		return Tensor{err: errorf("WithLayout", ErrBounds, "%v ends at element %d, the memory has %d", l, l.end, have)}
 	}
-	return Tensor{mem: t.mem, layout: l, place: t.place}
+	return Tensor{mem: t.mem, layout: l, place: t.place, access: t.access}
 }

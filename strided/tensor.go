@@ -34,6 +34,7 @@ type Tensor struct {
 	mem    memory
 	layout Layout
 	place  place
+	access Access // to a device's memory; nil: there is none
 	err    error
 }
 
@@ -129,7 +130,7 @@ func (t Tensor) with(fn string, shape, strides []int64, offset int64) Tensor {
 	if have := t.mem.bytes / int64(l.dt.Size()); l.end > have {
 		return Tensor{err: errorf(fn, ErrBounds, "%v ends at element %d, the memory has %d", l, l.end, have)}
 	}
-	return Tensor{mem: t.mem, layout: l, place: t.place}
+	return Tensor{mem: t.mem, layout: l, place: t.place, access: t.access}
 }
 
 // parts is a copy of t's shape and strides, to be changed, and its offset.

@@ -15,11 +15,12 @@ import (
 // slots of at least hi-lo elements, packed in the order of the walk. They
 // allocate nothing. A range or slot that does not fit is a programming error and
 // panics; check what comes from the network first. So is to move elements of a
-// device's memory, which the host cannot touch.
+// device's memory, which the host cannot touch, but by a Tensor's Access.
 type View struct {
 	plan   *plan
 	base   unsafe.Pointer // element 0; nil in device memory
 	device uint64         // element 0 in device memory; 0 in the host's
+	access Access         // to that, if there is any
 }
 
 // View binds t to a walk. Errors are t's own, or wrap ErrWalk. Plans are kept in
@@ -34,7 +35,7 @@ func (t Tensor) View(w Walk) (View, error) {
 	}
 	first := t.layout.offset*p.es + p.first
 	if t.OnDevice() {
-		return View{plan: p, device: t.mem.device + uint64(first)}, nil
+		return View{plan: p, device: t.mem.device + uint64(first), access: t.access}, nil
 	}
 	return View{plan: p, base: unsafe.Add(t.mem.ptr, first)}, nil
 }
@@ -100,6 +101,10 @@ func (v View) Pack(slot []byte, lo, hi int64) {
 	if lo == hi {
 		return
 	}
+	if v.access != nil {
+		v.access.Pack(v, slot[:(hi-lo)*v.plan.es], lo, hi)
+		return
+	}
 	v.noteRead(lo, hi)
 	noteSlotWrite(s, (hi-lo)*v.plan.es)
 	if v.plan.kind == contiguous {
@@ -115,6 +120,10 @@ func (v View) Unpack(slot []byte, lo, hi int64) {
 	v.check("Unpack", lo, hi)
 	s := v.slot("Unpack", slot, lo, hi)
 	if lo == hi {
+		return
+	}
+	if v.access != nil {
+		v.access.Unpack(v, slot[:(hi-lo)*v.plan.es], lo, hi)
 		return
 	}
 	v.noteWrite(lo, hi)
@@ -134,6 +143,10 @@ func (v View) ReduceInto(out, in []byte, lo, hi int64, op Op) {
 	checkOp("ReduceInto", op)
 	o, i := v.slot("ReduceInto", out, lo, hi), v.slot("ReduceInto", in, lo, hi)
 	if lo == hi {
+		return
+	}
+	if v.access != nil {
+		v.reduceIntoStaged(out, in, lo, hi, op)
 		return
 	}
 	v.noteRead(lo, hi)
@@ -167,6 +180,10 @@ func (v View) ReduceOut(dst View, out, in []byte, lo, hi int64, op Op, ranks int
 		o = v.slot("ReduceOut", out, lo, hi)
 	}
 	if lo == hi {
+		return
+	}
+	if v.access != nil || dst.access != nil {
+		v.reduceOutStaged(dst, out, in, lo, hi, op, ranks)
 		return
 	}
 	bytes := (hi - lo) * v.plan.es
@@ -212,7 +229,7 @@ func (v View) total(lo, hi int64) int64 {
 // check refuses ranges and memory that method cannot work on.
 func (v View) check(method string, lo, hi int64) {
 	v.checkRange(method, lo, hi)
-	if v.device != 0 {
+	if v.device != 0 && v.access == nil {
 		panic(fmt.Sprintf("strided: %s of device memory, which the host cannot touch", method))
 	}
 }

@@ -1,0 +1,71 @@
+package strided
+
+import "sync"
+
+// Access moves elements of a device's memory for Views, so that what works with Views
+// need not know where the memory is. Its methods may be called from several goroutines.
+// They have no errors: an Access that fails panics with what its owner recovers.
+type Access interface {
+	// Pack copies the elements [lo,hi) of v, in the order of its walk, to slot.
+	Pack(v View, slot []byte, lo, hi int64)
+	// Unpack copies slot to the elements [lo,hi) of v.
+	Unpack(v View, slot []byte, lo, hi int64)
+}
+
+// Through is t with Views whose methods go through a if the memory is a device's.
+func (t Tensor) Through(a Access) Tensor {
+	if t.OnDevice() {
+		t.access = a
+	}
+	return t
+}
+
+// staging is memory of the host for elements that come through an Access.
+type staging struct{ b []byte }
+
+// stagedBytes is how much is staged at a time.
+const stagedBytes = 256 << 10
+
+var stagings = sync.Pool{New: func() any { return &staging{make([]byte, stagedBytes)} }}
+
+// staged calls do for parts of the elements [lo,hi), each with room for it.
+func (v View) staged(lo, hi int64, do func(room []byte, lo, hi int64)) {
+	s := stagings.Get().(*staging)
+	defer stagings.Put(s)
+	most := stagedBytes / v.plan.es
+	for lo < hi {
+		end := min(hi, lo+most)
+		do(s.b[:(end-lo)*v.plan.es], lo, end)
+		lo = end
+	}
+}
+
+// reduceIntoStaged is ReduceInto of elements that come through an Access.
+func (v View) reduceIntoStaged(out, in []byte, lo, hi int64, op Op) {
+	es := v.plan.es
+	v.staged(lo, hi, func(room []byte, a, b int64) {
+		v.access.Pack(v, room, a, b)
+		Reduce(op, v.plan.dt, out[(a-lo)*es:], in[(a-lo)*es:], room, b-a)
+	})
+}
+
+// reduceOutStaged is ReduceOut where v, dst or both are reached through an Access.
+func (v View) reduceOutStaged(dst View, out, in []byte, lo, hi int64, op Op, ranks int) {
+	es := v.plan.es
+	v.staged(lo, hi, func(room []byte, a, b int64) {
+		v.Pack(room, a, b)
+		ReduceLast(op, v.plan.dt, room, in[(a-lo)*es:], room, b-a, ranks)
+		dst.Unpack(room, a, b)
+		if out != nil {
+			copy(out[(a-lo)*es:], room)
+		}
+	})
+}
+
+// copyStaged is copyViews where either is reached through an Access.
+func copyStaged(to, from View) {
+	from.staged(0, from.Count(), func(room []byte, lo, hi int64) {
+		from.Pack(room, lo, hi)
+		to.Unpack(room, lo, hi)
+	})
+}
