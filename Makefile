@@ -4,7 +4,7 @@
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi cudasim ptx kernels generated cross arm64 launchers hosts fuzz race
+.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi cudasim ptx kernels gpu generated cross arm64 launchers hosts fuzz race
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ ptx: ## compile the CUDA kernels anew
 
 kernels: ## the CUDA kernels' PTX is up to date and assembles for every GPU
 	@scripts/kernels.sh
+
+gpu: ## the programs of bench/gpu/run.sh, to take to a machine with GPUs
+	@scripts/gpu_programs.sh
 
 generated: ## generated files are up to date
 	@scripts/generated.sh
