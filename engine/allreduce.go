@@ -27,7 +27,7 @@ import (
 //
 // The result has the same bits on every rank, in every run and on every
 // transport, given the same world size, shape, dtype, chunk size and walking
-// order (see Config.LogicalOrder). If ctx ends during the call, the communicator
+// order, which follows from the layouts (see Config.LogicalOrder). If ctx ends during the call, the communicator
 // is aborted on all ranks; a call whose ctx has ended before starts nothing, and
 // the other ranks wait for it until their timeout.
 func (c *Comm) AllReduce(ctx context.Context, dst, src strided.Tensor, op Op) error {

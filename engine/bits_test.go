@@ -61,11 +61,25 @@ func TestSameBits(t *testing.T) {
 								}
 							}
 						}
-						// Mixed layouts walk in logical order, and from then on so do all
-						// calls with the same signature.
+						// Two orders are walked by halves, the first time and from then on.
+						group := "logical"
+						if !logical {
+							group = "halves"
+						}
+						for range 2 {
+							for _, hash := range bits(t, w, dt, func(rank int) string { return twoOrders[rank%2] }) {
+								if first, ok := seen[group]; ok {
+									require.Equal(t, first, hash, "%s, two orders, logical order %v", name, logical)
+								}
+								seen[group] = hash
+							}
+						}
+						// More are walked logically, and so is everything with a signature
+						// about which ranks have differed twice.
 						for _, layoutOf := range []func(int) string{
-							func(rank int) string { return mixedLayouts[rank%len(mixedLayouts)] },
+							func(rank int) string { return mixedLayouts[(rank+1)%len(mixedLayouts)] },
 							func(int) string { return "transpose" },
+							func(rank int) string { return twoOrders[rank%2] },
 						} {
 							for _, hash := range bits(t, w, dt, layoutOf) {
 								if first, ok := seen["logical"]; ok {
@@ -82,6 +96,9 @@ func TestSameBits(t *testing.T) {
 						distinct[hash] = true
 					}
 					require.Greater(t, len(distinct), 1, "the test would not notice another order of addition")
+					for group, hash := range seen {
+						require.Equal(t, group == "halves", hash == seen["halves"], "of %s", group)
+					}
 				}
 			})
 		}

@@ -142,7 +142,7 @@ func newComm(rank, size int, cfg Config) *Comm {
 	c.algorithm, _ = choose.Parse(cfg.Algorithm) // resolve has checked it
 	c.member = agree.NewMember(func(payload []byte) { c.send(0, payload) })
 	if rank == 0 {
-		c.coordinator = agree.NewCoordinator(size, c.send)
+		c.coordinator = agree.NewCoordinator(size, int64(cfg.ChunkBytes), c.send)
 	}
 	c.life, c.endLife = context.WithCancel(context.Background())
 	c.watches.c = c

@@ -65,7 +65,9 @@ type Config struct {
 	// of the shape, whatever the layout, so that results have the same bits in
 	// all layouts. It costs the speed of walking in memory order. Without it, an
 	// operation walks in memory order until ranks with different layouts meet in
-	// it, and in logical order from then on. Same on all ranks.
+	// it. From then on an all_reduce of two memory orders walks one half of the
+	// shape in either, and everything else walks in logical order. Same on all
+	// ranks.
 	LogicalOrder bool
 
 	// Algorithm is how AllReduce works: "ring", "doubling", or "auto", which picks

@@ -139,7 +139,11 @@ func TestAllReduceMatrix(t *testing.T) {
 // mixedLayouts gives every rank a layout of its own.
 var mixedLayouts = []string{"transpose", "contiguous", "channels_last", "slice", "reverse", "column", "steps"}
 
-// TestMixedLayoutsMatrix has every rank lay its tensors out differently.
+// twoOrders are layouts with two walking orders, which ranks follow by halves.
+var twoOrders = []string{"transpose", "contiguous"}
+
+// TestMixedLayoutsMatrix has ranks lay their tensors out differently: in two
+// orders, by the remembered decision about these, and in all of them.
 func TestMixedLayoutsMatrix(t *testing.T) {
 	for _, size := range worldSizes {
 		t.Run(fmt.Sprintf("np=%d", size), func(t *testing.T) {
@@ -152,8 +156,9 @@ func TestMixedLayoutsMatrix(t *testing.T) {
 						if cells.skip() {
 							continue
 						}
-						allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts}.run(t, w)
-						allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts, out: mixedLayouts[2:]}.run(t, w)
+						allReduceCase{dt: dt, op: op, shape: shape, in: twoOrders}.run(t, w)
+						allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts, out: twoOrders}.run(t, w)
+						allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts[2:], out: mixedLayouts}.run(t, w)
 					}
 				}
 			}
@@ -200,6 +205,7 @@ func TestLargeTensors(t *testing.T) {
 					allReduceCase{dt: dt, op: engine.Sum, shape: shape, in: []string{l.name}}.run(t, w)
 					broadcastCase{dt, shape, []string{l.name}, size - 1, true}.run(t, w)
 				}
+				allReduceCase{dt: dtype.Float64, op: engine.Max, shape: shape, in: twoOrders}.run(t, w)
 				allReduceCase{dt: dtype.Float64, op: engine.Avg, shape: shape, in: mixedLayouts, out: mixedLayouts[1:]}.run(t, w)
 				broadcastCase{dtype.BFloat16, shape, mixedLayouts, 0, false}.run(t, w)
 				// The default chunk size, and an element either side of it.

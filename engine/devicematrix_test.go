@@ -50,6 +50,7 @@ func TestDeviceMatrix(t *testing.T) {
 							broadcastCase{dt, shape, []string{l.name, other}, n % size, false}.run(d, v)
 						}
 						if (int(dt)+int(op)+n)%5 == 0 {
+							allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts, out: twoOrders}.run(d, byRing)
 							allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts, out: mixedLayouts[1:]}.run(d, byRing)
 						}
 					}
@@ -128,6 +129,7 @@ func TestMixedMemory(t *testing.T) {
 						if (n+m)%2 != size%2 {
 							continue
 						}
+						allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts[n%3:], out: []string{"transpose", "transpose", "contiguous", "slice"}}.run(d, w)
 						allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts[n%3:], out: mixedLayouts}.run(d, w)
 						broadcastCase{dt, shape, mixedLayouts, n % size, m%2 == 0}.run(d, w)
 					}

@@ -17,7 +17,7 @@ type chunkHeader struct {
 	seq     uint64       // the operation's number on this communicator
 	sig     uint64       // descriptor.sig
 	walk    strided.Walk // the order in which elements are walked
-	attempt uint32       // 0, or 1 after a restart in logical order
+	attempt uint32       // 0, or 1 after a restart in a common order
 	index   uint32       // the chunk's number on its link within the operation
 }
 

@@ -32,15 +32,18 @@ func (d *dims) logical(l *Layout) {
 	}
 }
 
-// walked is the canonical form of l's elements in the order w. It returns the
-// place of the first element, counted in elements from l's element (0, 0, …).
-// l is not empty and w fits its shape.
-func (d *dims) walked(l *Layout, w Walk) (first int64) {
+// walked is the canonical form of l's elements in the order w, or of a part of
+// them, as many in each dimension as shape says. It returns the place of the first
+// element, counted in elements from the part's element (0, 0, …). l is not empty
+// and w fits its shape.
+func (d *dims) walked(l *Layout, shape []int64, w Walk) (first int64) {
+	d.n = 0
 	if w == Logical {
-		d.logical(l)
+		for i, n := range shape {
+			d.add(n, l.strides[i])
+		}
 		return 0
 	}
-	d.n = 0
 	var real [maxWalkDims]int
 	k := 0
 	for i, n := range l.shape {
@@ -51,7 +54,7 @@ func (d *dims) walked(l *Layout, w Walk) (first int64) {
 	}
 	for i := range w.len() {
 		j, backwards := w.at(i)
-		n, stride := l.shape[real[j]], l.strides[real[j]]
+		n, stride := shape[real[j]], l.strides[real[j]]
 		if backwards {
 			first += (n - 1) * stride
 			stride = -stride

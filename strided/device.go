@@ -36,11 +36,15 @@ func (v View) Address() uint64 { return uint64(uintptr(v.base)) + v.device }
 // i*stride[0] + j*stride[1] + … bytes from Address. Dimensions that follow on each
 // other in memory are one, and none has size 1. A single element has no
 // dimensions, nor has a view without elements. The slices must not be changed.
+// The elements of a walk of Halves do not lie in any such way, only those of its
+// parts; see Part.
 func (v View) Dims() (size, stride []int64) {
 	p := v.plan
 	switch {
 	case p == nil || p.count < 2:
 		return nil, nil
+	case p.kind == inTurns:
+		panic("strided: Dims of a view in halves; ask its parts")
 	case p.kind == contiguous:
 		return []int64{p.count}, []int64{p.es}
 	case p.size[0] == 1:
@@ -50,8 +54,12 @@ func (v View) Dims() (size, stride []int64) {
 }
 
 // Packed is the layout of l's shape whose elements lie one after the other from
-// the start of the memory, in the order of w. Errors wrap ErrWalk.
+// the start of the memory, in the order of w, which is not one of Halves. Errors
+// wrap ErrWalk.
 func (l Layout) Packed(w Walk) (Layout, error) {
+	if w.isHalves() {
+		return Layout{}, errorf("Packed", ErrWalk, "no strides put elements in the order %v", w)
+	}
 	if err := w.Validate(l.shape); err != nil {
 		return Layout{}, err
 	}

@@ -101,6 +101,7 @@ func FuzzWalk(f *testing.F) {
 	f.Add(uint64(0), []byte{3, 4})
 	f.Add(uint64(2<<60|1), []byte{3, 4})
 	f.Add(uint64(3<<60|1<<48|0x102), []byte{3, 4, 1, 5})
+	f.Add(uint64(15<<60|1<<51|2<<48|1<<24|0x10), []byte{3, 4, 1}) // logical | 1,0 by 2
 	f.Fuzz(func(t *testing.T, code uint64, sizes []byte) {
 		w := Walk(code)
 		_ = w.String()

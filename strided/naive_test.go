@@ -42,6 +42,9 @@ func places(l Layout, w Walk) []int64 {
 	if l.Count() == 0 {
 		return nil
 	}
+	if w>>60 == 15 {
+		return placesOfHalves(l, w)
+	}
 	n := l.NumDims()
 	var walked []int // dimensions that the code counts
 	for d := range n {
@@ -80,6 +83,46 @@ func places(l Layout, w Walk) []int64 {
 			return out
 		}
 	}
+}
+
+// placesOfHalves is places for a walk of halves: it walks the whole shape in both
+// orders, leaves out what is in the other half, and takes a block of each in turn
+// while both have one.
+func placesOfHalves(l Layout, w Walk) []int64 {
+	orders := [2]Walk{}
+	n := int(w>>48) & 7
+	for k := range orders {
+		dims, backwards := make([]int, n), make([]bool, n)
+		for i := range n {
+			dims[i], backwards[i] = int(w>>(24*k+4*i))&7, w>>(24*k+4*i+3)&1 == 1
+		}
+		orders[k] = makeWalk(dims, backwards)
+	}
+	block := 1 << (w >> 51 & 63)
+	c := cut(l.Shape(), orders[0], orders[1])
+	// Another layout of the same shape tells the index in the dimension that is cut.
+	strides := make([]int64, l.NumDims())
+	strides[c] = 1
+	index, err := NewLayout(Int8, l.Shape(), strides, 0)
+	if err != nil {
+		panic(err)
+	}
+	var half [2][]int64
+	for k, order := range orders {
+		at := places(index, order)
+		for i, place := range places(l, order) {
+			if second := at[i] >= l.Size(c)/2; second == (k == 1) {
+				half[k] = append(half[k], place)
+			}
+		}
+	}
+	var out []int64
+	for len(half[0]) >= block && len(half[1]) >= block {
+		for k := range half {
+			out, half[k] = append(out, half[k][:block]...), half[k][block:]
+		}
+	}
+	return append(append(out, half[0]...), half[1]...)
 }
 
 // filled is n bytes at an address that is a multiple of 16, of random content.
@@ -155,18 +198,24 @@ func randomWalk(rng *rand.Rand, l Layout) Walk {
 			n++
 		}
 	}
-	switch rng.IntN(3) {
-	case 0:
-		return Logical
-	case 1:
-		return l.MemoryWalk()
-	default:
+	other := func() Walk {
 		backwards := make([]bool, n)
 		for i := range backwards {
 			backwards[i] = rng.IntN(4) == 0
 		}
 		return makeWalk(rng.Perm(n), backwards)
 	}
+	switch rng.IntN(4) {
+	case 0:
+		return Logical
+	case 1:
+		return l.MemoryWalk()
+	case 2:
+		if n <= maxWalkDims {
+			return Halves(l.shape, l.MemoryWalk(), other(), 1+rng.Int64N(40))
+		}
+	}
+	return other()
 }
 
 // randomRange is [lo,hi) within [0,count], often at an end.

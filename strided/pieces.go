@@ -10,6 +10,9 @@ func (v View) Pieces(list [][]byte, lo, hi, least int64) ([][]byte, bool) {
 	if b, ok := v.Bytes(lo, hi); ok {
 		return append(list, b), true
 	}
+	if part, from, n := v.Part(lo, hi); n == hi-lo {
+		v, lo, hi = part, from, from+n
+	}
 	p := v.plan
 	if v.device != 0 || p.kind != runs || p.pitch*p.es < least {
 		return list, false

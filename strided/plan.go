@@ -14,6 +14,8 @@ const (
 	transposed
 	// scattered: no dimension is contiguous.
 	scattered
+	// inTurns: the walk is one of halves, each of which has a plan.
+	inTurns
 )
 
 // plan is how the elements of a layout are visited in the order of a walk. It
@@ -52,6 +54,7 @@ type plan struct {
 	// of a complex tensor. They share cache lines across another dimension than
 	// the next one.
 	units *plan
+	turns *turns // of the kind inTurns, which has nothing of the above but count
 }
 
 func (p *plan) rowStride() int64 { return p.stride[p.row] }
@@ -64,13 +67,23 @@ func newPlan(l *Layout, w Walk) *plan {
 	if l.count == 0 {
 		return p
 	}
+	if w.isHalves() {
+		p.takeTurns(l, w)
+		return p
+	}
 	var d dims
-	p.first = d.walked(l, w) * p.es
+	p.first = d.walked(l, l.shape, w) * p.es
+	p.layOut(&d)
+	return p
+}
+
+// layOut plans dimensions whose strides count elements.
+func (p *plan) layOut(d *dims) {
 	for i := range d.n {
 		d.stride[i] *= p.es
 	}
 	if d.n == 0 || d.n == 1 && d.stride[0] == p.es {
-		return p
+		return
 	}
 	p.size, p.stride = slices.Clone(d.size[:d.n]), slices.Clone(d.stride[:d.n])
 	if d.n == 1 {
@@ -80,7 +93,6 @@ func newPlan(l *Layout, w Walk) *plan {
 	if p.kind == runs {
 		p.planUnits()
 	}
-	return p
 }
 
 // planUnits looks for a better plan of whole runs.

@@ -67,6 +67,11 @@ func (v View) Bytes(lo, hi int64) ([]byte, bool) {
 	if lo == hi {
 		return nil, true
 	}
+	if part, from, n := v.Part(lo, hi); n == hi-lo {
+		v, lo, hi = part, from, from+n
+	} else {
+		return nil, false
+	}
 	if v.device != 0 {
 		return nil, false
 	}
@@ -101,6 +106,10 @@ func (v View) Pack(slot []byte, lo, hi int64) {
 	if lo == hi {
 		return
 	}
+	if v.plan.kind == inTurns {
+		v.packParts(slot, lo, hi)
+		return
+	}
 	if v.access != nil {
 		v.access.Pack(v, slot[:(hi-lo)*v.plan.es], lo, hi)
 		return
@@ -120,6 +129,10 @@ func (v View) Unpack(slot []byte, lo, hi int64) {
 	v.check("Unpack", lo, hi)
 	s := v.slot("Unpack", slot, lo, hi)
 	if lo == hi {
+		return
+	}
+	if v.plan.kind == inTurns {
+		v.unpackParts(slot, lo, hi)
 		return
 	}
 	if v.access != nil {
@@ -145,6 +158,10 @@ func (v View) ReduceInto(out, in []byte, lo, hi int64, op Op) {
 	if lo == hi {
 		return
 	}
+	if v.plan.kind == inTurns {
+		v.reducePartsInto(out, in, lo, hi, op)
+		return
+	}
 	if v.access != nil {
 		v.reduceIntoStaged(out, in, lo, hi, op)
 		return
@@ -162,8 +179,9 @@ func (v View) ReduceInto(out, in []byte, lo, hi int64, op Op) {
 
 // ReduceOut is the last step of a reduction: it computes in (+) elements [lo,hi)
 // of v, for Avg divided by ranks, and writes the result to the elements [lo,hi)
-// of dst and, unless out is nil, to out. out may be in. dst has v's element type
-// and count, and is either v's memory element for element or disjoint from it.
+// of dst and, unless out is nil, to out. out may be in. dst has v's element type,
+// count and walk, and is either v's memory element for element or disjoint from
+// it.
 func (v View) ReduceOut(dst View, out, in []byte, lo, hi int64, op Op, ranks int) {
 	v.check("ReduceOut", lo, hi)
 	dst.check("ReduceOut", lo, hi)
@@ -180,6 +198,13 @@ func (v View) ReduceOut(dst View, out, in []byte, lo, hi int64, op Op, ranks int
 		o = v.slot("ReduceOut", out, lo, hi)
 	}
 	if lo == hi {
+		return
+	}
+	if v.plan.kind == inTurns || dst.plan.kind == inTurns {
+		if v.plan.walk != dst.plan.walk {
+			panic(fmt.Sprintf("strided: ReduceOut from walk %v to %v", v.plan.walk, dst.plan.walk))
+		}
+		v.reducePartsOut(dst, out, in, lo, hi, op, ranks)
 		return
 	}
 	if v.access != nil || dst.access != nil {

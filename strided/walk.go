@@ -13,7 +13,8 @@ import (
 // The code counts only dimensions of size greater than 1, in the order of the
 // shape. Bits 60–63 are their number n; bits 4i–4i+3 the dimension that the i-th
 // loop runs over; bit 48+i is set if that loop runs backwards. Shapes with more
-// than 12 such dimensions are only walked in logical order.
+// than 12 such dimensions are only walked in logical order. The walks that Halves
+// makes join two such orders; halves.go has their codes.
 type Walk uint64
 
 // Logical is row-major order, the last dimension fastest. Every walk that comes
@@ -113,11 +114,26 @@ func (w Walk) at(i int) (dim int, backwards bool) {
 	return int(w>>(4*i)) & 15, w>>(48+i)&1 != 0
 }
 
+// loop is at for any walk but one of halves, Logical's loops being those of the
+// shape.
+func (w Walk) loop(i int) (dim int, backwards bool) {
+	if w == Logical {
+		return i, false
+	}
+	return w.at(i)
+}
+
 // Validate reports whether w is a walk of the given shape, as Layout.MemoryWalk
-// could have made it. It is meant for codes from the network: every code is
+// or Halves could have made it. It is meant for codes from the network: every code is
 // either refused, with an error that wraps ErrWalk, or safe to use.
 func (w Walk) Validate(shape []int64) error {
 	if w == Logical {
+		return nil
+	}
+	if w.isHalves() {
+		if a, b, block := w.halves(); Halves(shape, a, b, block) != w {
+			return errorf("Walk.Validate", ErrWalk, "code %#x is not one of two orders of the shape %v", uint64(w), shape)
+		}
 		return nil
 	}
 	n := w.len()
@@ -150,10 +166,15 @@ func (w Walk) Validate(shape []int64) error {
 }
 
 // String lists the loops from the outermost by the number of their dimension,
-// dimensions of size 1 not counted; a minus sign means backwards: "2,0,-1".
+// dimensions of size 1 not counted; a minus sign means backwards: "2,0,-1". A walk
+// of halves has both orders and the block: "logical | 1,0 by 65536".
 func (w Walk) String() string {
 	if w == Logical {
 		return "logical"
+	}
+	if w.isHalves() {
+		a, b, block := w.halves()
+		return a.String() + " | " + b.String() + " by " + strconv.FormatInt(block, 10)
 	}
 	var b []byte
 	for i := range min(w.len(), maxWalkDims) {

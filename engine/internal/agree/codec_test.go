@@ -17,8 +17,9 @@ func sampleMessages() [][]byte {
 	return [][]byte{
 		(&disputeMsg{key: k, reason: reasonTimeout}).encode(),
 		(&pollMsg{key: k, now: true}).encode(),
-		(&stateMsg{key: k, status: statusInOp, next: 8, call: *call(2, 3), sig: 9, walk: otherWalk, invalid: "dst: too small",
+		(&stateMsg{key: k, status: statusInOp, next: 8, call: *call(2, 3), sig: 9, walk: otherWalk, again: true, invalid: "dst: too small",
 			before: []past{{seq: 6, call: *cast(1, 4)}, {seq: 5, call: *call(1)}}}).encode(),
+		(&verdictMsg{key: k, outcome: outcomeRestart, walk: otherWalk}).encode(),
 		(&verdictMsg{key: k, outcome: outcomeMismatch, broken: true, groups: []Group{
 			{Ranks: []int{0, 2}, Call: "all_reduce", status: statusInOp, next: 8},
 			{Ranks: []int{1}, Invalid: "root", status: statusDone, next: 9},
@@ -52,7 +53,7 @@ func FuzzHandle(f *testing.F) {
 			t.Fatal(err)
 		}
 		_ = m.Handle(payload)
-		coord := NewCoordinator(2, func(int, []byte) {})
+		coord := NewCoordinator(2, 256<<10, func(int, []byte) {})
 		defer coord.Close()
 		_ = coord.Handle(from, payload)
 	})

@@ -30,8 +30,9 @@ const (
 // Coordinator settles disputes, one at a time. It lives on rank 0 beside that
 // rank's Member. Its methods may be called from any goroutine.
 type Coordinator struct {
-	size int
-	send func(to int, payload []byte) // must neither block nor call back
+	size  int
+	chunk int64
+	send  func(to int, payload []byte) // must neither block nor call back
 
 	mu      sync.Mutex
 	current *settlement
@@ -50,10 +51,10 @@ type settlement struct {
 	timer   *time.Timer
 }
 
-// NewCoordinator returns a coordinator of size ranks that sends through send,
-// to rank 0 as well.
-func NewCoordinator(size int, send func(to int, payload []byte)) *Coordinator {
-	return &Coordinator{size: size, send: send, asked: map[key]time.Time{}}
+// NewCoordinator returns a coordinator of size ranks, whose chunks have so many
+// bytes, that sends through send, to rank 0 as well.
+func NewCoordinator(size int, chunk int64, send func(to int, payload []byte)) *Coordinator {
+	return &Coordinator{size: size, chunk: chunk, send: send, asked: map[key]time.Time{}}
 }
 
 // Close stops the timers and reports whether a dispute was left unsettled.
@@ -259,7 +260,7 @@ func (c *Coordinator) decide(s *settlement) {
 	case s.reason == reasonTimeout:
 		v.outcome, v.broken, v.groups = outcomeTimeout, true, s.groups()
 	case !s.differ(s.reason == reasonMisfit) && s.walksDiffer():
-		v.outcome = outcomeLogical
+		v.outcome, v.walk = outcomeRestart, s.commonWalk(c.chunk)
 	case s.reason == reasonSlow && !s.differ(false):
 		v.outcome = outcomeCarryOn
 	default:

@@ -10,7 +10,7 @@
 //	dispute   member -> coordinator   "operation 7 does not fit, or takes too long"
 //	poll      coordinator -> all      "what did you call as operation 7?"
 //	state     member -> coordinator   "all_reduce float sum [4 4], walking 1,0; in it"
-//	verdict   coordinator -> all      "walk in logical order" | "mismatch: ..." | "timed out: ..."
+//	verdict   coordinator -> all      "walk all like this" | "mismatch: ..." | "timed out: ..."
 //
 // A rank that has answered a poll does not finish that operation before the
 // verdict, so all ranks leave it together and their sequence numbers stay in

@@ -12,8 +12,9 @@ import (
 var ErrMismatch = errors.New("ranks disagree")
 
 // ErrRestart ends an attempt whose ranks agree in everything but the walking
-// order: the operation starts again in logical order. It never reaches users.
-var ErrRestart = errors.New("restart in logical order")
+// order: the operation starts again in one that all ranks follow. It never reaches
+// users.
+var ErrRestart = errors.New("restart in a common order")
 
 // status is where a rank stands in the operation that is polled.
 type status uint8

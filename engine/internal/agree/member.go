@@ -9,11 +9,6 @@ import (
 	"github.com/monel-dev/monel/transport"
 )
 
-// maxRemembered bounds how many signatures are known to need logical order.
-// All ranks add to the list in the same order and drop the oldest, so that
-// they always agree on what it holds.
-const maxRemembered = 1024
-
 // Op is one attempt at the operation in progress.
 type Op struct {
 	Seq     uint64
@@ -37,6 +32,7 @@ type Member struct {
 	apart  bool // an operation outside of the sequence is in progress
 	op     Op
 	call   Call
+	walk   strided.Walk  // as this rank would have it
 	began  time.Duration // since born, which takes one clock to tell, not two
 	thaw   chan struct{} // not nil: a poll was answered, leave only with the verdict
 
@@ -49,21 +45,21 @@ type Member struct {
 	early    map[uint64]error // verdicts on operations not called yet
 	past     history
 	broken   error
-	failed   atomic.Bool         // broken is set
-	over     chan struct{}       // closed by a verdict that ends the communicator
-	logical  map[uint64]struct{} // signatures whose ranks walk differently
-	remember []uint64            // the same, oldest first
+	failed   atomic.Bool       // broken is set
+	over     chan struct{}     // closed by a verdict that ends the communicator
+	common   map[uint64]common // by the signatures whose ranks have walked differently
+	remember []uint64          // these, oldest first
 }
 
 // NewMember returns the state of a rank that has called nothing yet.
 func NewMember(send func(payload []byte)) *Member {
 	return &Member{
-		send:    send,
-		born:    time.Now(),
-		early:   map[uint64]error{},
-		logical: map[uint64]struct{}{},
-		op:      Op{Stop: newStop()},
-		over:    make(chan struct{}),
+		send:   send,
+		born:   time.Now(),
+		early:  map[uint64]error{},
+		common: map[uint64]common{},
+		op:     Op{Stop: newStop()},
+		over:   make(chan struct{}),
 	}
 }
 
@@ -91,9 +87,8 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 		m.answerPending()
 		return Op{}, nil
 	}
-	if walk != strided.Logical && m.isLogical(call.Sig) {
-		walk = strided.Logical
-	}
+	m.walk = walk
+	walk = m.commonWalk(call.Sig, walk)
 	if m.op.Stop.fired() {
 		m.op.Stop = newStop()
 	}
@@ -247,6 +242,7 @@ func (m *Member) onPoll(p *pollMsg) {
 			m.thaw = make(chan struct{})
 		}
 		answer.status, answer.call, answer.sig, answer.walk = statusInOp, m.call, m.op.Sig, m.op.Walk
+		_, answer.again = m.common[m.call.Sig]
 	case p.seq < m.next:
 		answer.status = statusDone
 		if done, ok := m.past.find(p.seq); ok {
@@ -279,15 +275,15 @@ func (m *Member) onVerdict(v *verdictMsg) {
 			m.thaw = nil
 		}
 		return
-	case outcomeLogical:
+	case outcomeRestart:
 		if !mine || m.op.Stop.fired() {
 			return
 		}
-		m.rememberLogical(m.call.Sig)
+		m.rememberWalk(v.walk)
 		m.thaw = nil
 		stop := m.op.Stop
 		m.op.Attempt++
-		m.op.Walk = strided.Logical
+		m.op.Walk = v.walk
 		m.op.Stop = newStop()
 		stop.fire(ErrRestart)
 		return
@@ -328,21 +324,4 @@ func (m *Member) overtaken(seq uint64, err error) {
 	default:
 		m.fail(err)
 	}
-}
-
-func (m *Member) isLogical(sig uint64) bool {
-	_, ok := m.logical[sig]
-	return ok
-}
-
-func (m *Member) rememberLogical(sig uint64) {
-	if m.isLogical(sig) {
-		return
-	}
-	if len(m.remember) == maxRemembered {
-		delete(m.logical, m.remember[0])
-		m.remember = m.remember[1:]
-	}
-	m.logical[sig] = struct{}{}
-	m.remember = append(m.remember, sig)
 }

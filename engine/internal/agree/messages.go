@@ -49,6 +49,7 @@ type stateMsg struct {
 	call    Call
 	sig     uint64 // of this call and all before it
 	walk    strided.Walk
+	again   bool // the ranks have differed in walk before in a call with this signature
 	invalid string
 	before  []past // the calls before, latest first
 }
@@ -56,7 +57,7 @@ type stateMsg struct {
 type outcome uint8
 
 const (
-	outcomeLogical outcome = iota + 1
+	outcomeRestart outcome = iota + 1 // all ranks walk as the verdict says
 	outcomeMismatch
 	outcomeTimeout
 	outcomeCarryOn
@@ -66,6 +67,7 @@ type verdictMsg struct {
 	key
 	outcome outcome
 	broken  bool
+	walk    strided.Walk // of outcomeRestart
 	groups  []Group
 }
 
@@ -91,6 +93,7 @@ func (m *stateMsg) encode() []byte {
 	b = m.call.appendTo(b)
 	b = binary.LittleEndian.AppendUint64(b, m.sig)
 	b = binary.LittleEndian.AppendUint64(b, uint64(m.walk))
+	b = appendBool(b, m.again)
 	b = appendText(b, m.invalid)
 	b = append(b, byte(len(m.before)))
 	for i := range m.before {
@@ -103,6 +106,7 @@ func (m *stateMsg) encode() []byte {
 func (m *verdictMsg) encode() []byte {
 	b := append(appendKey(msgVerdict, m.key), byte(m.outcome))
 	b = appendBool(b, m.broken)
+	b = binary.LittleEndian.AppendUint64(b, uint64(m.walk))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.groups)))
 	for i := range m.groups {
 		g := &m.groups[i]
@@ -128,13 +132,13 @@ func decode(payload []byte) (any, error) {
 		m = &pollMsg{key: k, now: r.u8() != 0}
 	case msgState:
 		st := &stateMsg{key: k, status: status(r.u8()), next: r.u64(), call: readCall(r), sig: r.u64(),
-			walk: strided.Walk(r.u64()), invalid: r.text()}
+			walk: strided.Walk(r.u64()), again: r.u8() != 0, invalid: r.text()}
 		for n := r.u8(); n > 0 && !r.bad; n-- {
 			st.before = append(st.before, past{seq: r.u64(), call: readCall(r)})
 		}
 		m = st
 	case msgVerdict:
-		v := &verdictMsg{key: k, outcome: outcome(r.u8()), broken: r.u8() != 0}
+		v := &verdictMsg{key: k, outcome: outcome(r.u8()), broken: r.u8() != 0, walk: strided.Walk(r.u64())}
 		for n := r.u32(); n > 0 && !r.bad; n-- {
 			v.groups = append(v.groups, Group{status: status(r.u8()), next: r.u64(), Ranks: r.ranks(),
 				Call: r.text(), Invalid: r.text()})

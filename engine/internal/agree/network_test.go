@@ -40,7 +40,7 @@ func newNetwork(t *testing.T, size int) *network {
 			n.up = append(n.up, upward{rank, p})
 		}))
 	}
-	n.coord = NewCoordinator(size, func(to int, p []byte) {
+	n.coord = NewCoordinator(size, 256<<10, func(to int, p []byte) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.down = append(n.down, downward{to, p})
