@@ -40,6 +40,10 @@ type Config struct {
 	// front asks for whole names, "^" for all but those. Listen goes before it.
 	Interface string
 
+	// Family is "ip4" or "ip6" if only addresses of that family are to be used, as
+	// NCCL_SOCKET_FAMILY says it; otherwise IPv4 goes first.
+	Family string
+
 	// Transport is "auto", "shm" or "tcp": shared memory between ranks of one
 	// host and sockets between hosts, or only one of them. Same on all ranks.
 	Transport string
@@ -90,11 +94,14 @@ type Config struct {
 	// which algorithm runs at which size.
 	Explain bool
 
-	// Logger receives what is worth knowing: slog.Default() by default.
+	// Logger receives what is worth knowing: slog.Default() by default. Records have
+	// an attribute "subsys" with NCCL's name of the part that they are from; those of
+	// COLL, one for every collective, have the level slog.LevelDebug.
 	Logger *slog.Logger
 
-	launched *launch.Launch // where the ranks meet, if a launcher says so
-	apart    bool           // ranks of one host count as ranks of several; for tests
+	launched    *launch.Launch // where the ranks meet, if a launcher says so
+	environment *environment   // what FromEnv has found
+	apart       bool           // ranks of one host count as ranks of several; for tests
 }
 
 // The defaults of Config.
@@ -153,6 +160,8 @@ func (cfg Config) resolve() (Config, error) {
 		return bad("HopBytes", "%d; give a number from 1 to %d, or 0 for %d", cfg.HopBytes, choose.MaxHop, DefaultHopBytes)
 	case cfg.Connections < 1 || cfg.Connections > MaxConnections:
 		return bad("Connections", "%d; give a number from 1 to %d, or 0 for 1", cfg.Connections, MaxConnections)
+	case !slices.Contains([]string{"", "ip4", "ip6"}, cfg.Family):
+		return bad("Family", "%q; use ip4, ip6 or nothing", cfg.Family)
 	case !slices.Contains([]string{"auto", "shm", "tcp"}, cfg.Transport):
 		return bad("Transport", "%q: %w; use auto, shm or tcp", cfg.Transport, ErrUnavailable)
 	}
