@@ -45,10 +45,15 @@ func FromEnv() (Config, error) {
 		Connections: connectionsFrom(r),
 		ChunkBytes:  chunkFrom(r),
 		HopBytes:    numberFrom(r, "MONEL_HOP_BYTES"),
+		History:     historyFrom(r),
+		DumpFile:    r.Text("MONEL_DUMP_FILE"),
+		TraceFile:   r.Text("MONEL_TRACE_FILE"),
+		TraceHops:   numberFrom(r, "MONEL_TRACE_HOPS"),
 	}
 	cfg.logsFrom(r)
 	r.CheckRest()
-	cfg.environment = &environment{cfg.Logger != nil, r.Settings(), r.Warnings(), environ.Unknown(os.Environ())}
+	onSignal := signalFrom(r)
+	cfg.environment = &environment{cfg.Logger != nil, onSignal, r.Settings(), r.Warnings(), environ.Unknown(os.Environ())}
 	return cfg, nil
 }
 
@@ -115,6 +120,28 @@ func chunkFrom(r *environ.Reader) int {
 	return buffer / ringDepth / alignBytes * alignBytes
 }
 
+// historyFrom reads MONEL_HISTORY, in which 0 means none.
+func historyFrom(r *environ.Reader) int {
+	n, ok := r.Number("MONEL_HISTORY")
+	if ok && n == 0 {
+		return -1
+	}
+	return int(n)
+}
+
+// signalFrom reads MONEL_DUMP_SIGNAL.
+func signalFrom(r *environ.Reader) os.Signal {
+	name := r.Text("MONEL_DUMP_SIGNAL")
+	if name == "" {
+		return nil
+	}
+	s := signalNamed(name)
+	if s == nil {
+		r.Warn("MONEL_DUMP_SIGNAL", "there is no such signal here")
+	}
+	return s
+}
+
 // logsFrom reads what is logged and where.
 func (cfg *Config) logsFrom(r *environ.Reader) {
 	name := r.Text("NCCL_DEBUG")
@@ -148,7 +175,8 @@ func (s subsystems) Has(name string) bool {
 
 // environment is what FromEnv has found, for Init to report.
 type environment struct {
-	debug    bool // NCCL_DEBUG is set
+	debug    bool      // NCCL_DEBUG is set
+	onSignal os.Signal // the one that asks for dumps; nil for none
 	settings []environ.Setting
 	warnings []environ.Warning
 	unknown  []string
@@ -170,15 +198,21 @@ func version() string {
 	return "(devel)"
 }
 
+// dumpOnce makes the process listen for the signal that the environment names.
+var dumpOnce sync.Once
+
 // reported are the warnings that this process has logged.
 var reported sync.Map
 
-// reportEnvironment logs what FromEnv could not use, once in a process, and with
+// reportEnvironment sets up what a process has once and logs what FromEnv could not use, once in a process, and with
 // Explain also what it has used.
 func (cfg *Config) reportEnvironment() {
 	env := cfg.environment
 	if env == nil {
 		return
+	}
+	if env.onSignal != nil {
+		dumpOnce.Do(func() { DumpOnSignal(cfg.DumpFile, env.onSignal) })
 	}
 	log := logging.Of(cfg.Logger, logging.Env)
 	for _, w := range env.warnings {

@@ -29,6 +29,7 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 	cfg.reportEnvironment()
 	c := newComm(cfg.Rank, cfg.Size, cfg)
 	if cfg.Size == 1 {
+		c.appear()
 		return c, nil
 	}
 	session, ctl, err := c.connect(ctx)

@@ -1,6 +1,7 @@
 package agree
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,14 +32,17 @@ type Member struct {
 	send func(payload []byte) // to the coordinator; must not block
 	born time.Time
 
-	mu     sync.Mutex
-	next   uint64 // number of the next operation
-	active bool
-	apart  bool // an operation outside of the sequence is in progress
-	op     Op
-	call   Call
-	began  time.Duration // since born, which takes one clock to tell, not two
-	thaw   chan struct{} // not nil: a poll was answered, leave only with the verdict
+	recorder Recorder // of what is over; may be nil
+
+	mu      sync.Mutex
+	next    uint64 // number of the next operation
+	active  bool
+	apart   bool // an operation outside of the sequence is in progress
+	op      Op
+	call    Call
+	began   time.Duration // since born, which takes one clock to tell, not two
+	wasLate bool          // late has been called about op
+	thaw    chan struct{} // not nil: a poll was answered, leave only with the verdict
 
 	// chain is the fold of the signatures of all calls so far. It is in every
 	// signature sent, so that ranks whose broadcasts never met, because they
@@ -82,6 +86,7 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 		delete(m.early, seq)
 		m.past.add(seq, call, 0, invalid)
 		m.rechain()
+		m.refused(seq, call, err)
 		return Op{}, err
 	}
 	if invalid != "" {
@@ -89,6 +94,7 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 		m.rechain()
 		m.send((&disputeMsg{key: key{seq, 0}, reason: reasonMisfit}).encode())
 		m.answerPending()
+		m.refused(seq, call, fmt.Errorf("%w: %s", transport.ErrInvalid, invalid))
 		return Op{}, nil
 	}
 	if walk != strided.Logical && m.isLogical(call.Sig) {
@@ -97,7 +103,7 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 	if m.op.Stop.fired() {
 		m.op.Stop = newStop()
 	}
-	m.active, m.thaw, m.began = true, nil, time.Since(m.born)
+	m.active, m.thaw, m.began, m.wasLate = true, nil, time.Since(m.born), false
 	m.call.set(call)
 	m.op = Op{Seq: seq, Sig: mix(m.chain, call.Sig), Walk: walk, Stop: m.op.Stop}
 	m.answerPending()
@@ -138,6 +144,7 @@ func (m *Member) late(seq uint64, why reason) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.active && m.op.Seq == seq {
+		m.wasLate = true
 		m.dispute(why)
 	}
 }
@@ -177,6 +184,7 @@ func (m *Member) End(result error) error {
 		m.rechain()
 		m.past.add(m.op.Seq, &m.call, 0, "")
 	}
+	m.record(m.op.Seq, m.op.Attempt, m.began, result)
 	return result
 }
 
