@@ -39,10 +39,6 @@ type Comm struct {
 	member      *agree.Member
 	coordinator *agree.Coordinator // on rank 0
 	inbox       mailbox            // agreement messages that serve handles
-	recorder    *record.Recorder
-	tracer      *hoptrace.Tracer // nil unless hops are traced
-	calls       *slog.Logger     // nil unless every call is logged
-	failure     failureDump
 
 	gpus     gpus
 	queue    queue            // of collectives that were started
@@ -68,6 +64,11 @@ type Comm struct {
 	closeOnce sync.Once
 	closeErr  error
 	serving   sync.WaitGroup
+
+	calls    *slog.Logger // nil unless every call is logged
+	recorder *record.Recorder
+	tracer   *hoptrace.Tracer // nil unless hops are traced
+	failure  failureDump
 }
 
 // control is the engine's view of the control plane.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -18,9 +17,13 @@ func (c *Comm) fileName(pattern string) string {
 	return logging.Expand(pattern, map[byte]string{'r': strconv.Itoa(c.rank), 'c': c.cfg.Name})
 }
 
+// written counts files, so that two that are written at once have different names.
+var written atomic.Int64
+
 // writeFile has write fill a file, which appears under its name when it is complete.
 func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	temporary := fmt.Sprintf("%s.%d.%d", path, os.Getpid(), written.Add(1))
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
@@ -58,13 +61,13 @@ func (c *Comm) dumpFailure() {
 		return
 	}
 	path := c.fileName(c.cfg.DumpFile)
-	written := make(chan error, 1)
-	go func() { written <- writeFile(path, c.Dump) }()
+	ended := make(chan error, 1)
+	go func() { ended <- writeFile(path, c.Dump) }()
 	wait := time.NewTimer(dumpWait)
 	defer wait.Stop()
 	err := fmt.Errorf("%w after %v", ErrTimeout, dumpWait)
 	select {
-	case err = <-written:
+	case err = <-ended:
 	case <-wait.C:
 	}
 	if err != nil {

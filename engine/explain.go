@@ -58,6 +58,6 @@ func (cfg *Config) logsCalls() *slog.Logger {
 }
 
 // logCall tells of a call that begins.
-func (c *Comm) logCall(op *agree.Op, call *agree.Call) {
-	c.calls.Debug(call.String(), "communicator", c.cfg.Name, "rank", c.rank, "seq", op.Seq)
+func (c *Comm) logCall(seq uint64, call *agree.Call) {
+	c.calls.Debug(call.String(), "communicator", c.cfg.Name, "rank", c.rank, "seq", seq)
 }

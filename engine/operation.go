@@ -31,7 +31,7 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 		return c.explain(err, call)
 	}
 	if c.calls != nil {
-		c.logCall(&op, call)
+		c.logCall(op.Seq, call)
 	}
 	if c.size == 1 {
 		return c.member.End(attempt(op))

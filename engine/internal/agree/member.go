@@ -32,17 +32,16 @@ type Member struct {
 	send func(payload []byte) // to the coordinator; must not block
 	born time.Time
 
-	recorder Recorder // of what is over; may be nil
-
-	mu      sync.Mutex
-	next    uint64 // number of the next operation
-	active  bool
-	apart   bool // an operation outside of the sequence is in progress
-	op      Op
-	call    Call
-	began   time.Duration // since born, which takes one clock to tell, not two
-	wasLate bool          // late has been called about op
-	thaw    chan struct{} // not nil: a poll was answered, leave only with the verdict
+	mu       sync.Mutex
+	next     uint64 // number of the next operation
+	active   bool
+	apart    bool // an operation outside of the sequence is in progress
+	op       Op
+	call     Call
+	began    time.Duration // since born, which takes one clock to tell, not two
+	wasLate  bool          // late has been called about op
+	recorder Recorder      // of what is over; may be nil
+	thaw     chan struct{} // not nil: a poll was answered, leave only with the verdict
 
 	// chain is the fold of the signatures of all calls so far. It is in every
 	// signature sent, so that ranks whose broadcasts never met, because they
@@ -271,6 +270,9 @@ func (m *Member) onPoll(p *pollMsg) {
 
 // answerPending answers the polls that have waited for the call just made.
 func (m *Member) answerPending() {
+	if len(m.pending) == 0 {
+		return
+	}
 	waiting := m.pending
 	m.pending = nil
 	for _, k := range waiting {

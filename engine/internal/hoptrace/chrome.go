@@ -58,7 +58,7 @@ func Write(w io.Writer, ranks ...Rank) error {
 	}
 	f.OtherData.Base = base.UnixNano()
 	for i, r := range ranks {
-		f.TraceEvents = append(f.TraceEvents, r.timeline(base, i)...)
+		f.TraceEvents = append(f.TraceEvents, r.timeline(base, i+1)...)
 	}
 	return f.write(w)
 }
@@ -98,21 +98,22 @@ func Merge(w io.Writer, files ...io.Reader) error {
 			}
 			all.TraceEvents = append(all.TraceEvents, e)
 		}
-		processes += most + 1
+		processes += most
 	}
 	return all.write(w)
 }
 
 // Tracks are Chrome's threads: one for operations, and two for each peer, since what
-// happens on one end of a link happens one after the other.
-const operationTrack = 0
+// happens on one end of a link happens one after the other. Thread and process 0 are
+// the idle ones for Perfetto, so all count from 1.
+const operationTrack = 1
 
 func track(e *Event) int {
 	switch e.Kind {
 	case Sent:
-		return 1 + 2*int(e.Peer)
-	case Received:
 		return 2 + 2*int(e.Peer)
+	case Received:
+		return 3 + 2*int(e.Peer)
 	}
 	return operationTrack
 }
@@ -136,8 +137,8 @@ func (r *Rank) timeline(base time.Time, pid int) []event {
 	name := func(what string, thread int, args map[string]any) {
 		out = append(out, event{Name: what, Phase: "M", Process: pid, Thread: thread, Args: args})
 	}
-	name("process_name", 0, map[string]any{"name": fmt.Sprintf("communicator %s, rank %d (%s)", r.Communicator, r.Rank, r.Process)})
-	name("process_sort_index", 0, map[string]any{"sort_index": r.Rank})
+	name("process_name", operationTrack, map[string]any{"name": fmt.Sprintf("communicator %s, rank %d (%s)", r.Communicator, r.Rank, r.Process)})
+	name("process_sort_index", operationTrack, map[string]any{"sort_index": r.Rank})
 	shift := r.Start.Sub(base)
 	var named []int
 	for i := range r.Events {

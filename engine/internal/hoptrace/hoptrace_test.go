@@ -197,18 +197,18 @@ func check(t *testing.T, f timeline, first, second int) {
 		got = append(got, fmt.Sprintf("%d %d %s %s %.1f %.1f", e.Pid, e.Tid, e.Ph, e.Name, e.Ts, e.Dur))
 	}
 	require.Equal(t, []string{
-		fmt.Sprint(first, " 0 communicator c, rank 0 (a:1)"),
-		fmt.Sprint(first, " 3 to rank 1"),
-		fmt.Sprint(first, " 3 X wait 10.0 2.0"),
-		fmt.Sprint(first, " 3 X send 12.0 3.0"),
-		fmt.Sprint(first, " 3 s hop 12.0 0.0"),
-		fmt.Sprint(first, " 0 operations"),
-		fmt.Sprint(first, " 0 X all_reduce float sum shape [25] 9.0 11.0"),
-		fmt.Sprint(second, " 0 communicator c, rank 1 (b:1)"),
-		fmt.Sprint(second, " 2 from rank 0"),
-		fmt.Sprint(second, " 2 X wait 6.0 10.5"),
-		fmt.Sprint(second, " 2 X receive 16.5 1.5"),
-		fmt.Sprint(second, " 2 f hop 16.5 0.0"),
+		fmt.Sprint(first, " 1 communicator c, rank 0 (a:1)"),
+		fmt.Sprint(first, " 4 to rank 1"),
+		fmt.Sprint(first, " 4 X wait 10.0 2.0"),
+		fmt.Sprint(first, " 4 X send 12.0 3.0"),
+		fmt.Sprint(first, " 4 s hop 12.0 0.0"),
+		fmt.Sprint(first, " 1 operations"),
+		fmt.Sprint(first, " 1 X all_reduce float sum shape [25] 9.0 11.0"),
+		fmt.Sprint(second, " 1 communicator c, rank 1 (b:1)"),
+		fmt.Sprint(second, " 3 from rank 0"),
+		fmt.Sprint(second, " 3 X wait 6.0 10.5"),
+		fmt.Sprint(second, " 3 X receive 16.5 1.5"),
+		fmt.Sprint(second, " 3 f hop 16.5 0.0"),
 	}, got)
 	require.Len(t, arrows, 2)
 	require.Equal(t, arrows["s"], arrows["f"], "both ends of the hop")
@@ -217,7 +217,7 @@ func check(t *testing.T, f timeline, first, second int) {
 func TestWrite(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, Write(&b, hop(time.Now())...))
-	check(t, parse(t, b.Bytes()), 0, 1)
+	check(t, parse(t, b.Bytes()), 1, 2)
 }
 
 // TestMerge: the timelines of two processes together are as if written by one,
@@ -230,18 +230,18 @@ func TestMerge(t *testing.T) {
 	}
 	var merged bytes.Buffer
 	require.NoError(t, Merge(&merged, bytes.NewReader(parts[0].Bytes()), bytes.NewReader(parts[1].Bytes())))
-	check(t, parse(t, merged.Bytes()), 0, 1)
+	check(t, parse(t, merged.Bytes()), 1, 2)
 
 	merged.Reset()
 	require.NoError(t, Merge(&merged, bytes.NewReader(parts[1].Bytes()), bytes.NewReader(parts[0].Bytes())))
 	f := parse(t, merged.Bytes())
 	for i := range f.TraceEvents { // the ranks' events changed places
-		if f.TraceEvents[i].Pid == 1 {
+		if f.TraceEvents[i].Pid == 2 {
 			f.TraceEvents = append(f.TraceEvents[i:], f.TraceEvents[:i]...)
 			break
 		}
 	}
-	check(t, f, 1, 0)
+	check(t, f, 2, 1)
 
 	require.ErrorContains(t, Merge(&merged, bytes.NewReader(parts[0].Bytes()), bytes.NewReader([]byte("{"))), "trace 2 of 2")
 }

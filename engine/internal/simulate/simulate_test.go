@@ -19,7 +19,7 @@ func sizes() []int {
 	}
 	for n := 64; n <= 16384; n *= 2 {
 		all = append(all, n-1, n)
-		if n < 16384 {
+		if n < 2048 {
 			all = append(all, n+1, n+n/2)
 		}
 	}
