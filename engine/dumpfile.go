@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +41,17 @@ func writeFile(path string, write func(io.Writer) error) error {
 // failureDump writes the flight recorder to Config.DumpFile when something goes
 // wrong: when the first collective fails, and when the communicator does.
 type failureDump struct {
-	collective, comm atomic.Bool // it has been written for that
+	mu               sync.Mutex // held while it is written, so that whoever comes meanwhile waits
+	collective, comm bool       // it has been written for that
+}
+
+// news reports whether there is something to write.
+func (d *failureDump) news(broken bool) bool {
+	if d.collective && (d.comm || !broken) {
+		return false
+	}
+	d.collective, d.comm = true, broken
+	return true
 }
 
 // dumpWait bounds how long a failed call waits for its dump to be on disk. Programs
@@ -53,11 +64,9 @@ func (c *Comm) dumpFailure() {
 	if c.cfg.DumpFile == "" {
 		return
 	}
-	news := c.failure.collective.CompareAndSwap(false, true)
-	if c.Err() != nil {
-		news = c.failure.comm.CompareAndSwap(false, true) || news
-	}
-	if !news {
+	c.failure.mu.Lock()
+	defer c.failure.mu.Unlock()
+	if !c.failure.news(c.Err() != nil) {
 		return
 	}
 	path := c.fileName(c.cfg.DumpFile)
