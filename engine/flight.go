@@ -13,13 +13,15 @@ import (
 // Operation is one entry of the flight recorder: an operation of a communicator as
 // this rank saw it.
 type Operation struct {
-	Seq        uint64         `json:"seq"`        // its number on the communicator, from 0, the same on all ranks
-	Collective string         `json:"collective"` // "all_reduce"
-	Call       string         `json:"call"`       // spelled out, as a MismatchError has it
-	Signature  string         `json:"signature"`  // hash of the call, the same where the ranks agree
-	Bytes      int64          `json:"bytes"`      // of the tensor
-	State      OperationState `json:"state"`
-	Attempts   int            `json:"attempts"` // 2 if it was restarted
+	Seq        uint64 `json:"seq"`        // its number on the communicator, from 0, the same on all ranks; for messages, the next collective's
+	Collective string `json:"collective"` // "all_reduce"
+	Call       string `json:"call"`       // spelled out, as a MismatchError has it
+	Signature  string `json:"signature"`  // hash of the call, the same where the ranks agree
+	// Bytes is the size of the tensor, or of one block if every rank has one; of all
+	// blocks in all_gather_v; 0 in alltoall_v and barrier, which do not agree on one.
+	Bytes    int64          `json:"bytes"`
+	State    OperationState `json:"state"`
+	Attempts int            `json:"attempts"` // 2 if it was restarted
 
 	Began  time.Time     `json:"began"`
 	Lasted time.Duration `json:"lasted_ns,omitempty"` // so far, if it runs; 0 if it was not timed: see CollectiveStats

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -72,6 +73,49 @@ func TestStatsAndFlight(t *testing.T) {
 			require.NotEqual(t, first[3].Signature, second[3].Signature)
 		})
 	}
+}
+
+// TestMessagesAndBlocksAreRecorded: messages are outside of the sequence of
+// collectives, and what has blocks counts one of them, or all if they differ.
+func TestMessagesAndBlocksAreRecorded(t *testing.T) {
+	w := localWorld(t, 2, engine.Config{})
+	w.must(t, func(rank int, c *engine.Comm) error {
+		if err := reduceFloats(c, 1); err != nil {
+			return err
+		}
+		x := strided.Of(make([]float32, 1500))
+		if rank == 0 {
+			if err := c.Send(background, x, 1); err != nil {
+				return err
+			}
+		} else if err := c.Recv(background, x, 0); err != nil {
+			return err
+		}
+		if err := c.AllGatherV(background, strided.Of(make([]byte, 7)), strided.Of(make([]byte, 3+rank)), []int64{3, 4}); err != nil {
+			return err
+		}
+		return c.Barrier(background)
+	})
+	for rank, want := range [][]string{
+		{"0 all_reduce float sum shape [1] 4", "1 send float to rank 1 count 1500 6000", "1 all_gather_v uint8 count 3 4 7", "2 barrier 0"},
+		{"0 all_reduce float sum shape [1] 4", "1 recv float from rank 0 count 1500 6000", "1 all_gather_v uint8 count 3 4 7", "2 barrier 0"},
+	} {
+		var got []string
+		for _, op := range w[rank].Flight().Operations {
+			require.Equal(t, engine.OperationDone, op.State)
+			got = append(got, fmt.Sprint(op.Seq, " ", op.Call, " ", op.Bytes))
+		}
+		require.Equal(t, want, got)
+	}
+
+	// A message that nobody receives is what the rank is doing.
+	late := make(chan error, 1)
+	go func() { late <- w[1].Recv(background, strided.Of(make([]byte, 9)), 0) }()
+	require.Eventually(t, func() bool { return w[1].Stats().Running > 0 }, time.Minute, time.Millisecond)
+	ops := w[1].Flight().Operations
+	require.Equal(t, "recv uint8 from rank 0 count 9", ops[len(ops)-1].Call)
+	require.NoError(t, w[0].Send(background, strided.Of(make([]byte, 9)), 1))
+	require.NoError(t, <-late)
 }
 
 // TestRestartsAreCounted: ranks whose layouts walk differently start again.

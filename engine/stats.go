@@ -21,7 +21,9 @@ type Stats struct {
 	Collectives []CollectiveStats `json:"collectives"` // those that were called
 }
 
-// CollectiveStats are sums over a rank's calls of one collective.
+// CollectiveStats are sums over a rank's calls of one collective, or of messages to or
+// from other ranks ("send", "recv"); those that a Group carries out together count as
+// one.
 //
 // Time and Latency are estimates: of calls with less than 4 KiB, one in 16 is timed
 // and counts 16 times, since to time all of them would slow them down. Those that
@@ -32,7 +34,7 @@ type CollectiveStats struct {
 	Calls      uint64 `json:"calls"`      // that have ended
 	Failures   uint64 `json:"failures"`   // of them, for whatever reason
 	Restarts   uint64 `json:"restarts"`   // because the ranks' layouts walk differently
-	Bytes      uint64 `json:"bytes"`      // of the tensors of those that have not failed
+	Bytes      uint64 `json:"bytes"`      // of the tensors of those that have not failed; see Operation.Bytes
 
 	Time    time.Duration          `json:"time_ns"`
 	Latency [LatencyBuckets]uint64 `json:"latency"` // Latency[i] calls took less than LatencyBound(i) and not less than the bound before

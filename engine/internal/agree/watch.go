@@ -4,7 +4,7 @@ import "time"
 
 // Ended is an operation that is over on this rank.
 type Ended struct {
-	Seq     uint64
+	Seq     uint64        // outside of the sequence, the number of the next in it
 	Attempt uint32        // the last one's number, from 0
 	Late    bool          // it lasted so long that the rank asked whether something was wrong
 	Began   time.Duration // since the member was made
@@ -51,17 +51,38 @@ type InProgress struct {
 func (m *Member) Inspect(f func(now *InProgress)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.active {
+	switch {
+	case m.active:
+		f(&InProgress{Ended{Seq: m.op.Seq, Attempt: m.op.Attempt, Began: m.began, Late: m.wasLate}, m.call})
+	case m.apart:
+		f(&InProgress{Ended{Seq: m.next, Began: m.began, Late: m.wasLate}, m.call})
+	default:
 		f(nil)
-		return
 	}
-	f(&InProgress{Ended{Seq: m.op.Seq, Attempt: m.op.Attempt, Began: m.began, Late: m.wasLate}, m.call})
 }
 
-// Bytes is the size of the tensor that a call describes. Dimensions beyond those
-// that it spells out are not counted.
+// Next is the number of the next operation in the sequence.
+func (m *Member) Next() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.next
+}
+
+// Bytes is the size of what a call describes: the tensor, or one block if every rank
+// has one, or all blocks if they differ in size; 0 if the call does not say.
+// Dimensions beyond those that it spells out are not counted.
 func (c *Call) Bytes() int64 {
 	bytes := int64(c.DType.Size())
+	switch c.Kind {
+	case Barrier, AllToAllV:
+		return 0
+	case AllGatherV:
+		elements := int64(0)
+		for _, n := range c.described() {
+			elements += n
+		}
+		return bytes * elements
+	}
 	for _, n := range c.described() {
 		bytes *= n
 	}
