@@ -23,9 +23,12 @@ func (c *Comm) runApart(ctx context.Context, call *agree.Call, exchange func(o a
 		return c.notStarted(call, err)
 	}
 	defer c.turn.give()
-	stop, err := c.member.BeginApart()
+	stop, err := c.member.BeginApart(call)
 	if err != nil {
 		return c.explain(err, call)
+	}
+	if c.calls != nil {
+		c.logCall(c.member.Next(), call)
 	}
 	watch := c.watches.begin(ctx, call.Kind)
 	c.alarm.arm(c.firstLook())
@@ -33,7 +36,7 @@ func (c *Comm) runApart(ctx context.Context, call *agree.Call, exchange func(o a
 	if err = exchange(o); err != nil {
 		err = c.causeApart(o, err)
 	}
-	c.member.EndApart()
+	c.member.EndApart(err)
 	c.watches.end(watch)
 	if err == nil {
 		return nil
@@ -41,6 +44,7 @@ func (c *Comm) runApart(ctx context.Context, call *agree.Call, exchange func(o a
 	if ended := context.Cause(ctx); ended != nil {
 		err = fmt.Errorf("%w: %w", ended, err)
 	}
+	c.dumpFailure()
 	return c.explain(err, call)
 }
 

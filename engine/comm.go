@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
 	"github.com/monel-dev/monel/doubling"
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/engine/internal/choose"
+	"github.com/monel-dev/monel/engine/internal/hoptrace"
+	"github.com/monel-dev/monel/engine/internal/record"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -61,6 +64,11 @@ type Comm struct {
 	closeOnce sync.Once
 	closeErr  error
 	serving   sync.WaitGroup
+
+	calls    *slog.Logger // nil unless every call is logged
+	recorder *record.Recorder
+	tracer   *hoptrace.Tracer // nil unless hops are traced
+	failure  failureDump
 }
 
 // control is the engine's view of the control plane.
@@ -141,6 +149,8 @@ func newComm(rank, size int, cfg Config) *Comm {
 	c.setOrder(inRankOrder(size))
 	c.algorithm, _ = choose.Parse(cfg.Algorithm) // resolve has checked it
 	c.member = agree.NewMember(func(payload []byte) { c.send(0, payload) })
+	c.watch()
+	c.calls = cfg.logsCalls()
 	if rank == 0 {
 		c.coordinator = agree.NewCoordinator(size, int64(cfg.ChunkBytes), c.send)
 	}
@@ -153,7 +163,8 @@ func newComm(rank, size int, cfg Config) *Comm {
 // start attaches the wires and begins to serve the control plane. A world of
 // one has neither.
 func (c *Comm) start(mesh transport.Mesh, ctl control, release func() error) {
-	c.mesh, c.control, c.release = mesh, ctl, release
+	c.mesh, c.control, c.release = c.traced(mesh), ctl, release
+	c.appear()
 	c.serving.Add(1)
 	go c.serve()
 }
@@ -167,6 +178,7 @@ func (c *Comm) serve() {
 		case <-c.control.Done():
 			c.member.Fail(c.control.Err())
 			c.endLife()
+			c.dumpFailure()
 			return
 		case <-c.inbox.signal:
 			for _, m := range c.inbox.takeAll() {
@@ -256,9 +268,10 @@ func (c *Comm) Close() error {
 func (c *Comm) shut(inOrder bool) error {
 	c.alarm.timer.Stop()
 	c.watches.drop()
+	c.disappear()
 	defer c.endLife()
 	if c.control == nil {
-		return c.closeGPUs()
+		return errors.Join(c.closeGPUs(), c.writeTraceFile())
 	}
 	if inOrder {
 		c.control.Leave(c.member.Over())
@@ -273,7 +286,7 @@ func (c *Comm) shut(inOrder bool) error {
 	for _, in := range c.in {
 		in.waitDrained()
 	}
-	errs := []error{c.mesh.Close(), c.control.Close(), c.closeGPUs()}
+	errs := []error{c.mesh.Close(), c.control.Close(), c.closeGPUs(), c.writeTraceFile()}
 	if c.release != nil {
 		errs = append(errs, c.release())
 	}

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/engine/internal/choose"
+	"github.com/monel-dev/monel/internal/environ"
 	"github.com/monel-dev/monel/transport/bootstrap/launch"
 	"github.com/monel-dev/monel/transport/shm"
 	"github.com/monel-dev/monel/transport/tcp"
@@ -39,6 +41,10 @@ type Config struct {
 	// syntax of NCCL_SOCKET_IFNAME: prefixes of names, separated by commas; "=" in
 	// front asks for whole names, "^" for all but those. Listen goes before it.
 	Interface string
+
+	// Family is "ip4" or "ip6" if only addresses of that family are to be used, as
+	// NCCL_SOCKET_FAMILY says it; otherwise IPv4 goes first.
+	Family string
 
 	// Transport is "auto", "shm" or "tcp": shared memory between ranks of one
 	// host and sockets between hosts, or only one of them. Same on all ranks.
@@ -88,15 +94,41 @@ type Config struct {
 	// is opened when the first such tensor is met.
 	CUDA *cudaffi.Driver
 
+	// Name is what logs, dumps, metrics and traces call the communicator. By default
+	// it is a number: how many the process had made before, which is the same on all
+	// ranks of programs that make theirs in the same order.
+	Name string
+
+	// History is how many of the latest operations the flight recorder keeps (see
+	// Comm.Flight): DefaultHistory by default, none if it is negative.
+	History int
+
+	// DumpFile is where the flight recorder is written, as JSON, when a collective
+	// fails on this rank, and again when the communicator does; nowhere by default.
+	// In it "%r" stands for the rank, "%c" for Name, "%h" for the host, "%p" for the
+	// process number and "%%" for a percent sign.
+	DumpFile string
+
+	// TraceHops is how many hops and operations are kept for WriteTrace, the latest;
+	// none by default. To record one takes well under a microsecond.
+	TraceHops int
+
+	// TraceFile is where Close writes this rank's trace; "%r" and the like are as in
+	// DumpFile. If TraceHops is 0, it then is DefaultTraceHops.
+	TraceFile string
+
 	// Explain makes Init tell Logger, in one line, how this rank is connected and
 	// which algorithm runs at which size.
 	Explain bool
 
-	// Logger receives what is worth knowing: slog.Default() by default.
+	// Logger receives what is worth knowing: slog.Default() by default. Records have
+	// an attribute "subsys" with NCCL's name of the part that they are from; those of
+	// COLL, one for every collective, have the level slog.LevelDebug.
 	Logger *slog.Logger
 
-	launched *launch.Launch // where the ranks meet, if a launcher says so
-	apart    bool           // ranks of one host count as ranks of several; for tests
+	launched    *launch.Launch // where the ranks meet, if a launcher says so
+	environment *environment   // what FromEnv has found
+	apart       bool           // ranks of one host count as ranks of several; for tests
 }
 
 // The defaults of Config.
@@ -105,6 +137,8 @@ const (
 	DefaultInitTimeout = 2 * time.Minute
 	DefaultChunkBytes  = 256 << 10
 	DefaultHopBytes    = choose.Hop
+	DefaultHistory     = 256
+	DefaultTraceHops   = 1 << 16
 )
 
 // MaxConnections is the most connections that a link may use.
@@ -142,6 +176,15 @@ func (cfg Config) resolve() (Config, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	if cfg.History == 0 {
+		cfg.History = DefaultHistory
+	}
+	if cfg.TraceHops == 0 && cfg.TraceFile != "" {
+		cfg.TraceHops = DefaultTraceHops
+	}
+	if cfg.Name == "" {
+		cfg.Name = strconv.Itoa(nextName())
+	}
 	switch {
 	case cfg.Size < 1:
 		return bad("Size", "%d ranks; at least 1 is needed", cfg.Size)
@@ -153,8 +196,14 @@ func (cfg Config) resolve() (Config, error) {
 		return bad("ChunkBytes", "%d; give a multiple of 64 up to %d", cfg.ChunkBytes, maxChunkBytes)
 	case cfg.HopBytes < 1 || cfg.HopBytes > choose.MaxHop:
 		return bad("HopBytes", "%d; give a number from 1 to %d, or 0 for %d", cfg.HopBytes, choose.MaxHop, DefaultHopBytes)
+	case cfg.History > environ.MaxHistory:
+		return bad("History", "%d; give at most %d operations", cfg.History, environ.MaxHistory)
+	case cfg.TraceHops < 0 || cfg.TraceHops > environ.MaxTraceHops:
+		return bad("TraceHops", "%d; give a number from 0 to %d", cfg.TraceHops, environ.MaxTraceHops)
 	case cfg.Connections < 1 || cfg.Connections > MaxConnections:
 		return bad("Connections", "%d; give a number from 1 to %d, or 0 for 1", cfg.Connections, MaxConnections)
+	case !slices.Contains([]string{"", "ip4", "ip6"}, cfg.Family):
+		return bad("Family", "%q; use ip4, ip6 or nothing", cfg.Family)
 	case !slices.Contains([]string{"auto", "shm", "tcp"}, cfg.Transport):
 		return bad("Transport", "%q: %w; use auto, shm or tcp", cfg.Transport, ErrUnavailable)
 	}

@@ -1,74 +1,96 @@
 package engine
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"os"
+	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/monel-dev/monel/engine/internal/choose"
+	"github.com/monel-dev/monel/engine/internal/logging"
+	"github.com/monel-dev/monel/internal/environ"
 	"github.com/monel-dev/monel/transport/bootstrap/launch"
 )
 
 // ErrNotLaunched: the environment does not say that this process is a rank.
 var ErrNotLaunched = launch.ErrNotLaunched
 
-// FromEnv is the Config of this process as its launcher describes it: Monel's
-// own MONEL_RANK, MONEL_SIZE and MONEL_ID or MONEL_ROOT and MONEL_SECRET, or the
-// variables of torchrun, Open MPI, MPICH or Slurm. The documentation of package
-// launch (transport/bootstrap/launch) lists them. The caller may change any
-// setting before Init; an ID or Root that it sets replaces the launcher's.
-//
-// Some of NCCL's variables count too:
-//
-//	NCCL_SOCKET_IFNAME  Config.Interface
-//	NCCL_ALGO           Config.Algorithm: names separated by commas, "^" in front
-//	                    for all but those; "ring" and "tree", which is the name
-//	                    there for what doubling is here, in any case. What Monel
-//	                    does not have is ignored, and so is a list without
-//	                    anything that it has.
-//	NCCL_SOCKET_NTHREADS, NCCL_NSOCKS_PERTHREAD
-//	                    Config.Connections is their product, each being 1 where it
-//	                    is not set. What is not a positive number is ignored, and
-//	                    so is a product above MaxConnections.
-//	MONEL_HOP_BYTES     Config.HopBytes; what is not a positive number is ignored
-//	NCCL_DEBUG          INFO or TRACE: Config.Explain
+// FromEnv is the Config of this process as its launcher and its user describe it:
+// Monel's own MONEL_RANK, MONEL_SIZE and MONEL_ID or MONEL_ROOT and MONEL_SECRET, or
+// the variables of torchrun, Open MPI, MPICH or Slurm; and settings under the names
+// that NCCL has for them, from the environment or NCCL's configuration files.
+// docs/environment.md lists them all. The caller may change any setting before Init;
+// an ID or Root that it sets replaces the launcher's.
 //
 // Without a launcher the error wraps ErrNotLaunched and lists what was looked
-// for.
+// for. A setting that cannot be read is none, and Init tells Logger so.
 func FromEnv() (Config, error) {
 	l, err := launch.FromEnv(os.Getenv)
 	if err != nil {
 		return Config{}, err
 	}
-	debug := strings.ToUpper(os.Getenv("NCCL_DEBUG"))
-	return Config{
+	r := environ.Open()
+	cfg := Config{
 		Rank: l.Rank, Size: l.Size, launched: &l,
-		Interface:   os.Getenv("NCCL_SOCKET_IFNAME"),
-		Algorithm:   algorithmNamed(os.Getenv("NCCL_ALGO")),
-		Connections: connectionsFrom(os.Getenv("NCCL_SOCKET_NTHREADS"), os.Getenv("NCCL_NSOCKS_PERTHREAD")),
-		HopBytes:    positive(os.Getenv("MONEL_HOP_BYTES"), choose.MaxHop),
-		Explain:     debug == "INFO" || debug == "TRACE",
-	}, nil
+		Interface:   r.Text("NCCL_SOCKET_IFNAME"),
+		Family:      families[r.Text("NCCL_SOCKET_FAMILY")],
+		Transport:   transportFrom(r),
+		Timeout:     r.Duration("MONEL_TIMEOUT"),
+		InitTimeout: r.Duration("MONEL_INIT_TIMEOUT"),
+		Algorithm:   algorithmFrom(r),
+		Connections: connectionsFrom(r),
+		ChunkBytes:  chunkFrom(r),
+		HopBytes:    numberFrom(r, "MONEL_HOP_BYTES"),
+		History:     historyFrom(r),
+		DumpFile:    r.Text("MONEL_DUMP_FILE"),
+		TraceFile:   r.Text("MONEL_TRACE_FILE"),
+		TraceHops:   numberFrom(r, "MONEL_TRACE_HOPS"),
+	}
+	cfg.logsFrom(r)
+	r.CheckRest()
+	onSignal := signalFrom(r)
+	cfg.environment = &environment{cfg.Logger != nil, onSignal, r.Settings(), r.Warnings(), environ.Unknown(os.Environ())}
+	return cfg, nil
 }
 
-// algorithmNamed reads NCCL_ALGO.
-func algorithmNamed(list string) string {
-	list, except := strings.CutPrefix(strings.ToLower(strings.TrimSpace(list)), "^")
-	var allowed []choose.AllReduce
-	for _, name := range strings.Split(list, ",") {
-		switch name = strings.TrimSpace(name); name {
-		case "tree", choose.Doubling.String():
-			allowed = append(allowed, choose.Doubling)
-		case choose.Ring.String():
-			allowed = append(allowed, choose.Ring)
-		}
+var families = map[string]string{"AF_INET": "ip4", "AF_INET6": "ip6"}
+
+func numberFrom(r *environ.Reader, name string) int {
+	n, _ := r.Number(name)
+	return int(n)
+}
+
+// transportFrom reads what allows and forbids transports.
+func transportFrom(r *environ.Reader) string {
+	if r.Text("NCCL_NET") == "IB" {
+		r.Warn("NCCL_NET", "hosts are connected by sockets only so far")
 	}
-	ring, doubling := slices.Contains(allowed, choose.Ring), slices.Contains(allowed, choose.Doubling)
+	if r.Flag("NCCL_SHM_DISABLE") {
+		return "tcp"
+	}
+	return ""
+}
+
+// algorithmFrom reads NCCL_ALGO. Tree is the name there of what doubling is here, and
+// what does not exist here is left out.
+func algorithmFrom(r *environ.Reader) string {
+	all, _ := r.Algorithms("NCCL_ALGO")
+	list, ok := all.For("allreduce")
+	if !ok {
+		return ""
+	}
+	named := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(list.Words, n) })
+	}
+	ring, doubling := named("ring"), named("tree", "doubling")
 	switch {
 	case ring == doubling:
 		return choose.Auto.String()
-	case ring != except:
+	case ring != list.Except:
 		return choose.Ring.String()
 	}
 	return choose.Doubling.String()
@@ -77,23 +99,137 @@ func algorithmNamed(list string) string {
 // connectionsFrom reads NCCL_SOCKET_NTHREADS and NCCL_NSOCKS_PERTHREAD. There are
 // no threads to be counted here, but as many sockets as there would be in NCCL.
 // It returns 0 where they say nothing.
-func connectionsFrom(threads, perThread string) int {
-	product := 0
-	for _, s := range []string{threads, perThread} {
-		if n := positive(s, MaxConnections); n > 0 {
-			product = max(product, 1) * n
-		}
-	}
-	if product > MaxConnections {
+func connectionsFrom(r *environ.Reader) int {
+	threads, some := r.Number("NCCL_SOCKET_NTHREADS")
+	sockets, more := r.Number("NCCL_NSOCKS_PERTHREAD")
+	if !some && !more {
 		return 0
 	}
-	return product
+	product := max(threads, 1) * max(sockets, 1)
+	if product > MaxConnections {
+		r.Warn("NCCL_NSOCKS_PERTHREAD", fmt.Sprintf("%d connections for each link, at most %d are possible", product, MaxConnections))
+		return 0
+	}
+	return int(product)
 }
 
-// positive is the number from 1 to most that s is, else 0.
-func positive(s string, most int) int {
-	if n, err := strconv.Atoi(strings.TrimSpace(s)); err == nil && n > 0 && n <= most {
-		return n
+// chunkFrom reads NCCL_BUFFSIZE: a buffer there is what a link's slots are together
+// here.
+func chunkFrom(r *environ.Reader) int {
+	buffer := numberFrom(r, "NCCL_BUFFSIZE")
+	return buffer / ringDepth / alignBytes * alignBytes
+}
+
+// historyFrom reads MONEL_HISTORY, in which 0 means none.
+func historyFrom(r *environ.Reader) int {
+	n, ok := r.Number("MONEL_HISTORY")
+	if ok && n == 0 {
+		return -1
 	}
-	return 0
+	return int(n)
+}
+
+// signalFrom reads MONEL_DUMP_SIGNAL.
+func signalFrom(r *environ.Reader) os.Signal {
+	name := r.Text("MONEL_DUMP_SIGNAL")
+	if name == "" {
+		return nil
+	}
+	s := signalNamed(name)
+	if s == nil {
+		r.Warn("MONEL_DUMP_SIGNAL", "there is no such signal here")
+	}
+	return s
+}
+
+// logsFrom reads what is logged and where.
+func (cfg *Config) logsFrom(r *environ.Reader) {
+	name := r.Text("NCCL_DEBUG")
+	if name == "" {
+		return
+	}
+	level := logging.LevelNamed(name)
+	cfg.Explain = level >= logging.Info
+	var heard logging.Subsystems
+	if list, ok := r.List("NCCL_DEBUG_SUBSYS"); ok {
+		heard = subsystems{list}
+	}
+	pattern := r.Text("NCCL_DEBUG_FILE")
+	w, err := logging.Writer(pattern)
+	if err != nil {
+		r.Warn("NCCL_DEBUG_FILE", err.Error())
+		w = os.Stderr
+	}
+	cfg.Logger = slog.New(logging.New(w, level, heard))
+}
+
+// subsystems are those that NCCL_DEBUG_SUBSYS lists.
+type subsystems struct{ environ.List }
+
+func (s subsystems) Has(name string) bool {
+	if slices.Contains(s.Words, "ALL") {
+		return !s.Except
+	}
+	return s.List.Has(name)
+}
+
+// environment is what FromEnv has found, for Init to report.
+type environment struct {
+	debug    bool      // NCCL_DEBUG is set
+	onSignal os.Signal // the one that asks for dumps; nil for none
+	settings []environ.Setting
+	warnings []environ.Warning
+	unknown  []string
+}
+
+const modulePath = "github.com/monel-dev/monel"
+
+// version is the version of this module that the program was built with.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == modulePath && m.Version != "" {
+			return m.Version
+		}
+	}
+	return "(devel)"
+}
+
+// dumpOnce makes the process listen for the signal that the environment names.
+var dumpOnce sync.Once
+
+// reported are the warnings that this process has logged.
+var reported sync.Map
+
+// reportEnvironment sets up what a process has once and logs what FromEnv could not use, once in a process, and with
+// Explain also what it has used.
+func (cfg *Config) reportEnvironment() {
+	env := cfg.environment
+	if env == nil {
+		return
+	}
+	if env.onSignal != nil {
+		dumpOnce.Do(func() { DumpOnSignal(cfg.DumpFile, env.onSignal) })
+	}
+	log := logging.Of(cfg.Logger, logging.Env)
+	for _, w := range env.warnings {
+		if _, before := reported.LoadOrStore(w, true); !before {
+			log.Warn("environment variable ignored", "name", w.Name, "value", w.Value, "reason", w.Why, "rank", cfg.Rank)
+		}
+	}
+	if env.debug && cfg.Rank == 0 {
+		log.Log(context.Background(), logging.LevelVersion, "Monel "+version())
+	}
+	if !cfg.Explain {
+		return
+	}
+	for _, s := range env.settings {
+		log.Info("environment variable", "name", s.Name, "value", s.Value, "from", s.From, "rank", cfg.Rank)
+	}
+	if len(env.unknown) > 0 {
+		log.Info("environment variables that are not known here", "names", strings.Join(env.unknown, " "), "rank", cfg.Rank)
+	}
 }

@@ -1,39 +1,134 @@
 package engine
 
 import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/monel-dev/monel/engine/internal/choose"
+	"github.com/monel-dev/monel/internal/environ"
 )
 
-func TestAlgorithmNamed(t *testing.T) {
+// reads is a reader of NAME=VALUE pairs.
+func reads(pairs ...string) *environ.Reader {
+	return environ.Of(func(name string) string {
+		for _, p := range pairs {
+			if n, value, _ := strings.Cut(p, "="); n == name {
+				return value
+			}
+		}
+		return ""
+	})
+}
+
+func TestAlgorithmFrom(t *testing.T) {
 	for list, want := range map[string]string{
-		"": "auto", "Ring": "ring", "Tree": "doubling", "doubling": "doubling", "ring,tree": "auto",
+		"": "", "Ring": "ring", "Tree": "doubling", "doubling": "doubling", "ring,tree": "auto",
 		"^Ring": "doubling", "^tree": "ring", "^Ring,Tree": "auto", " RING , CollNet": "ring", "NVLS": "auto", "^NVLS": "auto",
+		"allreduce:tree;broadcast:ring": "doubling", "broadcast:ring": "", "ring;allreduce:tree": "doubling", "ring;broadcast:tree": "ring",
 	} {
-		require.Equal(t, want, algorithmNamed(list), "NCCL_ALGO=%q", list)
+		require.Equal(t, want, algorithmFrom(reads("NCCL_ALGO="+list)), "NCCL_ALGO=%q", list)
+	}
+}
+
+// launchedAs makes the test a rank, and its environment otherwise what pairs say.
+func launchedAs(t *testing.T, rank, size int, pairs ...string) {
+	t.Helper()
+	pairs = append(pairs, "MONEL_RANK="+strconv.Itoa(rank), "MONEL_SIZE="+strconv.Itoa(size),
+		"MONEL_ROOT=127.0.0.1:1234", "MONEL_SECRET=a secret of some length", "NCCL_CONF_FILE="+os.DevNull)
+	for _, p := range pairs {
+		name, value, _ := strings.Cut(p, "=")
+		t.Setenv(name, value)
 	}
 }
 
 func TestFromEnvReadsNCCLsVariables(t *testing.T) {
-	t.Setenv("MONEL_RANK", "1")
-	t.Setenv("MONEL_SIZE", "2")
-	t.Setenv("MONEL_ROOT", "127.0.0.1:1234")
-	t.Setenv("MONEL_SECRET", "a secret of some length")
-	t.Setenv("NCCL_SOCKET_IFNAME", "^docker,lo")
-	t.Setenv("NCCL_ALGO", "Ring")
-	t.Setenv("NCCL_DEBUG", "info")
-	t.Setenv("NCCL_SOCKET_NTHREADS", "2")
-	t.Setenv("NCCL_NSOCKS_PERTHREAD", "4")
-	t.Setenv("MONEL_HOP_BYTES", "65536")
+	launchedAs(t, 1, 2, "NCCL_SOCKET_IFNAME=^docker,lo", "NCCL_SOCKET_FAMILY=AF_INET6", "NCCL_ALGO=Ring", "NCCL_DEBUG=info",
+		"NCCL_SOCKET_NTHREADS=2", "NCCL_NSOCKS_PERTHREAD=4", "NCCL_BUFFSIZE=4194304", "NCCL_SHM_DISABLE=1", "NCCL_NET=Socket",
+		"MONEL_HOP_BYTES=65536", "MONEL_TIMEOUT=90", "MONEL_INIT_TIMEOUT=1m")
 	cfg, err := FromEnv()
 	require.NoError(t, err)
 	require.Equal(t, "^docker,lo", cfg.Interface)
+	require.Equal(t, "ip6", cfg.Family)
 	require.Equal(t, "ring", cfg.Algorithm)
 	require.True(t, cfg.Explain)
 	require.Equal(t, 8, cfg.Connections)
 	require.Equal(t, 64<<10, cfg.HopBytes)
+	require.Equal(t, 1<<20, cfg.ChunkBytes)
+	require.Equal(t, "tcp", cfg.Transport)
+	require.Equal(t, 90*time.Second, cfg.Timeout)
+	require.Equal(t, time.Minute, cfg.InitTimeout)
 	require.Equal(t, 1, cfg.Rank)
+	require.Empty(t, cfg.environment.warnings)
+	_, err = cfg.resolve()
+	require.NoError(t, err)
+}
+
+// TestFromEnvReadsAFile: settings may stand in NCCL's configuration file, and are told
+// apart from those of the environment.
+func TestFromEnvReadsAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nccl.conf")
+	require.NoError(t, os.WriteFile(path, []byte("NCCL_ALGO=Tree\nNCCL_DEBUG=INFO\nNCCL_SOCKET_IFNAME=ib0\n"), 0o600))
+	launchedAs(t, 0, 1, "NCCL_SOCKET_IFNAME=eth0", "NCCL_NO_SUCH_THING=1")
+	t.Setenv("NCCL_CONF_FILE", path)
+	cfg, err := FromEnv()
+	require.NoError(t, err)
+	require.Equal(t, "doubling", cfg.Algorithm)
+	require.Equal(t, "eth0", cfg.Interface)
+	var log bytes.Buffer
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	c, err := Init(t.Context(), cfg)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.Contains(t, log.String(), "name=NCCL_ALGO value=Tree from="+path)
+	require.Contains(t, log.String(), "name=NCCL_SOCKET_IFNAME value=eth0 from=environment")
+	require.Contains(t, log.String(), "names=NCCL_NO_SUCH_THING")
+}
+
+// TestMistakesInTheEnvironment are warned about once, and settings then have their
+// defaults.
+func TestMistakesInTheEnvironment(t *testing.T) {
+	launchedAs(t, 0, 1, "NCCL_BUFFSIZE=4MiB", "NCCL_ALGO=Torus", "NCCL_PROTO=LL3", "MONEL_TIMEOUT=soon", "NCCL_NET=IB",
+		"NCCL_SOCKET_NTHREADS=16", "NCCL_NSOCKS_PERTHREAD=8", "NCCL_DEBUG=WARN", "NCCL_DEBUG_FILE="+filepath.Join(t.TempDir(), "no", "directory"))
+	reported.Clear()
+	var log bytes.Buffer
+	for range 2 {
+		cfg, err := FromEnv()
+		require.NoError(t, err)
+		require.NotNil(t, cfg.Logger)
+		require.Zero(t, cfg.ChunkBytes)
+		require.Zero(t, cfg.Connections)
+		require.Zero(t, cfg.Timeout)
+		require.Empty(t, cfg.Algorithm)
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c, err := Init(t.Context(), cfg)
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+	}
+	for _, name := range []string{"NCCL_BUFFSIZE", "NCCL_ALGO", "NCCL_PROTO", "MONEL_TIMEOUT", "NCCL_NET", "NCCL_NSOCKS_PERTHREAD", "NCCL_DEBUG_FILE"} {
+		require.Equal(t, 1, strings.Count(log.String(), "name="+name+" "), "%s in\n%s", name, log.String())
+	}
+}
+
+func TestLogsFromNCCLsSettings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	launchedAs(t, 0, 1, "NCCL_DEBUG=INFO", "NCCL_DEBUG_SUBSYS=^ENV", "NCCL_DEBUG_FILE="+path, "NCCL_PROTO=Simple")
+	cfg, err := FromEnv()
+	require.NoError(t, err)
+	cfg.Logger.Info("heard")
+	cfg.reportEnvironment()
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Contains(t, string(content), "level=VERSION msg=\"Monel ")
+	require.Contains(t, string(content), "msg=heard")
+	require.NotContains(t, string(content), "NCCL_PROTO")
 }
 
 func TestConnectionsFrom(t *testing.T) {
@@ -45,6 +140,18 @@ func TestConnectionsFrom(t *testing.T) {
 		{"16", "8", 0}, {"65", "", 0}, {"-1", "4", 4}, {"0", "0", 0}, {"many", "4", 4}, {"2.5", "", 0},
 		{"99999999999999999999", "2", 2},
 	} {
-		require.Equal(t, c.want, connectionsFrom(c.threads, c.perThread), "%q x %q", c.threads, c.perThread)
+		require.Equal(t, c.want, connectionsFrom(reads("NCCL_SOCKET_NTHREADS="+c.threads, "NCCL_NSOCKS_PERTHREAD="+c.perThread)), "%q x %q", c.threads, c.perThread)
 	}
+}
+
+// TestBoundsOfTheTable: what the table takes, Init takes, too.
+func TestBoundsOfTheTable(t *testing.T) {
+	require.Equal(t, environ.MaxHopBytes, choose.MaxHop)
+	require.Equal(t, environ.MaxConnections, MaxConnections)
+	for _, n := range []string{"256", "1000", strconv.Itoa(environ.MaxBuffer)} {
+		cfg, err := Config{Size: 1, ChunkBytes: chunkFrom(reads("NCCL_BUFFSIZE=" + n))}.resolve()
+		require.NoError(t, err, n)
+		require.NotEqual(t, DefaultChunkBytes, cfg.ChunkBytes)
+	}
+	require.Equal(t, maxChunkBytes, chunkFrom(reads("NCCL_BUFFSIZE="+strconv.Itoa(environ.MaxBuffer))))
 }

@@ -1,10 +1,14 @@
 package engine
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 
+	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/engine/internal/choose"
+	"github.com/monel-dev/monel/engine/internal/logging"
 	"github.com/monel-dev/monel/tree"
 )
 
@@ -42,4 +46,18 @@ func sizeOf(bytes int64) string {
 		return fmt.Sprintf("%d KiB", bytes/1024)
 	}
 	return fmt.Sprintf("%d B", bytes)
+}
+
+// logsCalls is a logger for calls, nil if nobody listens.
+func (cfg *Config) logsCalls() *slog.Logger {
+	l := logging.Of(cfg.Logger, logging.Coll)
+	if !l.Enabled(context.Background(), slog.LevelDebug) {
+		return nil
+	}
+	return l
+}
+
+// logCall tells of a call that begins.
+func (c *Comm) logCall(seq uint64, call *agree.Call) {
+	c.calls.Debug(call.String(), "communicator", c.cfg.Name, "rank", c.rank, "seq", seq)
 }

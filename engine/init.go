@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/monel-dev/monel/engine/internal/logging"
 	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/bootstrap"
 )
@@ -25,8 +26,10 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.InitTimeout)
 	defer cancel()
+	cfg.reportEnvironment()
 	c := newComm(cfg.Rank, cfg.Size, cfg)
 	if cfg.Size == 1 {
+		c.appear()
 		return c, nil
 	}
 	session, ctl, err := c.connect(ctx)
@@ -45,7 +48,7 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	if cfg.Explain {
-		cfg.Logger.Info(c.explainPlan())
+		logging.Of(cfg.Logger, logging.Init).Info(c.explainPlan())
 	}
 	return c, nil
 }
@@ -69,11 +72,12 @@ func (c *Comm) connect(ctx context.Context) (*bootstrap.Session, *bootstrap.Cont
 		Timeout:     cfg.InitTimeout,
 		Listen:      cfg.listen(),
 		Interface:   cfg.Interface,
+		Family:      cfg.Family,
 		Fingerprint: cfg.fingerprint(),
 		Info:        cfg.info(),
 		Handler:     func(from int, payload []byte) { c.inbox.put(message{from, payload}) },
-		Control:     bootstrap.ControlConfig{Causes: sharedCauses, Logger: cfg.Logger},
-		Logger:      cfg.Logger,
+		Control:     bootstrap.ControlConfig{Causes: sharedCauses},
+		Logger:      logging.Of(cfg.Logger, logging.Bootstrap),
 	}
 	if cfg.launched != nil && cfg.ID.IsZero() && cfg.Root == "" {
 		return cfg.launched.Connect(ctx, b)

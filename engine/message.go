@@ -88,7 +88,7 @@ func (c *Comm) transferTask(t transfer) (*task, error) {
 			Err: fmt.Errorf("%d is this rank itself; a message to oneself needs both its ends in one Group", t.peer)}
 	}
 	one := []transfer{t}
-	return &task{call: agree.NewCall(t.kind, 0, 0, 0, nil), reach: far.used(), tensors: far.tensors, empty: t.tensor.OnDevice(), apart: func(o agree.Op) error {
+	return &task{call: agree.NewCall(t.kind, t.tensor.DType(), 0, t.peer, []int64{t.tensor.Count()}), reach: far.used(), tensors: far.tensors, empty: t.tensor.OnDevice(), apart: func(o agree.Op) error {
 		if t.kind == agree.Send {
 			return c.sendAll(o, t.peer, one)
 		}

@@ -27,7 +27,11 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 	defer c.turn.give()
 	op, err := c.member.Begin(call, walk, "")
 	if err != nil {
+		c.dumpFailure()
 		return c.explain(err, call)
+	}
+	if c.calls != nil {
+		c.logCall(op.Seq, call)
 	}
 	if c.size == 1 {
 		return c.member.End(attempt(op))
@@ -55,6 +59,7 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 	if ended := context.Cause(ctx); ended != nil {
 		err = fmt.Errorf("%w: %w", ended, err)
 	}
+	c.dumpFailure()
 	return c.explain(err, call)
 }
 
@@ -122,6 +127,7 @@ func (c *Comm) refuseNow(call *agree.Call, bad *ArgumentError) error {
 		if _, failed := c.member.Begin(call, strided.Logical, fmt.Sprintf("%s: %v", bad.Argument, bad.Err)); failed != nil {
 			return errors.Join(bad, failed)
 		}
+		c.dumpFailure()
 	}
 	return bad
 }

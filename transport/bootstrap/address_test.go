@@ -2,8 +2,12 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"net"
+	"net/netip"
+	"slices"
 	"testing"
+	"time"
 )
 
 func TestIPv6(t *testing.T) {
@@ -34,6 +38,45 @@ func TestIPv6(t *testing.T) {
 			}
 			checkLinks(t, world)
 		})
+	}
+}
+
+// A name with addresses of both families leads to those that are asked for.
+func TestFamily(t *testing.T) {
+	both := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("[fd00::1]:1"), netip.MustParseAddrPort("10.0.0.2:1")}
+	for family, want := range map[string][]netip.AddrPort{AnyFamily: both, IPv4: {both[0], both[2]}, IPv6: {both[1]}} {
+		got, err := ofFamily(family, "host", both)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %v, %v", family, got, err)
+		}
+		ips, err := hostAddrs("", family, 64)
+		if err != nil {
+			continue // none of that family on this machine
+		}
+		for _, ip := range ips {
+			if !familyHas(family, ip) {
+				t.Errorf("%q: %v", family, ip)
+			}
+		}
+	}
+	if _, err := ofFamily(IPv6, "host", both[:1]); !errors.Is(err, ErrAddress) {
+		t.Error(err)
+	}
+	if _, err := hostAddrs("no-such-interface", IPv6, 1); !errors.Is(err, ErrAddress) {
+		t.Error(err)
+	}
+
+	// Ranks that are told to use the family that the root lacks say so at once.
+	root, err := NewRoot(context.Background(), RootConfig{Addr: "127.0.0.1:0", Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for family, fine := range map[string]bool{IPv4: true, IPv6: false} {
+		_, _, err := Connect(context.Background(), Config{Rank: 1, Size: 2, ID: root.ID(), Family: family, Timeout: 300 * time.Millisecond, Logger: quiet})
+		if got := !errors.Is(err, ErrAddress); got != fine || err == nil {
+			t.Errorf("%q: %v", family, err) // rank 0 is missing in any case
+		}
 	}
 }
 

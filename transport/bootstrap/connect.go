@@ -39,6 +39,9 @@ type Config struct {
 	// Interface selects the network interface of this rank's listener, in the
 	// syntax of MatchInterface (that of NCCL_SOCKET_IFNAME).
 	Interface string
+	// Family is AnyFamily, IPv4 or IPv6: of which family the addresses are that this
+	// rank uses.
+	Family string
 	// Fingerprint describes the configuration that all ranks must share, in
 	// words; at most 1024 bytes. Ranks that differ get a WorldError.
 	Fingerprint string
@@ -182,9 +185,18 @@ func (cfg *Config) connect(ctx context.Context, s *Session, self Peer, root *Roo
 		ip, err := netip.ParseAddr(host)
 		local = host == "localhost" || err == nil && ip.IsLoopback()
 		j.where = cfg.Addr
-		j.roots = func(ctx context.Context) ([]netip.AddrPort, error) { return resolve(ctx, host, port) }
+		j.roots = func(ctx context.Context) ([]netip.AddrPort, error) {
+			addrs, err := resolve(ctx, host, port)
+			if err != nil {
+				return nil, err
+			}
+			return ofFamily(cfg.Family, host, addrs)
+		}
 	default:
-		roots := cfg.ID.Roots()
+		roots, err := ofFamily(cfg.Family, "of the unique id", cfg.ID.Roots())
+		if err != nil {
+			return nil, err
+		}
 		j.where = roots[0].String()
 		j.roots = func(context.Context) ([]netip.AddrPort, error) { return roots, nil }
 		local = true
@@ -239,8 +251,8 @@ func (cfg *Config) listen(ctx context.Context, reached netip.Addr, local bool) (
 	want := cfg.Listen
 	if want == "" {
 		ip := reached
-		if cfg.Interface != "" && !local {
-			ips, err := HostAddrs(cfg.Interface, 64)
+		if (cfg.Interface != "" || !familyHas(cfg.Family, reached)) && !local {
+			ips, err := hostAddrs(cfg.Interface, cfg.Family, 64)
 			if err != nil {
 				return nil, netip.AddrPort{}, false, err
 			}

@@ -107,6 +107,11 @@ func addrPort(a net.Addr) netip.AddrPort {
 // first and at most limit, from the interfaces that spec selects in the syntax
 // of MatchInterface; loopback only when there is no other.
 func HostAddrs(spec string, limit int) ([]netip.Addr, error) {
+	return hostAddrs(spec, AnyFamily, limit)
+}
+
+// hostAddrs is HostAddrs for the addresses of a family.
+func hostAddrs(spec, family string, limit int) ([]netip.Addr, error) {
 	ifaces, err := net.Interfaces()
 	if err != nil {
 		return nil, fmt.Errorf("%w: cannot list network interfaces: %w", ErrAddress, err)
@@ -128,7 +133,7 @@ func HostAddrs(spec string, limit int) ([]netip.Addr, error) {
 			ip, ok := netip.AddrFromSlice(n.IP)
 			ip = ip.Unmap()
 			switch {
-			case !ok || ip.IsLinkLocalUnicast() || ip.IsMulticast():
+			case !ok || ip.IsLinkLocalUnicast() || ip.IsMulticast() || !familyHas(family, ip):
 			case ip.IsLoopback():
 				loop = append(loop, ip)
 			case spec == "" && strings.HasPrefix(ifc.Name, "docker"):
@@ -147,7 +152,11 @@ func HostAddrs(spec string, limit int) ([]netip.Addr, error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%w: no network interface with an address matches %q: %w", ErrAddress, spec, transport.ErrUnavailable)
+		of := ""
+		if family != AnyFamily {
+			of = " of the family " + family
+		}
+		return nil, fmt.Errorf("%w: no network interface with an address%s matches %q: %w", ErrAddress, of, spec, transport.ErrUnavailable)
 	}
 	return all[:min(len(all), limit)], nil
 }

@@ -6,7 +6,7 @@ import "time"
 // make, as a message between two of them is not. It ends when the communicator fails,
 // by the Stop that it returns, and is over with EndApart. Polls find the rank between
 // the operations of the sequence, and are answered accordingly.
-func (m *Member) BeginApart() (*Stop, error) {
+func (m *Member) BeginApart(call *Call) (*Stop, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.broken != nil {
@@ -15,15 +15,17 @@ func (m *Member) BeginApart() (*Stop, error) {
 	if m.op.Stop.fired() {
 		m.op.Stop = newStop()
 	}
-	m.apart, m.began = true, time.Since(m.born)
+	m.call.set(call)
+	m.apart, m.began, m.wasLate = true, time.Since(m.born), false
 	return m.op.Stop, nil
 }
 
-// EndApart ends what BeginApart has begun.
-func (m *Member) EndApart() {
+// EndApart ends what BeginApart has begun, with its result.
+func (m *Member) EndApart(result error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.apart = false
+	m.record(m.next, 0, m.began, result)
 }
 
 // Apart is how long an operation of BeginApart has lasted; false if none is in

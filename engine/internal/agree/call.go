@@ -67,7 +67,7 @@ type Call struct {
 	Kind  Collective
 	DType dtype.DType
 	Op    dtype.Op // if it reduces
-	Root  int32    // if it is rooted
+	Root  int32    // if it is rooted; a message's other end
 	Sig   uint64   // hash of all the other fields and of the whole shape
 
 	// The tensor's shape, or where shapes may differ what has to be the same: the
@@ -121,6 +121,12 @@ func (c *Call) String() string {
 	}
 	if c.Kind.Rooted() {
 		fmt.Fprintf(&b, " root %d", c.Root)
+	}
+	switch c.Kind {
+	case Send:
+		fmt.Fprintf(&b, " to rank %d", c.Root)
+	case Recv:
+		fmt.Fprintf(&b, " from rank %d", c.Root)
 	}
 	switch c.Kind {
 	case AllReduce, Broadcast:

@@ -18,7 +18,10 @@ type history struct {
 func (h *history) add(seq uint64, call *Call, sig uint64, invalid string) {
 	i := seq % uint64(len(h.ring))
 	p := &h.ring[i]
-	p.seq, p.sig, p.invalid = seq, sig, invalid
+	p.seq, p.sig = seq, sig
+	if p.invalid != invalid { // which is cheaper to find out than to write
+		p.invalid = invalid
+	}
 	p.call.set(call)
 	h.used[i] = true
 }

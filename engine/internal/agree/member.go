@@ -1,6 +1,7 @@
 package agree
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,15 +27,17 @@ type Member struct {
 	send func(payload []byte) // to the coordinator; must not block
 	born time.Time
 
-	mu     sync.Mutex
-	next   uint64 // number of the next operation
-	active bool
-	apart  bool // an operation outside of the sequence is in progress
-	op     Op
-	call   Call
-	walk   strided.Walk  // as this rank would have it
-	began  time.Duration // since born, which takes one clock to tell, not two
-	thaw   chan struct{} // not nil: a poll was answered, leave only with the verdict
+	mu       sync.Mutex
+	next     uint64 // number of the next operation
+	active   bool
+	apart    bool // an operation outside of the sequence is in progress
+	op       Op
+	call     Call
+	walk     strided.Walk  // as this rank would have it
+	began    time.Duration // since born, which takes one clock to tell, not two
+	wasLate  bool          // late has been called about op
+	recorder Recorder      // of what is over; may be nil
+	thaw     chan struct{} // not nil: a poll was answered, leave only with the verdict
 
 	// chain is the fold of the signatures of all calls so far. It is in every
 	// signature sent, so that ranks whose broadcasts never met, because they
@@ -78,6 +81,7 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 		delete(m.early, seq)
 		m.past.add(seq, call, 0, invalid)
 		m.rechain()
+		m.refused(seq, call, err)
 		return Op{}, err
 	}
 	if invalid != "" {
@@ -85,6 +89,7 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 		m.rechain()
 		m.send((&disputeMsg{key: key{seq, 0}, reason: reasonMisfit}).encode())
 		m.answerPending()
+		m.refused(seq, call, fmt.Errorf("%w: %s", transport.ErrInvalid, invalid))
 		return Op{}, nil
 	}
 	m.walk = walk
@@ -92,7 +97,7 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 	if m.op.Stop.fired() {
 		m.op.Stop = newStop()
 	}
-	m.active, m.thaw, m.began = true, nil, time.Since(m.born)
+	m.active, m.thaw, m.began, m.wasLate = true, nil, time.Since(m.born), false
 	m.call.set(call)
 	m.op = Op{Seq: seq, Sig: mix(m.chain, call.Sig), Walk: walk, Stop: m.op.Stop}
 	m.answerPending()
@@ -133,6 +138,7 @@ func (m *Member) late(seq uint64, why reason) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.active && m.op.Seq == seq {
+		m.wasLate = true
 		m.dispute(why)
 	}
 }
@@ -172,6 +178,7 @@ func (m *Member) End(result error) error {
 		m.rechain()
 		m.past.add(m.op.Seq, &m.call, 0, "")
 	}
+	m.record(m.op.Seq, m.op.Attempt, m.began, result)
 	return result
 }
 
@@ -259,6 +266,9 @@ func (m *Member) onPoll(p *pollMsg) {
 
 // answerPending answers the polls that have waited for the call just made.
 func (m *Member) answerPending() {
+	if len(m.pending) == 0 {
+		return
+	}
 	waiting := m.pending
 	m.pending = nil
 	for _, k := range waiting {

@@ -1,0 +1,137 @@
+// Package logging makes a log/slog handler of NCCL's settings: which level is
+// heard, of which subsystems, and where the lines go.
+//
+// A logger belongs to the subsystem that its attribute "subsys" names, which Of
+// gives it; without one it belongs to INIT. Warnings are heard from all of them.
+package logging
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"slices"
+)
+
+// The subsystems that log here, by NCCL's names.
+const (
+	Init      = "INIT"
+	Bootstrap = "BOOTSTRAP"
+	Env       = "ENV"
+	Coll      = "COLL"
+)
+
+const subsystemKey = "subsys"
+
+// Of returns a logger for a subsystem.
+func Of(logger *slog.Logger, subsystem string) *slog.Logger {
+	return logger.With(subsystemKey, subsystem)
+}
+
+// Level is what NCCL_DEBUG asks for.
+type Level int
+
+// The levels. Each hears what those before it hear.
+const (
+	None    Level = iota
+	Version       // the version alone
+	Warn
+	Info
+	Trace
+)
+
+// LevelNamed is the level that a value of NCCL_DEBUG, in capitals, asks for.
+func LevelNamed(name string) Level {
+	switch name {
+	case "VERSION":
+		return Version
+	case "WARN":
+		return Warn
+	case "INFO", "ABORT":
+		return Info
+	case "TRACE":
+		return Trace
+	}
+	return None
+}
+
+// LevelVersion is the level of the one message that tells the version.
+const LevelVersion = slog.LevelError + 4
+
+// Subsystems says which subsystems are heard.
+type Subsystems interface{ Has(subsystem string) bool }
+
+// Filter is a handler that hands on what the settings let through.
+type Filter struct {
+	next   slog.Handler
+	level  Level
+	heard  Subsystems // nil: those that are heard by default
+	asked  bool       // for the subsystem of this handler, by name
+	silent bool       // this handler's subsystem is heard from warnings on only
+	nested bool       // in a group, where attributes are not ours
+}
+
+// byDefault are heard if NCCL_DEBUG_SUBSYS does not say which.
+var byDefault = []string{Init, Bootstrap, Env}
+
+// New returns a handler that writes lines of text to w. heard may be nil.
+func New(w io.Writer, level Level, heard Subsystems) *Filter {
+	next := slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug - 4, ReplaceAttr: nameVersion})
+	return (&Filter{next: next, level: level, heard: heard}).of(Init)
+}
+
+func nameVersion(_ []string, a slog.Attr) slog.Attr {
+	if l, ok := a.Value.Any().(slog.Level); ok && a.Key == slog.LevelKey && l == LevelVersion {
+		a.Value = slog.StringValue("VERSION")
+	}
+	return a
+}
+
+// of is the handler for a subsystem.
+func (f *Filter) of(subsystem string) *Filter {
+	g := *f
+	if f.heard == nil {
+		g.asked, g.silent = false, f.level < Trace && !slices.Contains(byDefault, subsystem)
+	} else {
+		g.asked = f.heard.Has(subsystem)
+		g.silent = !g.asked
+	}
+	return &g
+}
+
+// Enabled reports whether the settings let a message of the level through.
+func (f *Filter) Enabled(_ context.Context, l slog.Level) bool {
+	switch {
+	case l >= LevelVersion:
+		return f.level >= Version
+	case l >= slog.LevelWarn:
+		return f.level >= Warn
+	case f.silent:
+		return false
+	case l >= slog.LevelInfo:
+		return f.level >= Info
+	}
+	return f.level >= Trace || f.level == Info && f.asked
+}
+
+// Handle hands a record on.
+func (f *Filter) Handle(ctx context.Context, r slog.Record) error { return f.next.Handle(ctx, r) }
+
+// WithAttrs returns a handler with attributes, and of another subsystem if one of
+// them says so.
+func (f *Filter) WithAttrs(attrs []slog.Attr) slog.Handler {
+	g := *f
+	for _, a := range attrs {
+		if a.Key == subsystemKey && !f.nested {
+			g = *g.of(a.Value.String())
+		}
+	}
+	g.next = f.next.WithAttrs(attrs)
+	return &g
+}
+
+// WithGroup returns a handler whose attributes are in a group.
+func (f *Filter) WithGroup(name string) slog.Handler {
+	g := *f
+	g.next, g.nested = f.next.WithGroup(name), name != "" || f.nested
+	return &g
+}

@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/record"
+)
+
+// Stats is what a rank has done on a communicator so far.
+type Stats struct {
+	Communicator string `json:"communicator"` // Config.Name
+	Rank         int    `json:"rank"`
+	Size         int    `json:"size"`
+	Transport    string `json:"transport"` // Comm.Transport
+	Failed       bool   `json:"failed"`    // Comm.Err is not nil
+
+	Queued  int           `json:"queued"`     // collectives that were started and have not ended
+	Running time.Duration `json:"running_ns"` // how long the one in progress has lasted; 0 if there is none
+
+	Collectives []CollectiveStats `json:"collectives"` // those that were called
+}
+
+// CollectiveStats are sums over a rank's calls of one collective, or of messages to or
+// from other ranks ("send", "recv"); those that a Group carries out together count as
+// one.
+//
+// Time and Latency are estimates: of calls with less than 4 KiB, one in 16 is timed
+// and counts 16 times, since to time all of them would slow them down. Those that
+// last longer than a second are always timed, and so are a collective's first calls.
+// Failed calls are left out.
+type CollectiveStats struct {
+	Collective string `json:"collective"` // "all_reduce"
+	Calls      uint64 `json:"calls"`      // that have ended
+	Failures   uint64 `json:"failures"`   // of them, for whatever reason
+	Restarts   uint64 `json:"restarts"`   // because the ranks' layouts walk differently
+	Bytes      uint64 `json:"bytes"`      // of the tensors of those that have not failed; see Operation.Bytes
+
+	Time    time.Duration          `json:"time_ns"`
+	Latency [LatencyBuckets]uint64 `json:"latency"` // Latency[i] calls took less than LatencyBound(i) and not less than the bound before
+}
+
+// LatencyBuckets is the number of buckets of CollectiveStats.Latency.
+const LatencyBuckets = record.Buckets
+
+// LatencyBound is the upper bound of a bucket of CollectiveStats.Latency: 1 µs, 4 µs,
+// 16 µs and so on. The last bucket has none; its bound is the greatest Duration.
+func LatencyBound(bucket int) time.Duration {
+	if bucket >= LatencyBuckets-1 {
+		return 1<<63 - 1
+	}
+	return record.Bound(bucket)
+}
+
+// Stats returns what this rank has done so far. It may be called from any goroutine,
+// and costs the collectives nothing but a moment's lock.
+func (c *Comm) Stats() Stats {
+	s := Stats{
+		Communicator: c.cfg.Name, Rank: c.rank, Size: c.size, Transport: c.Transport(),
+		Failed: c.Err() != nil, Queued: int(c.queue.count.Load()),
+	}
+	c.member.Inspect(func(now *agree.InProgress) {
+		if now != nil {
+			s.Running = max(time.Since(c.recorder.Born())-now.Began, 1)
+		}
+		c.recorder.Totals(func(kind agree.Collective, t record.Totals) {
+			s.Collectives = append(s.Collectives, CollectiveStats{
+				Collective: kind.String(), Calls: t.Calls, Failures: t.Failures, Restarts: t.Restarts,
+				Bytes: t.Bytes, Time: t.Time, Latency: t.Latency,
+			})
+		})
+	})
+	return s
+}
