@@ -45,8 +45,11 @@ func (c *Comm) directAllReduce(o agree.Op, dst, src strided.Tensor, op operator)
 	count := in.Count()
 	n := int(count) * src.DType().Size()
 	room := c.partial()
-	source := operand{View: in, factor: op.factor, c: c}
-	own, there := source.bytes(c.partial, 0, count)
+	own, there := in.Bytes(0, count)
+	if op.factor != nil || !there {
+		source := operand{View: in, factor: op.factor, c: c}
+		own, there = source.bytes(c.partial, 0, count)
+	}
 	if !there {
 		room = room[n:]
 	}

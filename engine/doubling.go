@@ -14,7 +14,7 @@ func (c *Comm) doublingAllReduce(o agree.Op, dst, src strided.Tensor, op operato
 		return err
 	}
 	for _, step := range c.steps {
-		if step.Action.Receives() {
+		if c.soiled && step.Action.Receives() {
 			if _, err := c.receiver(o, c.order[step.Peer]); err != nil {
 				return err
 			}
@@ -24,8 +24,11 @@ func (c *Comm) doublingAllReduce(o agree.Op, dst, src strided.Tensor, op operato
 	n := int(count) * src.DType().Size()
 	// What this rank has combined so far: the source itself where that is
 	// contiguous, until there is something of its own.
-	source := operand{View: in, factor: op.factor, c: c}
-	have, _ := source.bytes(c.partial, 0, count)
+	have, there := in.Bytes(0, count)
+	if op.factor != nil || !there {
+		source := operand{View: in, factor: op.factor, c: c}
+		have, _ = source.bytes(c.partial, 0, count)
+	}
 	result, inDst := out.Bytes(0, count)
 	if !inDst {
 		result = c.partial()[:n]

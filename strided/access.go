@@ -44,7 +44,7 @@ func (v View) staged(lo, hi int64, do func(room []byte, lo, hi int64)) {
 func (v View) reduceIntoStaged(out, in []byte, lo, hi int64, op Op) {
 	es := v.plan.es
 	v.staged(lo, hi, func(room []byte, a, b int64) {
-		v.access.Pack(v, room, a, b)
+		v.far.access.Pack(v, room, a, b)
 		Reduce(op, v.plan.dt, out[(a-lo)*es:], in[(a-lo)*es:], room, b-a)
 	})
 }

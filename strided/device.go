@@ -29,7 +29,12 @@ func (t Tensor) Address() uint64 {
 
 // Address is where element 0 is, in the host's memory or a device's; 0 if there
 // are no elements.
-func (v View) Address() uint64 { return uint64(uintptr(v.base)) + v.device }
+func (v View) Address() uint64 {
+	if v.far != nil {
+		return v.far.at
+	}
+	return uint64(uintptr(v.base))
+}
 
 // Dims is how the elements lie, for whoever moves them without this package:
 // element e = (i, j, …) of these sizes, counted in row-major order, is

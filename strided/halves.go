@@ -184,8 +184,8 @@ func (v View) Part(lo, hi int64) (part View, from, n int64) {
 	half, from, n := v.plan.turns.at(lo)
 	part = v
 	part.plan = v.plan.turns.part[half]
-	if v.device != 0 {
-		part.device = v.device + uint64(part.plan.first)
+	if v.far != nil {
+		part.far = &far{v.far.at + uint64(part.plan.first), v.far.access}
 	} else {
 		part.base = unsafe.Add(v.base, part.plan.first)
 	}

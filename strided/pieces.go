@@ -14,7 +14,7 @@ func (v View) Pieces(list [][]byte, lo, hi, least int64) ([][]byte, bool) {
 		v, lo, hi = part, from, from+n
 	}
 	p := v.plan
-	if v.device != 0 || p.kind != runs || p.pitch*p.es < least {
+	if v.far != nil || p.kind != runs || p.pitch*p.es < least {
 		return list, false
 	}
 	for lo < hi {

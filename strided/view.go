@@ -17,11 +17,19 @@ import (
 // panics; check what comes from the network first. So is to move elements of a
 // device's memory, which the host cannot touch, but by a Tensor's Access.
 type View struct {
-	plan   *plan
-	base   unsafe.Pointer // element 0; nil in device memory
-	device uint64         // element 0 in device memory; 0 in the host's
-	access Access         // to that, if there is any
+	plan *plan
+	base unsafe.Pointer // element 0; nil in device memory
+	far  *far           // where that is; nil in the host's
 }
+
+// far is what a View knows of a device's memory.
+type far struct {
+	at     uint64 // element 0
+	access Access // nil: there is none
+}
+
+// isStaged reports whether elements are reached through an Access.
+func (v View) isStaged() bool { return v.far != nil && v.far.access != nil }
 
 // View binds t to a walk. Errors are t's own, or wrap ErrWalk. Plans are kept in
 // a bounded cache: a View of a layout seen recently is made without allocating.
@@ -35,7 +43,7 @@ func (t Tensor) View(w Walk) (View, error) {
 	}
 	first := t.layout.offset*p.es + p.first
 	if t.OnDevice() {
-		return View{plan: p, device: t.mem.device + uint64(first), access: t.access}, nil
+		return View{plan: p, far: &far{t.mem.device + uint64(first), t.access}}, nil
 	}
 	return View{plan: p, base: unsafe.Add(t.mem.ptr, first)}, nil
 }
@@ -67,15 +75,17 @@ func (v View) Bytes(lo, hi int64) ([]byte, bool) {
 	if lo == hi {
 		return nil, true
 	}
-	if part, from, n := v.Part(lo, hi); n == hi-lo {
-		v, lo, hi = part, from, from+n
-	} else {
-		return nil, false
-	}
-	if v.device != 0 {
+	if v.far != nil {
 		return nil, false
 	}
 	p := v.plan
+	if p.kind == inTurns {
+		part, from, n := v.Part(lo, hi)
+		if n != hi-lo {
+			return nil, false
+		}
+		return part.Bytes(from, from+n)
+	}
 	n := (hi - lo) * p.es
 	if p.kind == contiguous {
 		return unsafe.Slice((*byte)(unsafe.Add(v.base, lo*p.es)), n), true
@@ -110,8 +120,8 @@ func (v View) Pack(slot []byte, lo, hi int64) {
 		v.packParts(slot, lo, hi)
 		return
 	}
-	if v.access != nil {
-		v.access.Pack(v, slot[:(hi-lo)*v.plan.es], lo, hi)
+	if v.isStaged() {
+		v.far.access.Pack(v, slot[:(hi-lo)*v.plan.es], lo, hi)
 		return
 	}
 	v.noteRead(lo, hi)
@@ -135,8 +145,8 @@ func (v View) Unpack(slot []byte, lo, hi int64) {
 		v.unpackParts(slot, lo, hi)
 		return
 	}
-	if v.access != nil {
-		v.access.Unpack(v, slot[:(hi-lo)*v.plan.es], lo, hi)
+	if v.isStaged() {
+		v.far.access.Unpack(v, slot[:(hi-lo)*v.plan.es], lo, hi)
 		return
 	}
 	v.noteWrite(lo, hi)
@@ -162,7 +172,7 @@ func (v View) ReduceInto(out, in []byte, lo, hi int64, op Op) {
 		v.reducePartsInto(out, in, lo, hi, op)
 		return
 	}
-	if v.access != nil {
+	if v.isStaged() {
 		v.reduceIntoStaged(out, in, lo, hi, op)
 		return
 	}
@@ -207,7 +217,7 @@ func (v View) ReduceOut(dst View, out, in []byte, lo, hi int64, op Op, ranks int
 		v.reducePartsOut(dst, out, in, lo, hi, op, ranks)
 		return
 	}
-	if v.access != nil || dst.access != nil {
+	if v.isStaged() || dst.isStaged() {
 		v.reduceOutStaged(dst, out, in, lo, hi, op, ranks)
 		return
 	}
@@ -254,7 +264,7 @@ func (v View) total(lo, hi int64) int64 {
 // check refuses ranges and memory that method cannot work on.
 func (v View) check(method string, lo, hi int64) {
 	v.checkRange(method, lo, hi)
-	if v.device != 0 && v.access == nil {
+	if v.far != nil && v.far.access == nil {
 		panic(fmt.Sprintf("strided: %s of device memory, which the host cannot touch", method))
 	}
 }
