@@ -130,9 +130,9 @@ func (g *gpu) tell(o order) error {
 	return nil
 }
 
-// withRun has a run do what check asks for. Room is made in advance: while a run is on the device, freeing memory
-// would wait for its end.
-func (g *gpu) withRun(t *testing.T, check func()) {
+// withRun has a run do what each check asks for. Room is made in advance: while a run
+// is on the device, freeing memory would wait for its end.
+func (g *gpu) withRun(t *testing.T, checks ...func()) {
 	for k := range g.memory {
 		g.room(t, k, 32<<20)
 	}
@@ -142,7 +142,13 @@ func (g *gpu) withRun(t *testing.T, check func()) {
 	runs, err := agent.NewRuns(1)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, runs.Free()) }()
-	for range 2 {
+	defer func() {
+		if g.run != nil { // a check has failed
+			g.run.End()
+			g.run = nil
+		}
+	}()
+	for _, check := range checks {
 		g.run, err = runs.Start(g.stream)
 		require.NoError(t, err)
 		none, err := runs.Start(g.stream)
@@ -168,10 +174,7 @@ func checkGPU(t *testing.T, d *cudaffi.Driver, rounds int) {
 			t.Run("random", func(t *testing.T) { checkRandomly(t, m, rounds) })
 			t.Run("every value", func(t *testing.T) { checkEveryValue(t, m) })
 			t.Run("agent", func(t *testing.T) {
-				m.withRun(t, func() {
-					checkTable(t, m)
-					checkRandomly(t, m, rounds)
-				})
+				m.withRun(t, func() { checkTable(t, m) }, func() { checkRandomly(t, m, rounds) })
 			})
 		})
 	}
