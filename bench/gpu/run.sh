@@ -84,17 +84,17 @@ largest=16M
 [ "$gpus" -ge 2 ] && largest=1G
 for wire in tcp shm; do
 	table "all_reduce-$wire" 90 "$bin/bench" all_reduce --device cuda -np 2 --transport "$wire" "${beside[@]}" --rounds 3 \
-		-b 8 -e "$largest" -f 8 -n 5 --plot "$out/all_reduce-$wire.svg" --json "$out/all_reduce-$wire.json"
+		-b 8 -e "$largest" -f 8 -n 5 --results "$out/RESULTS.md" --plot "$out/all_reduce-$wire.svg" --json "$out/all_reduce-$wire.json"
 	for layout in transpose channels_last; do
 		table "all_reduce-$wire-$layout" 60 "$bin/bench" all_reduce --device cuda -np 2 --transport "$wire" "${beside[@]}" --rounds 3 \
-			-b 16M -e "$largest" -f 64 -n 3 --layout "$layout" --plot "$out/all_reduce-$wire-$layout.svg" --json "$out/all_reduce-$wire-$layout.json"
+			-b 16M -e "$largest" -f 64 -n 3 --layout "$layout" --results "$out/RESULTS.md" --plot "$out/all_reduce-$wire-$layout.svg" --json "$out/all_reduce-$wire-$layout.json"
 	done
 done
 # A permuted latent in bfloat16, reduced and broadcast in place by two ranks that share
 # the work of classifier-free guidance.
 for collective in all_reduce broadcast; do
 	table "latent-$collective" 40 "$bin/bench" "$collective" --device cuda -np 2 --transport tcp "${beside[@]}" --rounds 3 \
-		-b 4M -e 4M -n 10 -d bfloat16 --layout channels_last --mode in_place --plot "$out/latent-$collective.svg" --json "$out/latent-$collective.json"
+		-b 4M -e 4M -n 10 -d bfloat16 --layout channels_last --mode in_place --results "$out/RESULTS.md" --plot "$out/latent-$collective.svg" --json "$out/latent-$collective.json"
 done
 
 echo

@@ -15,7 +15,7 @@ func (j *JSON) AddMatch(about Context, contenders []Contender, m Match) error {
 	row := Row{Bytes: m.Bytes, Count: m.Count, DType: m.DType, Op: m.Op}
 	for i, c := range contenders {
 		about := about
-		if i > 0 && c.Name != "torch" { // the others move contiguous tensors, whatever ours do
+		if i > 0 && c.Name != "torch" && c.Name != "nccl" { // the others move contiguous tensors, whatever ours do
 			about.Layout = "contiguous"
 		}
 		if c.Transport != "" {
