@@ -99,7 +99,7 @@ func (c *Comm) ringAllGather(o agree.Op, g *gathering) error {
 	size := g.one.DType().Size()
 	plan, err := ring.AllGather(ring.Config{
 		Size: c.size, Rank: c.place, Count: g.all.count,
-		Chunk: int64(c.pieceOf(g.bytes) / size), Align: int64(alignBytes / size), Depth: ringDepth,
+		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size), Depth: ringDepth,
 	})
 	if err != nil {
 		return err

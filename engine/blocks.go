@@ -173,12 +173,3 @@ func (c *Comm) copyElements(dst, src strided.Tensor) error {
 	c.move(to, 0, from, 0, from.Count())
 	return nil
 }
-
-// pieceOf is the size of chunks for a block of so many bytes on the ring: a quarter of it,
-// so that a rank packs one while its neighbour unpacks another, within bounds. It has no
-// influence on the order of additions.
-func (c *Comm) pieceOf(block int) int {
-	const least = 32 << 10 // with less, messages cost more than waiting does
-	quarter := (block/4 + alignBytes - 1) &^ (alignBytes - 1)
-	return min(max(quarter, least), c.cfg.ChunkBytes)
-}

@@ -106,7 +106,7 @@ func (c *Comm) ringReduceScatter(o agree.Op, w *scattering) error {
 	size := w.one.DType().Size()
 	plan, err := ring.ReduceScatter(ring.Config{
 		Size: c.size, Rank: c.place, Count: w.all.count,
-		Chunk: int64(c.pieceOf(w.bytes) / size), Align: int64(alignBytes / size), Depth: ringDepth,
+		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size), Depth: ringDepth,
 	})
 	if err != nil {
 		return err
