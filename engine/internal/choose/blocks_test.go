@@ -15,13 +15,13 @@ func TestBlocksFollowTheModel(t *testing.T) {
 	for size := int64(2); size < 200; size++ {
 		for block := int64(0); block < 1<<21; block = block*3 + 1 {
 			for _, near := range []bool{false, true} {
-				message := int64(Hop / 3)
+				message, spread := int64(Hop/3), block+block/4
 				if near {
-					message = Hop / 8
+					message, spread = Hop/8, block
 				}
 				cost := map[Blocks]int64{RingOfBlocks: 2 * (size - 1) * (Hop + block)}
 				if size > 2 && block <= chunk {
-					cost[Spread] = 2*Hop + 2*(size-1)*(message+block)
+					cost[Spread] = 2*Hop + 2*(size-1)*(message+spread)
 				}
 				if size*block <= chunk {
 					cost[Bruck] = 2*int64(bruck.Rounds(int(size)))*Hop + 3*(size-1)*block
