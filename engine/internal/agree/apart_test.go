@@ -14,7 +14,7 @@ import (
 func TestApart(t *testing.T) {
 	n := newNetwork(t, 2)
 	m := n.members[0]
-	stop, err := m.BeginApart()
+	stop, err := m.BeginApart(&Call{Kind: Send})
 	require.NoError(t, err)
 	_, ok := m.Apart()
 	require.True(t, ok)
@@ -27,18 +27,18 @@ func TestApart(t *testing.T) {
 	n.deliver()
 	require.NoError(t, op.Stop.Err())
 	require.NoError(t, stop.Err())
-	m.EndApart()
+	m.EndApart(nil)
 	_, ok = m.Apart()
 	require.False(t, ok)
 
 	require.EqualValues(t, 0, begin(t, m, call(4), strided.Logical).Seq)
 	require.NoError(t, m.End(nil))
-	stop, err = m.BeginApart()
+	stop, err = m.BeginApart(&Call{Kind: Send})
 	require.NoError(t, err)
 	cause := errors.New("cause")
 	m.Fail(cause)
 	require.Equal(t, cause, stop.Err())
-	m.EndApart()
-	_, err = m.BeginApart()
+	m.EndApart(nil)
+	_, err = m.BeginApart(&Call{Kind: Send})
 	require.Equal(t, cause, err)
 }
