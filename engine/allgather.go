@@ -23,55 +23,59 @@ import (
 // been written by then, src not. Everything else, borrowed memory, the end of ctx and
 // errors, is as AllReduce has it.
 func (c *Comm) AllGather(ctx context.Context, dst, src strided.Tensor) error {
-	return c.carry(ctx, c.allGather(dst, src))
+	if dst.OnDevice() || src.OnDevice() {
+		return c.carry(ctx, c.allGatherOf(dst, src))
+	}
+	p, argument, err := c.prepareAllGather(&dst, &src)
+	switch {
+	case err != nil:
+		return c.refuse(&p.call, argument, err)
+	case c.queue.busy():
+		return c.carry(ctx, c.allGatherOf(dst, src))
+	}
+	return c.run(ctx, &p.call, p.blocks.order, func(o agree.Op) error { return c.allGather(o, p, &dst, &src) })
 }
 
 // StartAllGather is AllGather without the wait, as StartAllReduce is AllReduce.
 func (c *Comm) StartAllGather(ctx context.Context, dst, src strided.Tensor, options ...CallOption) (*Work, error) {
-	return c.begin(ctx, c.allGather(dst, src), options)
+	return c.begin(ctx, c.allGatherOf(dst, src), options)
 }
 
-func (c *Comm) allGather(dst, src strided.Tensor) request {
+// allGatherOf is the request for a call, carried out now or later.
+func (c *Comm) allGatherOf(dst, src strided.Tensor) request {
 	far := reachOf(dstSrc, &dst, &src)
-	call := countCall(agree.AllGather, &src, 0, 0, src.Count())
-	argument, err := first(
-		func() (string, error) { return checkIn(src) },
-		func() (string, error) { return checkOut(dst) },
-		func() (string, error) { return checkBlocks("dst", dst, "src", src, c.size) },
-	)
+	p, argument, err := c.prepareAllGather(&dst, &src)
 	if err != nil {
-		return refused(call, argument, err)
+		return refused(p.call, argument, err)
 	}
-	inPlace, argument, err := checkApart(dst, src, dst, src, c.size, c.rank)
-	if err != nil {
-		return refused(call, argument, err)
-	}
-	b := blocks{count: src.Count(), shape: src.Shape()}
-	if t, ok := split(dst, c.size, b.shape); ok {
-		b.pickWalk(c.cfg.LogicalOrder, c.size, t.Select(0, 0).Layout(), dst)
-	}
-	return request{call: call, order: b.order, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
-		if c.size == 1 {
-			return c.copyElements(dst, src)
-		}
-		logical := o.Walk == strided.Logical
-		all, err := b.viewBlocks(dst, c.size, logical)
-		if err != nil {
-			return err
-		}
-		one, err := b.viewOne(src, logical)
-		if err != nil {
-			return err
-		}
-		g := gathering{all: all, one: one, inPlace: inPlace, bytes: int(b.count) * src.DType().Size()}
-		switch choose.AllGather(bytesOf(src), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size, c.oneHost) {
-		case choose.Spread:
-			return c.spreadAllGather(o, &g)
-		case choose.Bruck:
-			return c.bruckAllGather(o, &g)
-		}
-		return c.ringAllGather(o, &g)
+	return request{call: p.call, order: p.blocks.order, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
+		return c.allGather(o, p, &dst, &src)
 	}}
+}
+
+// allGather runs one attempt.
+func (c *Comm) allGather(o agree.Op, p *preparedBlocks, dst, src *strided.Tensor) error {
+	if c.size == 1 {
+		return c.copyElements(*dst, *src)
+	}
+	logical := o.Walk == strided.Logical
+	all, err := p.blocks.viewBlocks(*dst, logical)
+	if err != nil {
+		return err
+	}
+	one, err := p.blocks.viewOne(*src, logical)
+	if err != nil {
+		return err
+	}
+	bytes := bytesOf(*src)
+	g := gathering{all: all, one: one, inPlace: p.inPlace, bytes: int(bytes)}
+	switch choose.AllGather(bytes, int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size, c.oneHost) {
+	case choose.Spread:
+		return c.spreadAllGather(o, &g)
+	case choose.Bruck:
+		return c.bruckAllGather(o, &g)
+	}
+	return c.ringAllGather(o, &g)
 }
 
 // gathering is what an all_gather works on.

@@ -13,9 +13,22 @@ import (
 // that shape, in the order that suits the memory; otherwise in logical order.
 type blocks struct {
 	count int64
-	shape []int64      // of a block, for walks
-	walk  strided.Walk // of a block
-	order strided.Walk // what the ranks compare
+	// split: the tensor of one block per rank can be seen as ranks times the shape of a
+	// block, as all has it; own is this rank's block in it.
+	split    bool
+	all, own strided.Layout
+	walk     strided.Walk // of a block
+	allWalk  strided.Walk // of all, one block after the other
+	order    strided.Walk // what the ranks compare
+}
+
+// blocksOf describes a tensor of one block per rank, and one that is a block.
+func blocksOf(all, one strided.Tensor, ranks, rank int) blocks {
+	b := blocks{count: one.Count()}
+	if t, ok := split(all, ranks, one.Shape()); ok {
+		b.split, b.all, b.own = true, t.Layout(), t.Select(0, int64(rank)).Layout()
+	}
+	return b
 }
 
 // orderOf is what ranks compare that walk tensors of possibly different shapes: 0 for
@@ -52,15 +65,21 @@ func (b *blockView) at(rank int) int64 { return int64(rank) * b.count }
 
 // viewBlocks views t so that its blocks come one after the other, each walked as b
 // says or, if logical is set, in logical order.
-func (b *blocks) viewBlocks(t strided.Tensor, ranks int, logical bool) (blockView, error) {
+func (b *blocks) viewBlocks(t strided.Tensor, logical bool) (blockView, error) {
 	walk := strided.Logical
 	if !logical && b.walk != strided.Logical {
-		// Both work, or a walk would not have been chosen.
-		t, _ = split(t, ranks, b.shape)
-		walk, _ = b.walk.Blockwise()
+		t, walk = t.WithLayout(b.all), b.allWalk
 	}
 	v, err := t.View(walk)
 	return blockView{v, b.count}, err
+}
+
+// viewOwn views this rank's block of t, if that is a tensor by itself.
+func (b *blocks) viewOwn(t strided.Tensor, logical bool) (strided.View, error) {
+	if !b.split {
+		return strided.View{}, nil
+	}
+	return b.viewOne(t.WithLayout(b.own), logical)
 }
 
 // viewOne views a tensor that is a single block.
@@ -71,22 +90,16 @@ func (b *blocks) viewOne(t strided.Tensor, logical bool) (strided.View, error) {
 	return t.View(b.walk)
 }
 
-// pickWalk picks the walk for blocks of a shape: that of target's memory, if the tensors
-// of one block per rank can be split.
-func (b *blocks) pickWalk(logicalOrder bool, ranks int, target strided.Layout, whole ...strided.Tensor) {
-	if logicalOrder || ranks == 1 {
+// pickWalk picks the walk for blocks: that of a target's memory, which has the shape of
+// a block, if the tensor of one block per rank can be split.
+func (b *blocks) pickWalk(logicalOrder bool, ranks int, target strided.Layout) {
+	if logicalOrder || ranks == 1 || !b.split {
 		return
 	}
 	walk := target.MemoryWalk()
-	if _, ok := walk.Blockwise(); !ok {
-		return
+	if all, ok := walk.Blockwise(); ok {
+		b.walk, b.allWalk, b.order = walk, all, orderOf(walk, target.Shape())
 	}
-	for _, t := range whole {
-		if _, ok := split(t, ranks, b.shape); !ok {
-			return
-		}
-	}
-	b.walk, b.order = walk, orderOf(walk, b.shape)
 }
 
 // countCall describes a collective whose ranks agree on numbers of elements.

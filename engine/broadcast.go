@@ -3,9 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/tree"
@@ -95,12 +95,11 @@ func (c *Comm) broadcast(o agree.Op, dst, src strided.Tensor, root int) error {
 
 // treePlan plans this rank's part of a broadcast of t's elements.
 func (c *Comm) treePlan(t strided.Tensor, root int) (tree.Plan, error) {
-	size := t.DType().Size()
-	return tree.Broadcast(tree.Config{
-		Size: c.size, Rank: c.place, Root: slices.Index(c.order, root), Count: t.Count(),
-		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size),
-		Algorithm: tree.Choose(t.Count()*int64(size), int64(c.cfg.ChunkBytes), c.size),
-	})
+	cfg := c.treeConfig(t, root)
+	if c.oneHost && choose.BroadcastFlat(bytesOf(t), int64(c.cfg.HopBytes), c.size) {
+		cfg.Algorithm = tree.Flat
+	}
+	return tree.Broadcast(cfg)
 }
 
 // treeSend is the root's part: every chunk goes to every child, in the order

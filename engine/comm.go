@@ -34,7 +34,8 @@ type Comm struct {
 	control    control
 	release    func() error // frees what mesh and control stand on
 
-	prepared [preparedCalls]atomic.Pointer[prepared]
+	prepared   [preparedCalls]atomic.Pointer[prepared]
+	blockCalls blockCalls
 
 	member      *agree.Member
 	coordinator *agree.Coordinator // on rank 0

@@ -154,3 +154,61 @@ func ExampleOnStream() {
 	}
 	_ = reduce // it needs a GPU
 }
+
+// Three ranks pass a vector on to the next one. In a group, sending and receiving go on
+// side by side, so nobody has to begin.
+func ExampleComm_Group() {
+	comms, err := engine.NewLocal(3, engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var got [3][]int32
+	var wg sync.WaitGroup
+	for rank, comm := range comms {
+		got[rank] = make([]int32, 2)
+		wg.Go(func() {
+			defer comm.Close()
+			mine := []int32{int32(rank), int32(10 * rank)}
+			err := comm.Group(context.Background(), func(g *engine.Group) error {
+				return errors.Join(
+					g.Send(strided.Of(mine), (rank+1)%3),
+					g.Recv(strided.Of(got[rank]), (rank+2)%3),
+				)
+			})
+			if err != nil {
+				log.Fatal(err)
+			}
+		})
+	}
+	wg.Wait()
+	fmt.Println(got)
+	// Output:
+	// [[2 20] [0 0] [1 10]]
+}
+
+// Each rank has a row, and gets the matrix of all rows, transposed in memory.
+func ExampleComm_AllGather() {
+	comms, err := engine.NewLocal(2, engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var memory [2][]float32
+	var wg sync.WaitGroup
+	for rank, comm := range comms {
+		memory[rank] = make([]float32, 6)
+		wg.Go(func() {
+			defer comm.Close()
+			row := []float32{float32(rank), 0.5, float32(-rank)}
+			matrix := strided.Of(memory[rank]).Reshape(3, 2).Permute(1, 0)
+			if err := comm.AllGather(context.Background(), matrix, strided.Of(row)); err != nil {
+				log.Fatal(err)
+			}
+		})
+	}
+	wg.Wait()
+	fmt.Println(memory[0])
+	fmt.Println(memory[1])
+	// Output:
+	// [0 1 0.5 0.5 0 -1]
+	// [0 1 0.5 0.5 0 -1]
+}

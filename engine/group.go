@@ -181,11 +181,11 @@ func (g *Group) Broadcast(dst, src strided.Tensor, root int) error {
 }
 
 // AllGather is Comm.AllGather.
-func (g *Group) AllGather(dst, src strided.Tensor) error { return g.add(g.c.allGather(dst, src)) }
+func (g *Group) AllGather(dst, src strided.Tensor) error { return g.add(g.c.allGatherOf(dst, src)) }
 
 // ReduceScatter is Comm.ReduceScatter.
 func (g *Group) ReduceScatter(dst, src strided.Tensor, op Op) error {
-	return g.add(g.c.reduceScatter(dst, src, op))
+	return g.add(g.c.reduceScatterOf(dst, src, op))
 }
 
 // Reduce is Comm.Reduce.

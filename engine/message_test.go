@@ -48,7 +48,7 @@ func TestGroupOfMessages(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/np=%d", name, size), func(t *testing.T) {
 				rng := seeded(t)
 				w := newWorld(t, size, engine.Config{ChunkBytes: smallChunk})
-				large := newWorld(t, size, engine.Config{ChunkBytes: 64 << 10})
+				large := newWorld(t, size, engine.Config{ChunkBytes: 16 << 10})
 				rounds := 30 / size
 				if raceDetector {
 					rounds = 2
@@ -58,7 +58,7 @@ func TestGroupOfMessages(t *testing.T) {
 					seed := rng.Uint64()
 					worlds := []world{w}
 					if round%5 == 0 {
-						letters = append(letters, letter{0, size - 1, dtype.Float32, []int64{3, 70001}, 99}, letter{size - 1, 0, dtype.Int8, []int64{500001}, 98})
+						letters = append(letters, letter{0, size - 1, dtype.Float32, []int64{3, 7001}, 99}, letter{size - 1, 0, dtype.Int8, []int64{90001}, 98})
 						worlds = append(worlds, large)
 					}
 					for _, w := range worlds {

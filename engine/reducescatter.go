@@ -24,66 +24,70 @@ import (
 // has been written. Everything else, the same bits, borrowed memory, the end of ctx and
 // errors, is as AllReduce has it.
 func (c *Comm) ReduceScatter(ctx context.Context, dst, src strided.Tensor, op Op) error {
-	return c.carry(ctx, c.reduceScatter(dst, src, op))
+	if dst.OnDevice() || src.OnDevice() {
+		return c.carry(ctx, c.reduceScatterOf(dst, src, op))
+	}
+	p, argument, err := c.prepareReduceScatter(&dst, &src, op)
+	switch {
+	case err != nil:
+		return c.refuse(&p.call, argument, err)
+	case c.queue.busy():
+		return c.carry(ctx, c.reduceScatterOf(dst, src, op))
+	}
+	return c.run(ctx, &p.call, p.blocks.order, func(o agree.Op) error { return c.reduceScatter(o, p, &dst, &src, op) })
 }
 
 // StartReduceScatter is ReduceScatter without the wait, as StartAllReduce is AllReduce.
 func (c *Comm) StartReduceScatter(ctx context.Context, dst, src strided.Tensor, op Op, options ...CallOption) (*Work, error) {
-	return c.begin(ctx, c.reduceScatter(dst, src, op), options)
+	return c.begin(ctx, c.reduceScatterOf(dst, src, op), options)
 }
 
-func (c *Comm) reduceScatter(dst, src strided.Tensor, op Op) request {
+// reduceScatterOf is the request for a call, carried out now or later.
+func (c *Comm) reduceScatterOf(dst, src strided.Tensor, op Op) request {
 	far := reachOf(dstSrc, &dst, &src)
-	call := countCall(agree.ReduceScatter, &dst, comparable(op), 0, dst.Count())
-	argument, err := first(
-		func() (string, error) { return checkIn(src) },
-		func() (string, error) { return c.checkOperator(op, src) },
-		func() (string, error) { return checkOut(dst) },
-		func() (string, error) { return checkBlocks("src", src, "dst", dst, c.size) },
-	)
+	p, argument, err := c.prepareReduceScatter(&dst, &src, op)
 	if err != nil {
-		return refused(call, argument, err)
+		return refused(p.call, argument, err)
 	}
-	inPlace, argument, err := checkApart(dst, src, src, dst, c.size, c.rank)
-	if err != nil {
-		return refused(call, argument, err)
-	}
-	b := blocks{count: dst.Count(), shape: dst.Shape()}
-	b.pickWalk(c.cfg.LogicalOrder, c.size, dst.Layout(), src)
-	return request{call: call, order: b.order, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
-		by, err := c.operatorOf(op, src.DType())
-		if err != nil {
-			return err
-		}
-		if c.size == 1 {
-			return c.scaleAlone(dst, src, by)
-		}
-		logical := o.Walk == strided.Logical
-		all, err := b.viewBlocks(src, c.size, logical)
-		if err != nil {
-			return err
-		}
-		one, err := b.viewOne(dst, logical)
-		if err != nil {
-			return err
-		}
-		s := scattering{all: all, one: one, inPlace: inPlace, op: by.op, bytes: int(b.count) * dst.DType().Size()}
-		s.in = operand{View: all.View, factor: by.factor, c: c}
-		if own, ok := split(src, c.size, b.shape); ok {
-			view, err := b.viewOne(own.Select(0, int64(c.rank)), logical)
-			if err != nil {
-				return err
-			}
-			s.own = operand{View: view, factor: by.factor, c: c}
-		}
-		switch choose.ReduceScatter(bytesOf(dst), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size) {
-		case choose.Spread:
-			return c.spreadReduceScatter(o, &s)
-		case choose.Bruck:
-			return c.bruckReduceScatter(o, &s)
-		}
-		return c.ringReduceScatter(o, &s)
+	return request{call: p.call, order: p.blocks.order, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
+		return c.reduceScatter(o, p, &dst, &src, op)
 	}}
+}
+
+// reduceScatter runs one attempt.
+func (c *Comm) reduceScatter(o agree.Op, p *preparedBlocks, dst, src *strided.Tensor, op Op) error {
+	by, err := c.operatorOf(op, src.DType())
+	if err != nil {
+		return err
+	}
+	if c.size == 1 {
+		return c.scaleAlone(*dst, *src, by)
+	}
+	logical := o.Walk == strided.Logical
+	all, err := p.blocks.viewBlocks(*src, logical)
+	if err != nil {
+		return err
+	}
+	one, err := p.blocks.viewOne(*dst, logical)
+	if err != nil {
+		return err
+	}
+	own, err := p.blocks.viewOwn(*src, logical)
+	if err != nil {
+		return err
+	}
+	bytes := bytesOf(*dst)
+	s := scattering{
+		all: all, one: one, inPlace: p.inPlace, op: by.op, bytes: int(bytes),
+		in: operand{View: all.View, factor: by.factor, c: c}, own: operand{View: own, factor: by.factor, c: c},
+	}
+	switch choose.ReduceScatter(bytes, int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size) {
+	case choose.Spread:
+		return c.spreadReduceScatter(o, &s)
+	case choose.Bruck:
+		return c.bruckReduceScatter(o, &s)
+	}
+	return c.ringReduceScatter(o, &s)
 }
 
 // scattering is what a reduce_scatter works on.

@@ -8,9 +8,8 @@ import (
 	"github.com/monel-dev/monel/strided"
 )
 
-// request is a collective, as its arguments describe it.
-// All collectives but the first two, which have ways of their own past it, become
-// one before they are carried out, now or later.
+// request is a collective, as its arguments describe it. Collectives whose short calls
+// should not allocate have ways of their own past it.
 type request struct {
 	call     agree.Call
 	order    strided.Walk // what the ranks compare; see orderOf

@@ -3,7 +3,7 @@ package ring
 // blocks is what the plans of collectives have in common in which every position
 // has a block of its own. A loop moves one chunk of every block.
 type blocks struct {
-	chunk  int64 // elements of every chunk but a block's last
+	chunk  int64 // elements of every chunk but a block's last; 0 for an all-reduce
 	count  int64 // of every block, unless counts says otherwise
 	counts []int64
 	first  int64 // the block of position 0 in step 0
@@ -72,13 +72,13 @@ func newBlockPlan(c Config, b blocks) (Plan, error) {
 		}
 	}
 	p.pipeline = newPipeline(loops, p.size, c.Depth)
-	p.blocks = &b
+	p.blocks = b
 	return p, nil
 }
 
 // blockStep is step j of a loop.
 func (p *Plan) blockStep(loop, j int64) Step {
-	b := p.blocks
+	b := &p.blocks
 	block := (p.rank + b.first - j + p.size) % p.size
 	count := b.count
 	if b.counts != nil {

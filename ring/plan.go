@@ -36,7 +36,7 @@ type Plan struct {
 	perLoop  int64 // elements of every loop but the last
 	full     cut   // every loop but the last
 	tail     cut   // the last loop
-	blocks   *blocks
+	blocks   blocks
 }
 
 // Next returns the next step, or false when the program is at its end.
@@ -45,7 +45,7 @@ func (p *Plan) Next() (Step, bool) {
 	if !ok {
 		return Step{}, false
 	}
-	if p.blocks != nil {
+	if p.blocks.chunk != 0 {
 		return p.blockStep(loop, step), true
 	}
 	return p.allReduceStep(loop, step), true

@@ -9,6 +9,7 @@ type Algorithm uint8
 const (
 	Binomial Algorithm = iota // fewest hops: for small tensors
 	Chain                     // fewest bytes per rank: for large ones
+	Flat                      // one hop: for few bytes and few ranks
 	numAlgorithms
 )
 
@@ -19,6 +20,8 @@ func (a Algorithm) String() string {
 		return "binomial"
 	case Chain:
 		return "chain"
+	case Flat:
+		return "flat"
 	}
 	return fmt.Sprintf("algorithm(%d)", uint8(a))
 }
@@ -27,10 +30,24 @@ func (a Algorithm) String() string {
 // children in the order in which it sends to them. Positions count from the
 // root.
 func (a Algorithm) place(size, rank int) (parent int, children []int) {
-	if a == Chain {
+	switch a {
+	case Chain:
 		return chain(size, rank)
+	case Flat:
+		return flat(size, rank)
 	}
 	return binomial(size, rank)
+}
+
+// flat is the tree in which everybody is a child of the root.
+func flat(size, rank int) (parent int, children []int) {
+	if rank > 0 {
+		return 0, nil
+	}
+	for child := 1; child < size; child++ {
+		children = append(children, child)
+	}
+	return -1, children
 }
 
 // chain is the tree in which every rank has the next one as its only child.

@@ -73,7 +73,7 @@ func (c Config) validate() error {
 	case c.Align < 1:
 		return bad("Align", c.Align, "at least 1")
 	case c.Algorithm >= numAlgorithms:
-		return bad("Algorithm", int64(c.Algorithm), "Binomial or Chain")
+		return bad("Algorithm", int64(c.Algorithm), "Binomial, Chain or Flat")
 	}
 	return nil
 }

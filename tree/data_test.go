@@ -64,7 +64,7 @@ func TestScripts(t *testing.T) {
 
 func parseAlgorithm(t *testing.T, name string) tree.Algorithm {
 	t.Helper()
-	for a := tree.Algorithm(0); a < 3; a++ { // one more than there are, for errors
+	for a := tree.Algorithm(0); a < 4; a++ { // one more than there are, for errors
 		if a.String() == name {
 			return a
 		}

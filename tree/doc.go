@@ -5,8 +5,8 @@
 //
 // # Trees
 //
-// A tree is rooted at Config.Root and spans all ranks. Two shapes serve
-// broadcast, at the two ends of the range of sizes:
+// A tree is rooted at Config.Root and spans all ranks. Two shapes serve broadcast and
+// reduce, at the two ends of the range of sizes:
 //
 //   - Binomial: the ranks that a rank is responsible for are a consecutive run;
 //     it hands the farther half to the first rank of that half and keeps the
@@ -18,7 +18,10 @@
 //     once, which is the least possible, and as chunks follow one another all
 //     links are busy at once; but the last rank is n-1 hops away.
 //
-// Choose picks one of them by size.
+// Choose picks one of them by size. A third one is for callers whose messages cost
+// next to nothing:
+//
+//   - Flat: the root sends to all others itself. Nobody is more than one hop away.
 //
 // # Chunks
 //

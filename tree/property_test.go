@@ -13,7 +13,7 @@ import (
 	"github.com/monel-dev/monel/tree"
 )
 
-var algorithms = []tree.Algorithm{tree.Binomial, tree.Chain}
+var algorithms = []tree.Algorithm{tree.Binomial, tree.Chain, tree.Flat}
 
 // seeded returns a generator whose seed is printed when the test fails, and is
 // taken from MONEL_TEST_SEED when that is set.

@@ -79,7 +79,7 @@ func (m *reducer) advance(r int) (bool, error) {
 func TestReduce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 5))
 	for size := 2; size <= 40; size++ {
-		for _, algorithm := range []tree.Algorithm{tree.Binomial, tree.Chain} {
+		for _, algorithm := range []tree.Algorithm{tree.Binomial, tree.Chain, tree.Flat} {
 			for _, count := range []int64{0, 1, 7, 8, 9, 50} {
 				c := tree.Config{Size: size, Root: rng.IntN(size), Count: count, Chunk: 8, Align: 4, Algorithm: algorithm}
 				m := newReducer(t, c, 1+rng.IntN(2))

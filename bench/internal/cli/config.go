@@ -52,7 +52,7 @@ func (c Collective) InBlocks() bool {
 	return c == AllGather || c == AllToAll || c == Gather || c == Hypercube || c == ReduceScatter || c == Scatter
 }
 
-// OnDevices reports whether the collective takes tensors on GPUs.
+// OnDevices reports whether the collective is measured on GPUs.
 func (c Collective) OnDevices() bool { return c == AllReduce || c == Broadcast }
 
 // Has reports whether a call can be of one mode, other than Both.

@@ -38,28 +38,29 @@ const (
 // With n for size, B for block, h for hop, m for a message, a third or near an eighth
 // of h, and K for bruck.Rounds: the ring takes (n-1)·(h+B), spreading h + (n-1)·(m+B),
 // and Bruck's K·h + 3/2·(n-1)·B, since its blocks are copied once more. The least is
-// chosen, of those whose messages fit into a chunk.
+// chosen, of those whose messages fit into a chunk. Unless they are near, what all send
+// at once has to be kept by the system until it is received, which takes a spread block
+// a quarter more.
 func AllGather(block, chunk, hop int64, size int, near bool) Blocks {
-	message := hop / farMessage
 	if near {
-		message = hop / nearMessage
+		return blocks(block, chunk, hop, hop/nearMessage, block, size)
 	}
-	return blocks(block, chunk, hop, message, size)
+	return blocks(block, chunk, hop, hop/farMessage, block+block/4, size)
 }
 
 // ReduceScatter is the same for a reduce_scatter. The algorithm decides in which order
 // a block's elements are added, so it does not depend on where the ranks are.
 func ReduceScatter(block, chunk, hop int64, size int) Blocks {
-	return blocks(block, chunk, hop, hop/farMessage, size)
+	return blocks(block, chunk, hop, hop/farMessage, block+block/4, size)
 }
 
-func blocks(block, chunk, hop, message int64, size int) Blocks {
+func blocks(block, chunk, hop, message, spread int64, size int) Blocks {
 	if block > chunk {
 		return RingOfBlocks
 	}
 	others := int64(size) - 1
 	best, least := RingOfBlocks, others*(hop+block)
-	if cost := hop + others*(message+block); others > 1 && cost < least {
+	if cost := hop + others*(message+spread); others > 1 && cost < least {
 		best, least = Spread, cost
 	}
 	if cost := int64(bruck.Rounds(size))*hop + 3*others*block/2; block <= chunk/int64(size) && cost < least {

@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/strided"
+)
+
+// preparedBlocks is prepared for an all_gather or a reduce_scatter: what follows from
+// the arguments, apart from the memory itself. It does not change once made.
+type preparedBlocks struct {
+	pair    strided.Pair
+	op      Op
+	call    agree.Call
+	blocks  blocks
+	inPlace bool
+}
+
+// blockCalls are the calls that are remembered.
+type blockCalls [preparedCalls]atomic.Pointer[preparedBlocks]
+
+// place is where a call is remembered, if it is.
+func (b *blockCalls) place(kind agree.Collective, src *strided.Tensor, op Op) *atomic.Pointer[preparedBlocks] {
+	return &b[(uint64(src.Count())*5+uint64(op)+uint64(kind)*17)%preparedCalls]
+}
+
+// find returns what is known of a call, or nil. Operators that can be freed are not
+// remembered.
+func (b *blockCalls) find(kind agree.Collective, dst, src *strided.Tensor, op Op) *preparedBlocks {
+	p := b.place(kind, src, op).Load()
+	if p != nil && p.call.Kind == kind && p.op == op && op.Valid() && p.pair.Fits(dst, src) {
+		return p
+	}
+	return nil
+}
+
+func (b *blockCalls) keep(p *preparedBlocks, dst, src *strided.Tensor) {
+	p.pair = strided.PairOf(*dst, *src)
+	b.place(p.call.Kind, src, p.op).Store(p)
+}
+
+// prepareAllGather checks and describes an all_gather, or remembers having done so.
+func (c *Comm) prepareAllGather(dst, src *strided.Tensor) (p *preparedBlocks, argument string, err error) {
+	if p = c.blockCalls.find(agree.AllGather, dst, src, 0); p != nil {
+		return p, "", nil
+	}
+	p = &preparedBlocks{call: countCall(agree.AllGather, src, 0, 0, src.Count())}
+	argument, err = first(
+		func() (string, error) { return checkIn(*src) },
+		func() (string, error) { return checkOut(*dst) },
+		func() (string, error) { return checkBlocks("dst", *dst, "src", *src, c.size) },
+	)
+	if err == nil {
+		p.inPlace, argument, err = checkApart(*dst, *src, *dst, *src, c.size, c.rank)
+	}
+	if err != nil {
+		return p, argument, err
+	}
+	p.blocks = blocksOf(*dst, *src, c.size, c.rank)
+	if p.blocks.split {
+		p.blocks.pickWalk(c.cfg.LogicalOrder, c.size, p.blocks.own)
+	}
+	c.blockCalls.keep(p, dst, src)
+	return p, "", nil
+}
+
+// prepareReduceScatter is the same for a reduce_scatter.
+func (c *Comm) prepareReduceScatter(dst, src *strided.Tensor, op Op) (p *preparedBlocks, argument string, err error) {
+	if p = c.blockCalls.find(agree.ReduceScatter, dst, src, op); p != nil {
+		return p, "", nil
+	}
+	p = &preparedBlocks{op: op, call: countCall(agree.ReduceScatter, dst, comparable(op), 0, dst.Count())}
+	argument, err = first(
+		func() (string, error) { return checkIn(*src) },
+		func() (string, error) { return c.checkOperator(op, *src) },
+		func() (string, error) { return checkOut(*dst) },
+		func() (string, error) { return checkBlocks("src", *src, "dst", *dst, c.size) },
+	)
+	if err == nil {
+		p.inPlace, argument, err = checkApart(*dst, *src, *src, *dst, c.size, c.rank)
+	}
+	if err != nil {
+		return p, argument, err
+	}
+	p.blocks = blocksOf(*src, *dst, c.size, c.rank)
+	p.blocks.pickWalk(c.cfg.LogicalOrder, c.size, dst.Layout())
+	c.blockCalls.keep(p, dst, src)
+	return p, "", nil
+}
