@@ -58,6 +58,7 @@ type Comm struct {
 	posts    []post // for messages to and from each rank; nil until there is one
 	alarm    alarm
 	watches  watches // belongs to the collective in progress
+	family   family  // communicators made from this one
 
 	life      context.Context // ends with the communicator
 	endLife   context.CancelFunc
@@ -158,6 +159,7 @@ func newComm(rank, size int, cfg Config) *Comm {
 	c.life, c.endLife = context.WithCancel(context.Background())
 	c.watches.c = c
 	c.alarm.init(c.onAlarm)
+	c.family.init(rank)
 	return c
 }
 
@@ -248,6 +250,7 @@ func (c *Comm) Err() error { return c.member.Broken() }
 // next operation; after the last one there is none.
 func (c *Comm) Close() error {
 	c.closeOnce.Do(func() {
+		c.family.end()
 		healthy := c.member.Broken() == nil
 		idle := !c.queue.busy() && c.turn.tryTake()
 		c.member.Fail(fmt.Errorf("communicator %w", ErrClosed))

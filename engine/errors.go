@@ -101,7 +101,7 @@ func ResultOf(err error) Result {
 		return Success
 	case errors.Is(err, ErrInvalidArgument), errors.Is(err, ErrOverlap):
 		return InvalidArgument
-	case errors.Is(err, ErrMismatch), errors.Is(err, ErrClosed):
+	case errors.Is(err, ErrMismatch), errors.Is(err, ErrClosed), errors.Is(err, ErrRevoked):
 		return InvalidUsage
 	case errors.Is(err, ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return Timeout

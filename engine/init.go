@@ -43,7 +43,11 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 		ctl.Fail(&RankError{Rank: cfg.Rank, Doing: "init", Err: err})
 		return nil, errors.Join(err, ctl.Close(), session.Close())
 	}
-	c.start(mesh, controlPlane{ctl}, session.Close)
+	c.family.place = newSessionPlace(session, c.family.hall)
+	c.start(mesh, controlPlane{ctl}, func() error {
+		defer c.family.place.close()
+		return session.Close()
+	})
 	if err := c.connectRing(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -144,7 +148,7 @@ func (cfg *Config) fingerprint() string {
 
 // sharedCauses are the sentinels of this layer that keep their identity when a
 // failure is told to other ranks. The order is part of the wire protocol.
-var sharedCauses = []error{ErrMismatch, ErrInvalidArgument, ErrOverlap, ErrCUDA}
+var sharedCauses = []error{ErrMismatch, ErrInvalidArgument, ErrOverlap, ErrCUDA, ErrRevoked}
 
 // controlPlane is bootstrap's Control as the engine sees it.
 type controlPlane struct{ *bootstrap.Control }

@@ -30,6 +30,7 @@ func NewLocal(size int, cfg Config) ([]*Comm, error) {
 	}
 	for rank, c := range hub.comms {
 		c.oneHost = true
+		c.family.place = &localPlace{hub, rank}
 		c.start(meshes[rank], &localControl{hub: hub, rank: rank}, nil)
 	}
 	return hub.comms, nil

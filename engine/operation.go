@@ -90,7 +90,7 @@ func (c *Comm) cause(op agree.Op, err error) error {
 func (c *Comm) explain(err error, call *agree.Call) error {
 	var re *RankError
 	if errors.As(err, &re) && re.Doing == "" && err == error(re) {
-		return &RankError{Rank: re.Rank, Doing: fmt.Sprintf("%v on rank %d", call.Kind, c.rank), Err: re.Err}
+		return &RankError{Rank: re.Rank, Doing: fmt.Sprintf("%v on rank %d%s", call.Kind, c.rank, c.inParent(re.Rank, c.rank)), Err: re.Err}
 	}
 	return err
 }

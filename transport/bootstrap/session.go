@@ -27,6 +27,7 @@ type Session struct {
 	mu     sync.Mutex
 	boxes  map[boxKey]*box
 	parked []int // connections that wait to be accepted, or are about to, by rank
+	handle map[Purpose]func(net.Conn, int)
 	closed bool
 	ctx    context.Context // ends when the session is closed
 	cancel context.CancelFunc
@@ -125,6 +126,9 @@ func (s *Session) admit(conn net.Conn, in intro) {
 	switch {
 	case s.closed:
 		conn.Close()
+	case s.handle[in.purpose] != nil:
+		s.parked[in.from]--
+		go s.handle[in.purpose](conn, in.from)
 	case b != nil && b.waiter != nil:
 		b.waiter <- conn
 		delete(s.boxes, key)

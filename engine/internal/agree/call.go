@@ -54,6 +54,9 @@ func (c Collective) String() string {
 	if c < numCollectives && names[c] != "" {
 		return names[c]
 	}
+	if name := c.management(); name != "" {
+		return name
+	}
 	return fmt.Sprintf("collective(%d)", uint8(c))
 }
 
@@ -106,6 +109,9 @@ func mix(h, w uint64) uint64 {
 
 // String spells the call out as error messages show it.
 func (c *Call) String() string {
+	if c.Kind.management() != "" {
+		return c.describeManagement()
+	}
 	var b strings.Builder
 	b.WriteString(c.Kind.String())
 	if c.Kind == Barrier {

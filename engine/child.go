@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/regroup"
+	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/bootstrap"
+)
+
+// plan says which ranks make a new communicator, in the order of their new ranks, and
+// where they meet for it.
+type plan struct {
+	Members []int
+	Token   string
+}
+
+func (p *plan) encode() []byte {
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // there is nothing in it that could not be encoded
+	}
+	return b
+}
+
+// readPlan reads the leader's plan, in which this rank has a place, or no member at all.
+func (c *Comm) readPlan(leader int, b []byte) (p plan, err error) {
+	if err = json.Unmarshal(b, &p); err == nil {
+		seen := map[int]bool{}
+		for _, rank := range p.Members {
+			if rank < 0 || rank >= c.size || seen[rank] {
+				err = fmt.Errorf("rank %d in its plan", rank)
+			}
+			seen[rank] = true
+		}
+		if len(p.Members) > 0 && !seen[c.rank] {
+			err = fmt.Errorf("a plan without this rank")
+		}
+	}
+	if err != nil {
+		return plan{}, &RankError{Rank: leader, Err: fmt.Errorf("%w: %w", ErrProtocol, err)}
+	}
+	return p, nil
+}
+
+// bear makes the communicator of a plan. Its first member founds it, and the others
+// join.
+func (c *Comm) bear(ctx context.Context, p plan) (*Comm, error) {
+	cfg := c.cfg
+	cfg.Rank, cfg.Size = slices.Index(p.Members, c.rank), len(p.Members)
+	cfg.Root, cfg.Secret, cfg.launched = "", nil, nil
+	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil {
+		cfg.Listen = host // the port is in use
+	}
+	child, err := c.raise(ctx, p, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("making a communicator of %s: %w", agree.RankList(p.Members), err)
+	}
+	child.family.origin = p.Members
+	return child, nil
+}
+
+func (c *Comm) raise(ctx context.Context, p plan, cfg Config) (*Comm, error) {
+	if cfg.Size == 1 {
+		return Init(ctx, cfg)
+	}
+	m := &regroup.Meeting{Topic: "new " + p.Token, Members: p.Members, Once: true}
+	var release func()
+	m.Decide = func([][]byte) (answers []regroup.Answer, err error) {
+		answers, release, err = c.family.place.found(c, p.Members)
+		return answers, err
+	}
+	a, err := c.attend(ctx, m)
+	if release != nil {
+		defer release()
+	}
+	if err != nil {
+		return nil, err
+	}
+	child, err := c.family.place.join(ctx, cfg, a)
+	if err == nil && ctx.Err() != nil { // the others have it; they are told
+		_ = child.Abort()
+		return nil, context.Cause(ctx)
+	}
+	return child, err
+}
+
+// meetingRoot is a root that a rank has made for others to meet at.
+type meetingRoot struct {
+	id   UniqueID
+	root *bootstrap.Root
+	once sync.Once
+}
+
+func (r *meetingRoot) release() { r.once.Do(func() { _ = r.root.Close() }) }
+
+// meetingPoint listens at addr for the ranks of a communicator until it is released.
+func meetingPoint(addr string, log *slog.Logger) (UniqueID, func(), error) {
+	root, err := bootstrap.NewRoot(context.Background(), bootstrap.RootConfig{Addr: addr, Logger: log})
+	if err != nil {
+		return UniqueID{}, nil, err
+	}
+	r := &meetingRoot{id: root.ID(), root: root}
+	return r.id, r.release, nil
+}
+
+// found makes a root at the address by which the other ranks know this one already.
+func (p *sessionPlace) found(c *Comm, members []int) ([]regroup.Answer, func(), error) {
+	ip := p.session.Addr().Addr()
+	root, err := bootstrap.NewRoot(context.Background(), bootstrap.RootConfig{
+		Addr: netip.AddrPortFrom(ip, 0).String(), Interface: c.cfg.Interface, Logger: c.cfg.Logger})
+	if err != nil {
+		return nil, nil, &RankError{Rank: c.rank, Err: err}
+	}
+	id := root.ID()
+	if ip.Zone() == "" {
+		known, err := bootstrap.MakeID(id.Secret(), netip.AddrPortFrom(ip, root.Addr().Port()))
+		if err == nil {
+			id = known
+		}
+	}
+	answers := make([]regroup.Answer, len(members))
+	for i := range answers {
+		answers[i].Body = p.session.Seal(id[:])
+	}
+	return answers, func() { _ = root.Close() }, nil
+}
+
+func (p *sessionPlace) join(ctx context.Context, cfg Config, a regroup.Answer) (*Comm, error) {
+	id, err := p.openID(a.Body)
+	if err != nil {
+		return nil, err
+	}
+	cfg.ID = id
+	return Init(ctx, cfg)
+}
+
+// openID reads a unique id that a rank has sealed.
+func (p *sessionPlace) openID(sealed []byte) (UniqueID, error) {
+	b, err := p.session.Open(sealed)
+	if err != nil {
+		return UniqueID{}, err
+	}
+	id, err := bootstrap.ParseID(b)
+	if err != nil {
+		return UniqueID{}, fmt.Errorf("%w: %w", transport.ErrProtocol, err)
+	}
+	return id, nil
+}
+
+// ParentRanks lists, by rank of this communicator, which rank of the communicator that
+// it was made of by Split or Shrink each was; nil if it was not. The slice is the
+// caller's.
+func (c *Comm) ParentRanks() []int { return slices.Clone(c.family.origin) }
+
+// inParent says which ranks of the parent the given ones are, in parentheses, or "".
+func (c *Comm) inParent(ranks ...int) string {
+	var names []string
+	for _, rank := range ranks {
+		if rank >= 0 && rank < len(c.family.origin) && !slices.Contains(names, fmt.Sprintf("%d was %d", rank, c.family.origin[rank])) {
+			names = append(names, fmt.Sprintf("%d was %d", rank, c.family.origin[rank]))
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return " (ranks of the parent: " + strings.Join(names, ", ") + ")"
+}

@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/monel-dev/monel/engine/internal/regroup"
+)
+
+// family is what a communicator needs so that others can be made of its ranks.
+type family struct {
+	hall  *regroup.Hall
+	place place // nil in a world of one
+
+	// origin is the ranks, by this communicator's, of the one that it was made of;
+	// nil if it was not made of one, or of ranks that need no telling apart.
+	origin []int
+
+	one    sync.Mutex    // held by the one call of Shrink at a time
+	ending chan struct{} // closed when Close begins
+	once   sync.Once
+
+	mu     sync.Mutex
+	growth *meetingRoot // made by GrowID and not used yet
+}
+
+// place is how ranks go to each other's halls without the control plane.
+type place interface {
+	// visit takes a proposal to another rank and waits for the answer. An error is
+	// about the way there; what the other rank has to say is in the answer.
+	visit(ctx context.Context, rank int, p regroup.Proposal) (regroup.Answer, error)
+	// gone says why a rank cannot come to a meeting any more, or returns nil.
+	gone(ctx context.Context, rank int) error
+	// found makes the answers from which the members of a new communicator can join
+	// it, on the first of them. It stays possible until release is called.
+	found(c *Comm, members []int) (answers []regroup.Answer, release func(), err error)
+	// join makes the new communicator from an answer.
+	join(ctx context.Context, cfg Config, a regroup.Answer) (*Comm, error)
+	// close frees what other ranks' visits hold.
+	close()
+}
+
+func (f *family) init(rank int) {
+	f.hall = regroup.NewHall(rank)
+	f.ending = make(chan struct{})
+}
+
+// end is the beginning of Close: whoever waits for this rank hears that it leaves.
+func (f *family) end() {
+	f.once.Do(func() {
+		close(f.ending)
+		f.hall.Close()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.growth != nil {
+			f.growth.release()
+			f.growth = nil
+		}
+	})
+}
+
+func (f *family) ended() bool {
+	select {
+	case <-f.ending:
+		return true
+	default:
+		return false
+	}
+}
+
+// settle returns a context for making a new communicator: it ends with ctx, with the
+// time that Init may take, when this communicator is closed, and with it fails if that
+// matters. The causes of the last two name a rank.
+func (c *Comm) settle(ctx context.Context, mayFail bool) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithTimeoutCause(ctx, c.cfg.InitTimeout,
+		fmt.Errorf("%w after %v: %w", ErrTimeout, c.cfg.InitTimeout, context.DeadlineExceeded))
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	var failed <-chan struct{}
+	if !mayFail && c.control != nil {
+		failed = c.control.Done()
+	}
+	go func() {
+		select {
+		case <-c.family.ending:
+			cancel(&RankError{Rank: c.rank, Err: fmt.Errorf("communicator %w", ErrClosed)})
+		case <-failed:
+			cancel(c.control.Err())
+		case <-done:
+		}
+	}()
+	return ctx, func() { close(done); cancel(nil); stop() }
+}
+
+// answerGrace is how much longer than its own time a rank waits for the leader, who
+// knows better what was wrong.
+const answerGrace = 2 * time.Second
+
+// attend takes part in a meeting, as its leader or not, and returns what was decided.
+func (c *Comm) attend(ctx context.Context, m *regroup.Meeting) (regroup.Answer, error) {
+	m.Seq, m.Broken, m.Patience = c.member.Next(), c.Err() != nil, c.cfg.InitTimeout
+	if m.Members[0] == c.rank {
+		m.Gone = c.family.place.gone
+		return c.family.hall.Lead(ctx, m)
+	}
+	// The leader's time is up at about the same moment, and then it says who was
+	// missing.
+	late, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() {
+		cause := context.Cause(ctx)
+		if errors.Is(cause, context.DeadlineExceeded) {
+			select {
+			case <-time.After(answerGrace):
+			case <-late.Done():
+			}
+		}
+		cancel(cause)
+	})()
+	a, err := c.family.place.visit(late, m.Members[0], regroup.Proposal{Topic: m.Topic, Call: m.Call, Own: m.Own})
+	if err == nil {
+		err = a.Err
+	}
+	return a, err
+}
+
+// newToken names a meeting that happens once.
+func newToken() string { return rand.Text() }

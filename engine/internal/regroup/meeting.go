@@ -1,0 +1,261 @@
+package regroup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/transport"
+)
+
+const (
+	// firstProbe is when a leader first looks whether ranks that have not come can
+	// still come, and probeEvery how often then.
+	firstProbe = 100 * time.Millisecond
+	probeEvery = 500 * time.Millisecond
+	// probedAtOnce is how many are looked after at a time.
+	probedAtOnce = 4
+	// toldTime is how long a leader waits until its answers have been passed on, so
+	// that its process does not end before.
+	toldTime = time.Second
+)
+
+// Meeting is one meeting as its leader sees it.
+type Meeting struct {
+	Topic   string
+	Members []int  // who takes part; the leader first
+	Call    string // this rank's, and so all others'
+	Own     []byte // this rank's
+
+	// Once says that nobody will meet under this topic again.
+	Once bool
+	// Seq and Broken are for the error if calls differ; see agree.NewMismatch.
+	Seq    uint64
+	Broken bool
+	// Patience is for how long ranks that come too late are told how it ended.
+	Patience time.Duration
+
+	// Gone says why a rank cannot come any more, or returns nil. It may take a
+	// moment.
+	Gone func(ctx context.Context, rank int) error
+	// Decide makes the answers, in the order of Members, of what each calls its own.
+	Decide func(own [][]byte) ([]Answer, error)
+}
+
+// Lead holds a meeting and returns the leader's own answer, or the error that all
+// members get. It ends with ctx; a cause of its end that names a rank is told to all.
+func (h *Hall) Lead(ctx context.Context, m *Meeting) (Answer, error) {
+	h.mu.Lock()
+	if h.shut {
+		h.mu.Unlock()
+		return Answer{}, h.closedError()
+	}
+	t := h.topic(m.Topic)
+	t.led, t.left = true, nil
+	h.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lost := make(chan error, 1)
+	probe := time.NewTimer(firstProbe)
+	defer probe.Stop()
+	var probed chan struct{} // closed when a look has ended
+	var turn int             // whose turn it is to be looked after
+	for {
+		h.mu.Lock()
+		shut, changed := h.shut, t.changed
+		missing := t.missing(m)
+		left := slices.DeleteFunc(slices.Clone(t.left), func(rank int) bool { return !slices.Contains(missing, rank) })
+		var err error
+		switch odd := t.odd(m); {
+		case shut:
+			err = h.closedError()
+		case odd != nil:
+			err = odd
+		case len(missing) == 0:
+			visits := t.take(h, m)
+			h.mu.Unlock()
+			return h.decide(m, t, visits)
+		}
+		h.mu.Unlock()
+		if err == nil && len(left) > 0 {
+			if err = m.Gone(ctx, left[0]); err == nil {
+				err = &transport.RankError{Rank: left[0], Err: fmt.Errorf("%w: it came and gave up", transport.ErrAborted)}
+			}
+		}
+		if err == nil {
+			select {
+			case <-changed:
+				continue
+			case err = <-lost:
+			case <-ctx.Done():
+				err = ended(ctx, m, missing)
+			case <-probe.C:
+				if probed != nil {
+					<-probed
+				}
+				probed = make(chan struct{})
+				go func(done chan struct{}, turn int) {
+					defer close(done)
+					for i := range min(len(missing), probedAtOnce) {
+						if err := m.Gone(ctx, missing[(turn+i)%len(missing)]); err != nil {
+							select {
+							case lost <- err:
+							default:
+							}
+							return
+						}
+					}
+				}(probed, turn)
+				turn += probedAtOnce
+				probe.Reset(probeEvery)
+				continue
+			}
+		}
+		cancel()
+		if probed != nil {
+			<-probed
+		}
+		return Answer{}, h.fail(m, t, err)
+	}
+}
+
+// missing lists the members that have not come; the hall's mutex is held.
+func (t *topic) missing(m *Meeting) (missing []int) {
+	here := map[int]bool{}
+	for _, v := range t.visits {
+		here[v.from] = here[v.from] || !v.proposal.Notice
+	}
+	for _, rank := range m.Members[1:] {
+		if !here[rank] {
+			missing = append(missing, rank)
+		}
+	}
+	return missing
+}
+
+// odd is the error for visitors that call something else than the leader.
+func (t *topic) odd(m *Meeting) error {
+	same := []int{m.Members[0]}
+	other := map[string][]int{}
+	for _, v := range t.visits {
+		if v.proposal.Call == m.Call && slices.Contains(m.Members, v.from) {
+			same = append(same, v.from)
+		} else if !slices.Contains(other[v.proposal.Call], v.from) {
+			other[v.proposal.Call] = append(other[v.proposal.Call], v.from)
+		}
+	}
+	if len(other) == 0 {
+		return nil
+	}
+	groups := []agree.Group{{Ranks: same, Call: m.Call}}
+	for call, ranks := range other {
+		groups = append(groups, agree.Group{Ranks: ranks, Call: call})
+	}
+	slices.SortFunc(groups, func(a, b agree.Group) int { return slices.Min(a.Ranks) - slices.Min(b.Ranks) })
+	return agree.NewMismatch(m.Seq, m.Broken, groups)
+}
+
+// take makes the members' visits ready to be answered, and returns them in the order
+// of Members; the leader has none. The hall's mutex is held.
+func (t *topic) take(h *Hall, m *Meeting) []*Visit {
+	visits := make([]*Visit, len(m.Members))
+	for _, v := range slices.Clone(t.visits) {
+		if i := slices.Index(m.Members, v.from); i > 0 && visits[i] == nil {
+			h.remove(v)
+			v.taken = true
+			visits[i] = v
+		}
+	}
+	return visits
+}
+
+// decide gives everybody the answer.
+func (h *Hall) decide(m *Meeting, t *topic, visits []*Visit) (Answer, error) {
+	own := make([][]byte, len(m.Members))
+	own[0] = m.Own
+	for i, v := range visits {
+		if v != nil {
+			own[i] = v.proposal.Own
+		}
+	}
+	answers, err := m.Decide(own)
+	if err != nil {
+		answers = make([]Answer, len(m.Members))
+		for i := range answers {
+			answers[i].Err = err
+		}
+	}
+	for i, v := range visits {
+		if v != nil {
+			v.answer <- answers[i]
+		}
+	}
+	h.leave(m, t)
+	awaitTold(visits)
+	return answers[0], err
+}
+
+// fail tells everybody who is there, and those who come later, why there is no answer.
+func (h *Hall) fail(m *Meeting, t *topic, err error) error {
+	h.mu.Lock()
+	visits := slices.Clone(t.visits)
+	absent := t.missing(m)
+	for _, v := range visits {
+		h.remove(v)
+		if !v.taken {
+			v.reply(Answer{Err: err})
+		}
+	}
+	if !m.Once && !h.shut {
+		for _, rank := range absent {
+			t.owed[rank] = append(t.owed[rank], debt{Answer{Err: err}, time.Now().Add(m.Patience)})
+		}
+	}
+	h.mu.Unlock()
+	h.leave(m, t)
+	awaitTold(visits)
+	return err
+}
+
+// leave ends the meeting.
+func (h *Hall) leave(m *Meeting, t *topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t.led = false
+	if h.topics[m.Topic] == t {
+		h.tidy(m.Topic, t)
+	}
+}
+
+func awaitTold(visits []*Visit) {
+	timer := time.NewTimer(toldTime)
+	defer timer.Stop()
+	for _, v := range visits {
+		if v == nil {
+			continue
+		}
+		select {
+		case <-v.told:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// ended is the error that all get when the leader's time is up or it gives up.
+func ended(ctx context.Context, m *Meeting, missing []int) error {
+	cause := context.Cause(ctx)
+	var rank *transport.RankError
+	var mismatch *agree.MismatchError
+	switch {
+	case errors.As(cause, &rank), errors.As(cause, &mismatch):
+		return cause
+	case errors.Is(cause, context.DeadlineExceeded), errors.Is(cause, transport.ErrTimeout):
+		return &transport.RankError{Rank: missing[0], Err: fmt.Errorf("%w: %s did not come to it; if they are dead or busy with something else, leave them out",
+			transport.ErrTimeout, agree.RankList(missing))}
+	}
+	return &transport.RankError{Rank: m.Members[0], Err: fmt.Errorf("%w: %w", transport.ErrAborted, cause)}
+}

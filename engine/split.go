@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/regroup"
+	"github.com/monel-dev/monel/strided"
+)
+
+// NoColor, as the color of Split, is for ranks that shall be in no new communicator;
+// it equals NCCL_SPLIT_NOCOLOR.
+const NoColor = -1
+
+// Split makes new communicators of this one's ranks: those that give the same color
+// come together, ordered by key and, where keys are equal, by rank. A rank whose color
+// is NoColor gets nil. Other colors are 0 or greater; keys may be any number.
+//
+// All ranks call Split, in the same place of their sequence of calls on this
+// communicator, whatever their colors; it begins when calls made before have ended. The
+// new communicators have this one's configuration, and are independent of it from then
+// on: it may be used at the same time, or closed. Comm.ParentRanks tells who is who.
+// Split works on a communicator that has been revoked, too.
+//
+// It returns when all ranks of the new communicator have joined it, within
+// Config.Timeout for ranks to come and Config.InitTimeout for joining. Errors are
+// those of collectives and of Init; numbers of ranks in them are this communicator's
+// until the new one's ranks connect to each other, and the error says which are meant.
+// If this communicator fails meanwhile, ranks may fail whose new one does not need the
+// lost rank.
+func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
+	call := agree.NewCall(agree.Split, 0, 0, 0, nil)
+	if color < NoColor {
+		return nil, c.refuse(&call, "color", fmt.Errorf("%d; give 0 or more, or NoColor", color))
+	}
+	own, err := json.Marshal(regroup.Choice{Color: color, Key: key})
+	if err != nil {
+		return nil, err
+	}
+	m := &regroup.Meeting{Own: own, Call: "split", Decide: func(own [][]byte) ([]regroup.Answer, error) { return splitPlans(own) }}
+	revoked := c.State() == Revoked
+	var p plan
+	if revoked {
+		p, err = c.regroup(ctx, inRankOrder(c.size), m)
+	} else {
+		p, err = c.inSequence(ctx, call, m)
+	}
+	if err != nil || len(p.Members) == 0 {
+		return nil, err
+	}
+	ctx, cancel := c.settle(ctx, revoked)
+	defer cancel()
+	child, err := c.bear(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("rank %d: split: %w", c.rank, err)
+	}
+	return child, nil
+}
+
+// splitPlans makes each rank's plan from the choices of all.
+func splitPlans(own [][]byte) ([]regroup.Answer, error) {
+	choices := make([]regroup.Choice, len(own))
+	for rank, b := range own {
+		if err := json.Unmarshal(b, &choices[rank]); err != nil {
+			return nil, &RankError{Rank: rank, Err: fmt.Errorf("%w: %w", ErrProtocol, err)}
+		}
+	}
+	answers := make([]regroup.Answer, len(own))
+	for rank := range answers {
+		answers[rank].Body = (&plan{}).encode()
+	}
+	for _, members := range regroup.Split(choices) {
+		body := (&plan{members, newToken()}).encode()
+		for _, rank := range members {
+			answers[rank].Body = body
+		}
+	}
+	return answers, nil
+}
+
+// inSequence holds a meeting of all ranks as an operation of the communicator, so that
+// whoever calls something else is found.
+func (c *Comm) inSequence(ctx context.Context, call agree.Call, m *regroup.Meeting) (plan, error) {
+	var a regroup.Answer
+	meet := func(o agree.Op) (err error) {
+		m.Topic, m.Members, m.Once = fmt.Sprint("op ", o.Seq), inRankOrder(c.size), true
+		a, err = c.decided(o.Stop, m)
+		var verdict *MismatchError
+		if errors.As(err, &verdict) {
+			// The leader's, which comes to all ranks by the control plane as well.
+			select {
+			case <-o.Stop.Done():
+			case <-time.After(verdictWait):
+			}
+		}
+		return err
+	}
+	var err error
+	if c.queue.busy() {
+		err = c.runTask(ctx, &task{call: call, walk: strided.Logical, onHost: meet})
+	} else {
+		err = c.run(ctx, &call, strided.Logical, meet)
+	}
+	if err != nil {
+		return plan{}, err
+	}
+	return c.readPlan(m.Members[0], a.Body)
+}
+
+// decided is attend that also works for a rank on its own.
+func (c *Comm) decided(ctx context.Context, m *regroup.Meeting) (regroup.Answer, error) {
+	if len(m.Members) > 1 {
+		return c.attend(ctx, m)
+	}
+	answers, err := m.Decide([][]byte{m.Own})
+	if err != nil {
+		return regroup.Answer{}, err
+	}
+	return answers[0], nil
+}

@@ -1,0 +1,204 @@
+package engine_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/monel-dev/monel/engine"
+	"github.com/monel-dev/monel/strided"
+)
+
+// sum all-reduces a rank's number, plus one, over the communicator, and checks that
+// the result is that of the ranks which the world has by the parent's numbers.
+func sum(c *engine.Comm, number int, all []int) error {
+	x := strided.Of([]int64{int64(number + 1), int64(number+1) << 20})
+	if err := c.AllReduce(background, x, x, engine.Sum); err != nil {
+		return err
+	}
+	want := int64(0)
+	for _, n := range all {
+		want += int64(n + 1)
+	}
+	var got [2]int64
+	if err := strided.Copy(strided.Of(got[:]), x); err != nil {
+		return err
+	}
+	if got != [2]int64{want, want << 20} {
+		return fmt.Errorf("sum over %v is %v, want %d", all, got, want)
+	}
+	return nil
+}
+
+// expectedGroup is what a split gives a rank, found without the code under test: the
+// ranks of its color, smallest key first, and smallest rank where keys are equal.
+func expectedGroup(rank int, colors, keys []int) []int {
+	var group []int
+	for len(group) < len(colors) {
+		best := -1
+		for r := range colors {
+			if colors[r] != colors[rank] || slices.Contains(group, r) {
+				continue
+			}
+			if best < 0 || keys[r] < keys[best] {
+				best = r
+			}
+		}
+		if best < 0 {
+			break
+		}
+		group = append(group, best)
+	}
+	return group
+}
+
+func TestSplit(t *testing.T) {
+	for name, newWorld := range worlds {
+		t.Run(name, func(t *testing.T) {
+			for size := 1; size <= 8; size++ {
+				for _, s := range []struct {
+					name   string
+					colors func(rank int) int
+					keys   func(rank int) int
+				}{
+					{"all", func(int) int { return 7 }, func(rank int) int { return -rank }},
+					{"odd and even", func(rank int) int { return rank % 2 }, func(int) int { return 0 }},
+					{"some", func(rank int) int { return rank%3 - 1 }, func(rank int) int { return rank % 2 }},
+					{"each alone", func(rank int) int { return rank }, func(rank int) int { return rank }},
+					{"none", func(int) int { return engine.NoColor }, func(int) int { return 0 }},
+				} {
+					t.Run(fmt.Sprintf("np=%d/%s", size, s.name), func(t *testing.T) {
+						colors, keys := make([]int, size), make([]int, size)
+						for rank := range size {
+							colors[rank], keys[rank] = s.colors(rank), s.keys(rank)
+						}
+						w := newWorld(t, size, engine.Config{})
+						w.must(t, func(rank int, c *engine.Comm) error {
+							child, err := c.Split(background, colors[rank], keys[rank])
+							if err != nil {
+								return err
+							}
+							if colors[rank] == engine.NoColor {
+								if child != nil {
+									return fmt.Errorf("a communicator for no color")
+								}
+								return sum(c, rank, ranksTo(size))
+							}
+							group := expectedGroup(rank, colors, keys)
+							if !slices.Equal(child.ParentRanks(), group) || child.Size() != len(group) || group[child.Rank()] != rank {
+								return fmt.Errorf("rank %d of %v, want place in %v", child.Rank(), child.ParentRanks(), group)
+							}
+							if err := sum(child, rank, group); err != nil {
+								return err
+							}
+							if err := sum(c, rank, ranksTo(size)); err != nil { // the parent goes on
+								return err
+							}
+							return child.Close()
+						})
+					})
+				}
+			}
+		})
+	}
+}
+
+func ranksTo(n int) []int {
+	ranks := make([]int, n)
+	for i := range ranks {
+		ranks[i] = i
+	}
+	return ranks
+}
+
+// TestSplitOfSplit: children outlive their parents, have children themselves, and are
+// used at the same time as they.
+func TestSplitOfSplit(t *testing.T) {
+	for name, newWorld := range worlds {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 6, engine.Config{})
+			w.must(t, func(rank int, c *engine.Comm) error {
+				child, err := c.Split(background, rank%2, 0)
+				if err != nil {
+					return err
+				}
+				var wg sync.WaitGroup
+				errs := make([]error, 2)
+				for i, of := range []*engine.Comm{c, child} {
+					wg.Go(func() {
+						all := ranksTo(6)
+						if of == child {
+							all = of.ParentRanks()
+						}
+						for range 20 {
+							if errs[i] = sum(of, rank, all); errs[i] != nil {
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+				for _, err := range errs {
+					if err != nil {
+						return err
+					}
+				}
+				if err := c.Close(); err != nil {
+					return err
+				}
+				grandchild, err := child.Split(background, min(child.Rank(), 1), 0)
+				if err != nil {
+					return err
+				}
+				if err := child.Close(); err != nil {
+					return err
+				}
+				defer grandchild.Close()
+				return sum(grandchild, grandchild.Rank(), ranksTo(grandchild.Size()))
+			})
+		})
+	}
+}
+
+// TestSplitDisagreement: ranks that call something else, or with a color that cannot
+// be.
+func TestSplitDisagreement(t *testing.T) {
+	for name, newWorld := range worlds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 3, engine.Config{})
+			errs := w.each(t, func(rank int, c *engine.Comm) error {
+				if rank == 1 {
+					_, err := c.Split(background, -2, 0)
+					return err
+				}
+				_, err := c.Split(background, 0, 0)
+				return err
+			})
+			var argument *engine.ArgumentError
+			require.ErrorAs(t, errs[1], &argument)
+			require.Equal(t, "color", argument.Argument)
+			for _, rank := range []int{0, 2} {
+				require.ErrorIs(t, errs[rank], engine.ErrMismatch)
+				require.ErrorContains(t, errs[rank], "rank 1 passed invalid arguments")
+			}
+			errs = w.each(t, func(rank int, c *engine.Comm) error {
+				if rank == 2 {
+					x := strided.Of(make([]float32, 3))
+					return c.AllReduce(background, x, x, engine.Sum)
+				}
+				_, err := c.Split(background, 0, 0)
+				return err
+			})
+			for _, err := range errs {
+				require.ErrorIs(t, err, engine.ErrMismatch)
+				require.ErrorContains(t, err, "rank 2 called all_reduce float sum shape [3]")
+				require.ErrorContains(t, err, "ranks 0-1 called split")
+			}
+			w.must(t, func(rank int, c *engine.Comm) error { return sum(c, rank, ranksTo(3)) })
+		})
+	}
+}
