@@ -42,3 +42,10 @@ func (r counted) Fill(ctx context.Context, pieces [][]byte) error {
 	*r.n++
 	return r.DirectReceiver.Fill(ctx, pieces)
 }
+
+// SetInitTimeout changes how long communicators may take to make others.
+func SetInitTimeout(d time.Duration, comms ...*Comm) {
+	for _, c := range comms {
+		c.cfg.InitTimeout = d
+	}
+}

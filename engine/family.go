@@ -20,7 +20,8 @@ type family struct {
 	// nil if it was not made of one, or of ranks that need no telling apart.
 	origin []int
 
-	one    sync.Mutex    // held by the one call of Shrink at a time
+	one    sync.Mutex    // held by the one regroup at a time
+	round  int           // how many have failed; guarded by one
 	ending chan struct{} // closed when Close begins
 	once   sync.Once
 
@@ -102,7 +103,7 @@ const answerGrace = 2 * time.Second
 
 // attend takes part in a meeting, as its leader or not, and returns what was decided.
 func (c *Comm) attend(ctx context.Context, m *regroup.Meeting) (regroup.Answer, error) {
-	m.Seq, m.Broken, m.Patience = c.member.Next(), c.Err() != nil, c.cfg.InitTimeout
+	m.Seq, m.Broken = c.member.Next(), c.Err() != nil
 	if m.Members[0] == c.rank {
 		m.Gone = c.family.place.gone
 		return c.family.hall.Lead(ctx, m)
@@ -121,9 +122,12 @@ func (c *Comm) attend(ctx context.Context, m *regroup.Meeting) (regroup.Answer, 
 		}
 		cancel(cause)
 	})()
-	a, err := c.family.place.visit(late, m.Members[0], regroup.Proposal{Topic: m.Topic, Call: m.Call, Own: m.Own})
-	if err == nil {
+	a, err := c.family.place.visit(late, m.Members[0], regroup.Proposal{Topic: m.Topic, Call: m.Call, Own: m.Own, Round: m.Round})
+	switch {
+	case err == nil:
 		err = a.Err
+	case errors.Is(err, context.DeadlineExceeded):
+		err = &RankError{Rank: m.Members[0], Err: fmt.Errorf("%w; the ranks meet there, and it did not come or did not answer", err)}
 	}
 	return a, err
 }

@@ -21,7 +21,7 @@ func (l *localPlace) visit(ctx context.Context, rank int, p regroup.Proposal) (r
 		return a, nil
 	case <-ctx.Done():
 	}
-	if v.Leave() {
+	if v.Leave(gaveUp(l.rank, context.Cause(ctx))) {
 		return regroup.Answer{}, context.Cause(ctx)
 	}
 	return <-v.Answer(), nil // it has been decided meanwhile

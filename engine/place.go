@@ -71,15 +71,20 @@ func (p *sessionPlace) receive(conn net.Conn, from int) {
 	v := p.hall.Arrive(from, proposal)
 	defer v.Told()
 	hungUp := make(chan struct{})
+	var why error // it has left, if it says so
 	go func() {
 		defer close(hungUp)
-		_, _ = conn.Read(make([]byte, 1)) // it says nothing more
+		if b, err := readMessage(conn); err == nil {
+			if a, err := regroup.DecodeAnswer(b, from, p.session.Size()); err == nil {
+				why = a.Err
+			}
+		}
 	}()
 	var a regroup.Answer
 	select {
 	case a = <-v.Answer():
 	case <-hungUp:
-		v.Leave()
+		v.Leave(why)
 		return
 	}
 	if b, err := regroup.EncodeAnswer(&a); err == nil {
@@ -113,7 +118,16 @@ func (p *sessionPlace) visit(ctx context.Context, rank int, proposal regroup.Pro
 		return away(err)
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	withdrawn := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(withdrawn)
+		withdraw(conn, gaveUp(p.session.Rank(), context.Cause(ctx)))
+	})
+	defer func() {
+		if !stop() {
+			<-withdrawn
+		}
+	}()
 	if err = writeMessage(conn, b); err == nil {
 		b, err = readMessage(conn)
 	}
@@ -125,6 +139,34 @@ func (p *sessionPlace) visit(ctx context.Context, rank int, proposal regroup.Pro
 		return away(err)
 	}
 	return a, nil
+}
+
+// gaveUp is what other ranks hear when this one leaves a meeting because of cause.
+func gaveUp(rank int, cause error) error {
+	var re *RankError
+	var mismatch *MismatchError
+	if errors.As(cause, &re) || errors.As(cause, &mismatch) {
+		return cause
+	}
+	return &RankError{Rank: rank, Err: fmt.Errorf("%w: %w", ErrAborted, cause)}
+}
+
+// withdrawTime bounds how long a visitor that leaves waits until its proposal is
+// forgotten.
+const withdrawTime = time.Second
+
+// withdraw takes a proposal back: the visitor says why and ends its direction, the other
+// side forgets the proposal and ends the other, which ends the visitor's Read. When that
+// has happened, the visitor's next proposals cannot meet this one any more.
+func withdraw(conn net.Conn, why error) {
+	_ = conn.SetDeadline(time.Now().Add(withdrawTime))
+	if b, err := regroup.EncodeAnswer(&regroup.Answer{Err: why}); err == nil {
+		_ = writeMessage(conn, b)
+	}
+	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		return
+	}
+	_ = conn.SetDeadline(time.Unix(1, 0))
 }
 
 func (p *sessionPlace) gone(ctx context.Context, rank int) error {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,8 +55,6 @@ func (c *Comm) Shrink(ctx context.Context, exclude []int, flags ShrinkFlags) (*C
 	if err != nil {
 		return nil, &ArgumentError{Rank: c.rank, Call: "shrink", Argument: "exclude", Err: err}
 	}
-	c.family.one.Lock()
-	defer c.family.one.Unlock()
 	child, err := c.shrink(ctx, members, flags)
 	if err != nil {
 		return nil, fmt.Errorf("rank %d: shrink: %w", c.rank, err)
@@ -97,7 +96,11 @@ func (c *Comm) shrink(ctx context.Context, members []int, flags ShrinkFlags) (*C
 	}
 	ctx, cancel := c.settle(ctx, flags == ShrinkAbort || revoked)
 	defer cancel()
-	m := &regroup.Meeting{Call: describeShrink(c.size, members), Decide: func(own [][]byte) ([]regroup.Answer, error) {
+	own, err := json.Marshal(members)
+	if err != nil {
+		return nil, err
+	}
+	m := &regroup.Meeting{Own: own, Call: describeShrink(c.size, members), Differ: c.lostByOthers(members), Decide: func(own [][]byte) ([]regroup.Answer, error) {
 		answers := make([]regroup.Answer, len(own))
 		body := (&plan{members, newToken()}).encode()
 		for i := range answers {
@@ -120,20 +123,62 @@ func describeShrink(size int, members []int) string {
 	return "shrink without " + agree.RankList(out)
 }
 
+// lostByOthers finds, where survivors do not exclude the same ranks, one that some of
+// them have not excluded although it is dead: to know that helps them more than to know
+// that they disagree.
+func (c *Comm) lostByOthers(members []int) func(context.Context, []regroup.Proposal) error {
+	return func(ctx context.Context, others []regroup.Proposal) error {
+		for _, o := range others {
+			var theirs []int
+			if json.Unmarshal(o.Own, &theirs) != nil {
+				continue
+			}
+			for rank := range c.size {
+				if rank == c.rank || slices.Contains(members, rank) == slices.Contains(theirs, rank) {
+					continue
+				}
+				if err := c.family.place.gone(ctx, rank); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+}
+
 // regroup holds a meeting of some ranks outside of the sequence of operations. Members
 // are in the order of their ranks. Ranks below all of them are told that they do not
 // take part: if one does, it and the members find out that they disagree.
 func (c *Comm) regroup(ctx context.Context, members []int, m *regroup.Meeting) (plan, error) {
-	m.Topic, m.Members = "regroup", members
+	f := &c.family
+	f.one.Lock()
+	defer f.one.Unlock()
+	p, err := c.regroupOnce(ctx, members, m)
+	if err != nil {
+		f.round++
+	}
+	var mismatch *MismatchError
+	if errors.As(err, &mismatch) { // who has found it may not know where this rank stands
+		err = agree.NewMismatch(m.Seq, m.Broken, slices.Clone(mismatch.Groups))
+	}
+	return p, err
+}
+
+func (c *Comm) regroupOnce(ctx context.Context, members []int, m *regroup.Meeting) (plan, error) {
+	f := &c.family
+	m.Seq, m.Broken = c.member.Next(), c.Err() != nil
+	m.Topic, m.Members, m.Round = "regroup", members, f.round
+	if err := f.hall.Owed(m.Topic, m.Round); err != nil {
+		return plan{}, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	var notices sync.WaitGroup
 	defer notices.Wait()
 	defer cancel(nil)
 	for rank := range members[0] {
 		notices.Go(func() {
-			a, err := c.family.place.visit(ctx, rank, regroup.Proposal{Topic: m.Topic, Call: m.Call, Notice: true})
-			var mismatch *MismatchError
-			if err == nil && errors.As(a.Err, &mismatch) {
+			a, err := c.family.place.visit(ctx, rank, regroup.Proposal{Topic: m.Topic, Call: m.Call, Own: m.Own, Round: m.Round, Notice: true})
+			if err == nil && a.Err != nil && !errors.Is(a.Err, ErrClosed) {
 				cancel(a.Err)
 			}
 		})

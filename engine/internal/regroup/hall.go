@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -26,17 +27,24 @@ type Hall struct {
 // topic is what waits for, or is left of, meetings of one name.
 type topic struct {
 	visits  []*Visit
-	owed    map[int][]debt
+	failed  *debt         // the last meeting's outcome, if it failed
 	changed chan struct{} // closed when the visits change
 	led     bool          // a meeting is under way
-	left    []int         // who has left it without an answer
+	left    []departure   // of those who had come to it
 }
 
-// debt is an answer to a rank that had not come when a meeting failed, and may come
-// until it has given up.
+// debt is what ranks hear that come too late to a meeting which has failed.
 type debt struct {
 	answer Answer
+	round  int
+	told   map[int]bool
 	until  time.Time
+}
+
+// departure is a rank that has left a meeting without an answer, and why if it said so.
+type departure struct {
+	rank int
+	why  error
 }
 
 // Visit is a proposal that waits to be answered.
@@ -70,23 +78,69 @@ func (h *Hall) Arrive(from int, p Proposal) *Visit {
 		return v
 	}
 	t := h.topic(p.Topic)
-	if !p.Notice {
-		if a, ok := t.pay(from); ok {
-			v.reply(a)
-			h.tidy(p.Topic, t)
-			return v
-		}
+	if a, ok := t.pay(from, p.Round); ok {
+		v.reply(a)
+		h.tidy(p.Topic, t)
+		return v
 	}
 	t.visits = append(t.visits, v)
 	h.visits[from]++
 	t.wake()
+	if !t.led {
+		h.arbitrate(t)
+	}
 	return v
+}
+
+// arbitrate answers visitors of whom some call something else than others, although
+// this rank takes part in nothing, or not yet.
+func (h *Hall) arbitrate(t *topic) {
+	groups, _ := group(t.visits, nil)
+	if len(groups) < 2 {
+		return
+	}
+	name, round := t.visits[0].proposal.Topic, 0
+	for _, v := range t.visits {
+		round = max(round, v.proposal.Round)
+	}
+	err := agree.NewMismatch(0, false, groups)
+	h.dismiss(t, err, round)
+	h.topics[name] = t
+}
+
+// dismiss answers all visitors with an error, and prepares to do so with those who are
+// late for the same round.
+func (h *Hall) dismiss(t *topic, err error, round int) []*Visit {
+	t.failed = &debt{Answer{Err: err}, round, map[int]bool{}, time.Now().Add(lateTime)}
+	visits := slices.Clone(t.visits)
+	for _, v := range visits {
+		t.failed.told[v.from] = true
+		h.remove(v)
+		if !v.taken {
+			v.reply(Answer{Err: err})
+		}
+	}
+	return visits
+}
+
+// Owed returns the error which this rank's next meeting under a topic has met already,
+// since others disagreed before this one came, or nil.
+func (h *Hall) Owed(name string, round int) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.topics[name]
+	if t == nil {
+		return nil
+	}
+	a, _ := t.pay(h.self, round)
+	h.tidy(name, t)
+	return a.Err
 }
 
 func (h *Hall) topic(name string) *topic {
 	t := h.topics[name]
 	if t == nil {
-		t = &topic{owed: map[int][]debt{}, changed: make(chan struct{})}
+		t = &topic{changed: make(chan struct{})}
 		h.topics[name] = t
 	}
 	return t
@@ -97,23 +151,23 @@ func (t *topic) wake() {
 	t.changed = make(chan struct{})
 }
 
-// pay returns the oldest answer that is still owed to a rank.
-func (t *topic) pay(rank int) (Answer, bool) {
-	for len(t.owed[rank]) > 0 {
-		d := t.owed[rank][0]
-		if t.owed[rank] = t.owed[rank][1:]; len(t.owed[rank]) == 0 {
-			delete(t.owed, rank)
-		}
-		if time.Now().Before(d.until) {
-			return d.answer, true
-		}
+// pay returns the answer that is owed to a rank which comes in a round of its own.
+func (t *topic) pay(rank, round int) (Answer, bool) {
+	d := t.failed
+	if d == nil || time.Now().After(d.until) {
+		t.failed = nil
+		return Answer{}, false
 	}
-	return Answer{}, false
+	if d.told[rank] || round > d.round {
+		return Answer{}, false
+	}
+	d.told[rank] = true
+	return d.answer, true
 }
 
 // tidy forgets a topic that nobody needs.
 func (h *Hall) tidy(name string, t *topic) {
-	if len(t.visits) == 0 && len(t.owed) == 0 && !t.led {
+	if len(t.visits) == 0 && (t.failed == nil || time.Now().After(t.failed.until)) && !t.led {
 		delete(h.topics, name)
 	}
 }
@@ -143,9 +197,9 @@ func (v *Visit) Answer() <-chan Answer { return v.answer }
 // Told says that the answer has been passed on, or cannot be.
 func (v *Visit) Told() { v.once.Do(func() { close(v.told) }) }
 
-// Leave withdraws the proposal. If the answer has been decided already, it returns
-// false, and the answer comes.
-func (v *Visit) Leave() bool {
+// Leave withdraws the proposal, for a reason if one is known. If the answer has been
+// decided already, it returns false, and the answer comes.
+func (v *Visit) Leave(why error) bool {
 	h := v.hall
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -153,7 +207,7 @@ func (v *Visit) Leave() bool {
 		return false
 	}
 	if t := h.topics[v.proposal.Topic]; t != nil && t.led && !v.proposal.Notice {
-		t.left = append(t.left, v.from)
+		t.left = append(t.left, departure{v.from, why})
 	}
 	h.remove(v)
 	v.taken = true

@@ -18,6 +18,9 @@ const (
 	probeEvery = 500 * time.Millisecond
 	// probedAtOnce is how many are looked after at a time.
 	probedAtOnce = 4
+	// lateTime is for how long ranks that come too late to a meeting are told how it
+	// has failed.
+	lateTime = 10 * time.Second
 	// toldTime is how long a leader waits until its answers have been passed on, so
 	// that its process does not end before.
 	toldTime = time.Second
@@ -30,17 +33,20 @@ type Meeting struct {
 	Call    string // this rank's, and so all others'
 	Own     []byte // this rank's
 
+	Round int // see Proposal
+
 	// Once says that nobody will meet under this topic again.
 	Once bool
 	// Seq and Broken are for the error if calls differ; see agree.NewMismatch.
 	Seq    uint64
 	Broken bool
-	// Patience is for how long ranks that come too late are told how it ended.
-	Patience time.Duration
 
 	// Gone says why a rank cannot come any more, or returns nil. It may take a
 	// moment.
 	Gone func(ctx context.Context, rank int) error
+	// Differ looks at the proposals of those who call something else, and returns a
+	// better reason for that, or nil. It may be nil, and may take a moment.
+	Differ func(ctx context.Context, others []Proposal) error
 	// Decide makes the answers, in the order of Members, of what each calls its own.
 	Decide func(own [][]byte) ([]Answer, error)
 }
@@ -54,6 +60,10 @@ func (h *Hall) Lead(ctx context.Context, m *Meeting) (Answer, error) {
 		return Answer{}, h.closedError()
 	}
 	t := h.topic(m.Topic)
+	if a, ok := t.pay(h.self, m.Round); ok {
+		h.mu.Unlock()
+		return Answer{}, a.Err
+	}
 	t.led, t.left = true, nil
 	h.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
@@ -67,9 +77,10 @@ func (h *Hall) Lead(ctx context.Context, m *Meeting) (Answer, error) {
 		h.mu.Lock()
 		shut, changed := h.shut, t.changed
 		missing := t.missing(m)
-		left := slices.DeleteFunc(slices.Clone(t.left), func(rank int) bool { return !slices.Contains(missing, rank) })
+		left := slices.DeleteFunc(slices.Clone(t.left), func(d departure) bool { return !slices.Contains(missing, d.rank) })
 		var err error
-		switch odd := t.odd(m); {
+		others, odd := t.odd(m)
+		switch {
 		case shut:
 			err = h.closedError()
 		case odd != nil:
@@ -80,9 +91,17 @@ func (h *Hall) Lead(ctx context.Context, m *Meeting) (Answer, error) {
 			return h.decide(m, t, visits)
 		}
 		h.mu.Unlock()
+		if len(others) > 0 && m.Differ != nil && !shut {
+			if better := m.Differ(ctx, others); better != nil {
+				err = better
+			}
+		}
 		if err == nil && len(left) > 0 {
-			if err = m.Gone(ctx, left[0]); err == nil {
-				err = &transport.RankError{Rank: left[0], Err: fmt.Errorf("%w: it came and gave up", transport.ErrAborted)}
+			if err = left[0].why; err == nil {
+				err = m.Gone(ctx, left[0].rank)
+			}
+			if err == nil {
+				err = &transport.RankError{Rank: left[0].rank, Err: fmt.Errorf("%w: it came and gave up", transport.ErrAborted)}
 			}
 		}
 		if err == nil {
@@ -136,26 +155,47 @@ func (t *topic) missing(m *Meeting) (missing []int) {
 	return missing
 }
 
-// odd is the error for visitors that call something else than the leader.
-func (t *topic) odd(m *Meeting) error {
-	same := []int{m.Members[0]}
-	other := map[string][]int{}
-	for _, v := range t.visits {
-		if v.proposal.Call == m.Call && slices.Contains(m.Members, v.from) {
-			same = append(same, v.from)
-		} else if !slices.Contains(other[v.proposal.Call], v.from) {
-			other[v.proposal.Call] = append(other[v.proposal.Call], v.from)
+// odd is the error for visitors that call something else than the leader, and what
+// they propose.
+func (t *topic) odd(m *Meeting) (others []Proposal, err error) {
+	groups, others := group(t.visits, m)
+	if len(groups) < 2 {
+		return nil, nil
+	}
+	return others, agree.NewMismatch(m.Seq, m.Broken, groups)
+}
+
+// group gathers visitors by what they call. If there is a meeting, its leader comes
+// first, with the members that call the same, and the proposals of all others are
+// listed.
+func group(visits []*Visit, m *Meeting) (groups []agree.Group, others []Proposal) {
+	type kind struct {
+		call   string
+		member bool
+	}
+	index := map[kind]int{}
+	add := func(k kind, rank int) {
+		i, ok := index[k]
+		if !ok {
+			i = len(groups)
+			index[k] = i
+			groups = append(groups, agree.Group{Call: k.call})
+		}
+		if !slices.Contains(groups[i].Ranks, rank) {
+			groups[i].Ranks = append(groups[i].Ranks, rank)
 		}
 	}
-	if len(other) == 0 {
-		return nil
+	if m != nil {
+		add(kind{m.Call, true}, m.Members[0])
 	}
-	groups := []agree.Group{{Ranks: same, Call: m.Call}}
-	for call, ranks := range other {
-		groups = append(groups, agree.Group{Ranks: ranks, Call: call})
+	for _, v := range visits {
+		k := kind{v.proposal.Call, m == nil || v.proposal.Call == m.Call && slices.Contains(m.Members, v.from)}
+		if m != nil && !k.member {
+			others = append(others, v.proposal)
+		}
+		add(k, v.from)
 	}
-	slices.SortFunc(groups, func(a, b agree.Group) int { return slices.Min(a.Ranks) - slices.Min(b.Ranks) })
-	return agree.NewMismatch(m.Seq, m.Broken, groups)
+	return groups, others
 }
 
 // take makes the members' visits ready to be answered, and returns them in the order
@@ -201,18 +241,10 @@ func (h *Hall) decide(m *Meeting, t *topic, visits []*Visit) (Answer, error) {
 // fail tells everybody who is there, and those who come later, why there is no answer.
 func (h *Hall) fail(m *Meeting, t *topic, err error) error {
 	h.mu.Lock()
-	visits := slices.Clone(t.visits)
-	absent := t.missing(m)
-	for _, v := range visits {
-		h.remove(v)
-		if !v.taken {
-			v.reply(Answer{Err: err})
-		}
-	}
-	if !m.Once && !h.shut {
-		for _, rank := range absent {
-			t.owed[rank] = append(t.owed[rank], debt{Answer{Err: err}, time.Now().Add(m.Patience)})
-		}
+	visits := h.dismiss(t, err, m.Round)
+	t.failed.told[h.self] = true
+	if m.Once {
+		t.failed = nil
 	}
 	h.mu.Unlock()
 	h.leave(m, t)

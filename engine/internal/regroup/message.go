@@ -22,6 +22,9 @@ type Proposal struct {
 	Notice bool   `json:",omitempty"` // it does not take part where it says this; see the package
 	Call   string `json:",omitempty"` // what all must have in common, spelled out
 	Own    []byte `json:",omitempty"` // what need not be the same
+	// Round is how many meetings of this rank under this topic have failed. They fail
+	// for all ranks, so it tells those who are late from those who try again.
+	Round int `json:",omitempty"`
 }
 
 // Answer is what a rank hears from the leader.
