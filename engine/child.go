@@ -13,7 +13,6 @@ import (
 
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/engine/internal/regroup"
-	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/bootstrap"
 )
 
@@ -55,18 +54,23 @@ func (c *Comm) readPlan(leader int, b []byte) (p plan, err error) {
 // bear makes the communicator of a plan. Its first member founds it, and the others
 // join.
 func (c *Comm) bear(ctx context.Context, p plan) (*Comm, error) {
-	cfg := c.cfg
-	cfg.Rank, cfg.Size = slices.Index(p.Members, c.rank), len(p.Members)
-	cfg.Root, cfg.Secret, cfg.launched = "", nil, nil
-	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil {
-		cfg.Listen = host // the port is in use
-	}
-	child, err := c.raise(ctx, p, cfg)
+	child, err := c.raise(ctx, p, c.childConfig(slices.Index(p.Members, c.rank), len(p.Members)))
 	if err != nil {
 		return nil, fmt.Errorf("making a communicator of %s: %w", agree.RankList(p.Members), err)
 	}
 	child.family.origin = p.Members
 	return child, nil
+}
+
+// childConfig is the configuration of a rank of a new communicator.
+func (c *Comm) childConfig(rank, size int) Config {
+	cfg := c.cfg
+	cfg.Rank, cfg.Size = rank, size
+	cfg.ID, cfg.Root, cfg.Secret, cfg.launched = UniqueID{}, "", nil, nil
+	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil {
+		cfg.Listen = host // the port is in use
+	}
+	return cfg
 }
 
 func (c *Comm) raise(ctx context.Context, p plan, cfg Config) (*Comm, error) {
@@ -86,7 +90,7 @@ func (c *Comm) raise(ctx context.Context, p plan, cfg Config) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	child, err := c.family.place.join(ctx, cfg, a)
+	child, err := c.family.place.join(ctx, c, cfg, a)
 	if err == nil && ctx.Err() != nil { // the others have it; they are told
 		_ = child.Abort()
 		return nil, context.Cause(ctx)
@@ -135,8 +139,8 @@ func (p *sessionPlace) found(c *Comm, members []int) ([]regroup.Answer, func(), 
 	return answers, func() { _ = root.Close() }, nil
 }
 
-func (p *sessionPlace) join(ctx context.Context, cfg Config, a regroup.Answer) (*Comm, error) {
-	id, err := p.openID(a.Body)
+func (p *sessionPlace) join(ctx context.Context, c *Comm, cfg Config, a regroup.Answer) (*Comm, error) {
+	id, err := c.openID(a.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -144,18 +148,8 @@ func (p *sessionPlace) join(ctx context.Context, cfg Config, a regroup.Answer) (
 	return Init(ctx, cfg)
 }
 
-// openID reads a unique id that a rank has sealed.
-func (p *sessionPlace) openID(sealed []byte) (UniqueID, error) {
-	b, err := p.session.Open(sealed)
-	if err != nil {
-		return UniqueID{}, err
-	}
-	id, err := bootstrap.ParseID(b)
-	if err != nil {
-		return UniqueID{}, fmt.Errorf("%w: %w", transport.ErrProtocol, err)
-	}
-	return id, nil
-}
+func (p *sessionPlace) seal(b []byte) []byte          { return p.session.Seal(b) }
+func (p *sessionPlace) open(b []byte) ([]byte, error) { return p.session.Open(b) }
 
 // ParentRanks lists, by rank of this communicator, which rank of the communicator that
 // it was made of by Split or Shrink each was; nil if it was not. The slice is the

@@ -101,8 +101,10 @@ func ResultOf(err error) Result {
 		return Success
 	case errors.Is(err, ErrInvalidArgument), errors.Is(err, ErrOverlap):
 		return InvalidArgument
-	case errors.Is(err, ErrMismatch), errors.Is(err, ErrClosed), errors.Is(err, ErrRevoked):
+	case errors.Is(err, ErrMismatch), errors.Is(err, ErrClosed), errors.Is(err, ErrRevoked), errors.Is(err, ErrUnsupported):
 		return InvalidUsage
+	case errors.Is(err, ErrInProgress):
+		return InProgress
 	case errors.Is(err, ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return Timeout
 	case errors.Is(err, ErrCUDA):

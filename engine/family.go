@@ -40,7 +40,10 @@ type place interface {
 	// it, on the first of them. It stays possible until release is called.
 	found(c *Comm, members []int) (answers []regroup.Answer, release func(), err error)
 	// join makes the new communicator from an answer.
-	join(ctx context.Context, cfg Config, a regroup.Answer) (*Comm, error)
+	join(ctx context.Context, c *Comm, cfg Config, a regroup.Answer) (*Comm, error)
+	// seal and open keep from strangers what only ranks of this communicator may read.
+	seal([]byte) []byte
+	open([]byte) ([]byte, error)
 	// close frees what other ranks' visits hold.
 	close()
 }

@@ -41,13 +41,16 @@ func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &regroup.Meeting{Own: own, Call: "split", Decide: func(own [][]byte) ([]regroup.Answer, error) { return splitPlans(own) }}
+	m := &regroup.Meeting{Own: own, Call: "split of a revoked communicator", Decide: func(own [][]byte) ([]regroup.Answer, error) { return splitPlans(own) }}
 	revoked := c.State() == Revoked
 	var p plan
 	if revoked {
 		p, err = c.regroup(ctx, inRankOrder(c.size), m)
 	} else {
-		p, err = c.inSequence(ctx, call, m)
+		var a regroup.Answer
+		if a, err = c.inSequence(ctx, call, m); err == nil {
+			p, err = c.readPlan(0, a.Body)
+		}
 	}
 	if err != nil || len(p.Members) == 0 {
 		return nil, err
@@ -84,14 +87,16 @@ func splitPlans(own [][]byte) ([]regroup.Answer, error) {
 
 // inSequence holds a meeting of all ranks as an operation of the communicator, so that
 // whoever calls something else is found.
-func (c *Comm) inSequence(ctx context.Context, call agree.Call, m *regroup.Meeting) (plan, error) {
+func (c *Comm) inSequence(ctx context.Context, call agree.Call, m *regroup.Meeting) (regroup.Answer, error) {
 	var a regroup.Answer
 	meet := func(o agree.Op) (err error) {
 		m.Topic, m.Members, m.Once = fmt.Sprint("op ", o.Seq), inRankOrder(c.size), true
+		m.Call = fmt.Sprintf("%v %#x", &call, o.Sig)
 		a, err = c.decided(o.Stop, m)
 		var verdict *MismatchError
 		if errors.As(err, &verdict) {
-			// The leader's, which comes to all ranks by the control plane as well.
+			// All ranks hear who called what from the coordinator.
+			c.member.Dispute(o)
 			select {
 			case <-o.Stop.Done():
 			case <-time.After(verdictWait):
@@ -105,10 +110,7 @@ func (c *Comm) inSequence(ctx context.Context, call agree.Call, m *regroup.Meeti
 	} else {
 		err = c.run(ctx, &call, strided.Logical, meet)
 	}
-	if err != nil {
-		return plan{}, err
-	}
-	return c.readPlan(m.Members[0], a.Body)
+	return a, err
 }
 
 // decided is attend that also works for a rank on its own.

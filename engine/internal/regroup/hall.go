@@ -140,6 +140,9 @@ func (h *Hall) Owed(name string, round int) error {
 func (h *Hall) topic(name string) *topic {
 	t := h.topics[name]
 	if t == nil {
+		for old, left := range h.topics { // debts that nobody has come for
+			h.tidy(old, left)
+		}
 		t = &topic{changed: make(chan struct{})}
 		h.topics[name] = t
 	}

@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/regroup"
+	"github.com/monel-dev/monel/transport/bootstrap"
+)
+
+// GrowID makes the id under which new ranks come to this communicator's in Grow, and
+// listens for them in this process until then. It is called on one rank, which passes
+// the id to its own Grow and hands it to the new ranks. Until it has been used, by a
+// Grow that succeeds or fails, further calls return the same one; Close gives it up.
+func (c *Comm) GrowID() (UniqueID, error) {
+	f := &c.family
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.ended():
+		return UniqueID{}, &RankError{Rank: c.rank, Doing: "grow", Err: fmt.Errorf("communicator %w", ErrClosed)}
+	case f.growth != nil:
+		return f.growth.id, nil
+	}
+	root, err := bootstrap.NewRoot(context.Background(), bootstrap.RootConfig{Interface: c.cfg.Interface, Logger: c.cfg.Logger})
+	if err != nil {
+		return UniqueID{}, &RankError{Rank: c.rank, Doing: "grow", Err: err}
+	}
+	f.growth = &meetingRoot{id: root.ID(), root: root}
+	return f.growth.id, nil
+}
+
+// takeGrowth gives up the id of GrowID when it has been used.
+func (f *family) takeGrowth(id UniqueID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.growth != nil && f.growth.id == id {
+		f.growth.release()
+		f.growth = nil
+	}
+}
+
+// Grow makes a communicator of size ranks: this one's, with the numbers that they have,
+// and new ones from Comm.Size up. All ranks of this communicator call it, in the same
+// place of their sequence of calls; the one that has called GrowID passes that id, the
+// others the zero UniqueID. Meanwhile the new ranks call Init with
+//
+//	Config{ID: id, Rank: their number, Size: size}
+//
+// and otherwise this communicator's configuration. This communicator goes on to work
+// and may be closed afterwards.
+//
+// Grow returns when all have joined, within Config.Timeout for this communicator's
+// ranks and Config.InitTimeout for the new ones. Errors are those of collectives and
+// of Init: a *bootstrap.WorldError lists new ranks that have not come.
+func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (*Comm, error) {
+	call := agree.NewCall(agree.Grow, 0, 0, size, nil)
+	if size <= c.size || size > bootstrap.MaxSize {
+		return nil, c.refuse(&call, "size", fmt.Errorf("%d; give more than the %d ranks that there are, and at most %d", size, c.size, bootstrap.MaxSize))
+	}
+	m := &regroup.Meeting{Decide: growth}
+	if !id.IsZero() {
+		if err := id.Validate(); err != nil {
+			return nil, c.refuse(&call, "id", err)
+		}
+		m.Own = c.seal(id[:])
+		defer c.family.takeGrowth(id)
+	}
+	a, err := c.inSequence(ctx, call, m)
+	if err != nil {
+		return nil, err
+	}
+	var g grown
+	if err := json.Unmarshal(a.Body, &g); err != nil {
+		return nil, &RankError{Rank: 0, Doing: "grow", Err: fmt.Errorf("%w: %w", ErrProtocol, err)}
+	}
+	if g.Refused != "" {
+		return nil, &ArgumentError{Rank: c.rank, Call: "grow", Argument: "id", Err: fmt.Errorf("%s", g.Refused)}
+	}
+	cfg := c.childConfig(c.rank, size)
+	if cfg.ID, err = c.openID(g.ID); err != nil {
+		return nil, &RankError{Rank: 0, Doing: "grow", Err: err}
+	}
+	ctx, cancel := c.settle(ctx, false)
+	defer cancel()
+	next, err := Init(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("rank %d: grow: %w", c.rank, err)
+	}
+	return next, nil
+}
+
+// grown is what the ranks of a communicator that grows hear.
+type grown struct {
+	ID      []byte // sealed
+	Refused string // why there is none
+}
+
+// growth finds the one id that a rank has passed.
+func growth(own [][]byte) ([]regroup.Answer, error) {
+	g := grown{}
+	var with []int
+	for rank, sealed := range own {
+		if len(sealed) > 0 {
+			g.ID = sealed
+			with = append(with, rank)
+		}
+	}
+	switch {
+	case len(with) == 0:
+		g.Refused = "no rank has passed one; call GrowID on one rank, and pass the id there"
+	case len(with) > 1:
+		g = grown{Refused: agree.RankList(with) + " have passed one; pass it on the one rank that has called GrowID"}
+	}
+	body, err := json.Marshal(&g)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]regroup.Answer, len(own))
+	for i := range answers {
+		answers[i].Body = body
+	}
+	return answers, nil
+}
+
+// seal keeps a unique id secret on its way to other ranks, where it leaves the process.
+func (c *Comm) seal(b []byte) []byte {
+	if c.family.place == nil {
+		return b
+	}
+	return c.family.place.seal(b)
+}
+
+// openID reads a unique id that a rank has sealed.
+func (c *Comm) openID(b []byte) (UniqueID, error) {
+	if c.family.place != nil {
+		var err error
+		if b, err = c.family.place.open(b); err != nil {
+			return UniqueID{}, err
+		}
+	}
+	id, err := bootstrap.ParseID(b)
+	if err != nil {
+		return UniqueID{}, fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	return id, nil
+}
