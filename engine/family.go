@@ -125,7 +125,7 @@ func (c *Comm) attend(ctx context.Context, m *regroup.Meeting) (regroup.Answer, 
 		}
 		cancel(cause)
 	})()
-	a, err := c.family.place.visit(late, m.Members[0], regroup.Proposal{Topic: m.Topic, Call: m.Call, Own: m.Own, Round: m.Round})
+	a, err := c.family.place.visit(late, m.Members[0], regroup.Proposal{Topic: m.Topic, Call: m.Call, Members: m.Members, Own: m.Own, Round: m.Round})
 	switch {
 	case err == nil:
 		err = a.Err

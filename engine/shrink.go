@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -96,11 +95,7 @@ func (c *Comm) shrink(ctx context.Context, members []int, flags ShrinkFlags) (*C
 	}
 	ctx, cancel := c.settle(ctx, flags == ShrinkAbort || revoked)
 	defer cancel()
-	own, err := json.Marshal(members)
-	if err != nil {
-		return nil, err
-	}
-	m := &regroup.Meeting{Own: own, Call: describeShrink(c.size, members), Differ: c.lostByOthers(members), Decide: func(own [][]byte) ([]regroup.Answer, error) {
+	m := &regroup.Meeting{Call: describeShrink(c.size, members), Differ: c.lostByOthers(members), Decide: func(own [][]byte) ([]regroup.Answer, error) {
 		answers := make([]regroup.Answer, len(own))
 		body := (&plan{members, newToken()}).encode()
 		for i := range answers {
@@ -129,12 +124,8 @@ func describeShrink(size int, members []int) string {
 func (c *Comm) lostByOthers(members []int) func(context.Context, []regroup.Proposal) error {
 	return func(ctx context.Context, others []regroup.Proposal) error {
 		for _, o := range others {
-			var theirs []int
-			if json.Unmarshal(o.Own, &theirs) != nil {
-				continue
-			}
 			for rank := range c.size {
-				if rank == c.rank || slices.Contains(members, rank) == slices.Contains(theirs, rank) {
+				if rank == c.rank || slices.Contains(members, rank) == slices.Contains(o.Members, rank) {
 					continue
 				}
 				if err := c.family.place.gone(ctx, rank); err != nil {
@@ -168,7 +159,8 @@ func (c *Comm) regroupOnce(ctx context.Context, members []int, m *regroup.Meetin
 	f := &c.family
 	m.Seq, m.Broken = c.member.Next(), c.Err() != nil
 	m.Topic, m.Members, m.Round = "regroup", members, f.round
-	if err := f.hall.Owed(m.Topic, m.Round); err != nil {
+	notice := regroup.Proposal{Topic: m.Topic, Call: m.Call, Members: members, Round: m.Round, Notice: true}
+	if err := f.hall.Owed(&notice); err != nil {
 		return plan{}, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -177,7 +169,7 @@ func (c *Comm) regroupOnce(ctx context.Context, members []int, m *regroup.Meetin
 	defer cancel(nil)
 	for rank := range members[0] {
 		notices.Go(func() {
-			a, err := c.family.place.visit(ctx, rank, regroup.Proposal{Topic: m.Topic, Call: m.Call, Own: m.Own, Round: m.Round, Notice: true})
+			a, err := c.family.place.visit(ctx, rank, notice)
 			if err == nil && a.Err != nil && !errors.Is(a.Err, ErrClosed) {
 				cancel(a.Err)
 			}

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -37,7 +36,8 @@ type topic struct {
 type debt struct {
 	answer Answer
 	round  int
-	told   map[int]bool
+	calls  []string     // that have failed
+	told   map[int]bool // ranks that have heard of it
 	until  time.Time
 }
 
@@ -78,7 +78,7 @@ func (h *Hall) Arrive(from int, p Proposal) *Visit {
 		return v
 	}
 	t := h.topic(p.Topic)
-	if a, ok := t.pay(from, p.Round); ok {
+	if a, ok := t.pay(from, &p); ok {
 		v.reply(a)
 		h.tidy(p.Topic, t)
 		return v
@@ -87,53 +87,68 @@ func (h *Hall) Arrive(from int, p Proposal) *Visit {
 	h.visits[from]++
 	t.wake()
 	if !t.led {
-		h.arbitrate(t)
+		h.arbitrate(p.Topic, t)
 	}
 	return v
 }
 
-// arbitrate answers visitors of whom some call something else than others, although
-// this rank takes part in nothing, or not yet.
-func (h *Hall) arbitrate(t *topic) {
-	groups, _ := group(t.visits, nil)
-	if len(groups) < 2 {
-		return
+// arbitrate answers visitors that wait for each other in vain, although this rank takes
+// part in nothing, or not yet.
+func (h *Hall) arbitrate(name string, t *topic) {
+	if stuck, _ := conflict(t.visits, nil); len(stuck) > 0 {
+		h.dismiss(t, mismatch(0, false, stuck), stuck, nil)
+		h.topics[name] = t
 	}
-	name, round := t.visits[0].proposal.Topic, 0
-	for _, v := range t.visits {
-		round = max(round, v.proposal.Round)
-	}
-	err := agree.NewMismatch(0, false, groups)
-	h.dismiss(t, err, round)
-	h.topics[name] = t
 }
 
-// dismiss answers all visitors with an error, and prepares to do so with those who are
-// late for the same round.
-func (h *Hall) dismiss(t *topic, err error, round int) []*Visit {
-	t.failed = &debt{Answer{Err: err}, round, map[int]bool{}, time.Now().Add(lateTime)}
-	visits := slices.Clone(t.visits)
-	for _, v := range visits {
-		t.failed.told[v.from] = true
-		h.remove(v)
-		if !v.taken {
-			v.reply(Answer{Err: err})
+// dismiss answers the visitors of some calls, of which the meeting's may be one, with an
+// error, and those who wait for them, and prepares to do so with those who are late.
+func (h *Hall) dismiss(t *topic, err error, calls []call, m *Meeting) (dismissed []*Visit) {
+	d := &debt{answer: Answer{Err: err}, told: map[int]bool{}, until: time.Now().Add(lateTime)}
+	for _, c := range calls {
+		d.calls = append(d.calls, c.text)
+	}
+	for _, v := range t.visits {
+		if slices.Contains(d.calls, v.proposal.Call) {
+			d.round = max(d.round, v.proposal.Round)
 		}
 	}
-	return visits
+	if m != nil {
+		d.round, d.told[h.self] = max(d.round, m.Round), true
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, v := range slices.Clone(t.visits) {
+			if v.proposal.Round <= d.round && d.concerns(v.from, &v.proposal) {
+				d.told[v.from], changed = true, true
+				h.remove(v)
+				v.reply(d.answer)
+				dismissed = append(dismissed, v)
+			}
+		}
+	}
+	t.failed = d
+	return dismissed
 }
 
-// Owed returns the error which this rank's next meeting under a topic has met already,
-// since others disagreed before this one came, or nil.
-func (h *Hall) Owed(name string, round int) error {
+// concerns reports whether a rank's call is one of those that have failed, or waits for
+// ranks that have heard of the failure.
+func (d *debt) concerns(rank int, p *Proposal) bool {
+	return slices.Contains(d.calls, p.Call) ||
+		slices.ContainsFunc(p.Members, func(member int) bool { return member != rank && d.told[member] })
+}
+
+// Owed returns the error which a call of this rank's has met already, since others
+// disagreed before this one came, or nil.
+func (h *Hall) Owed(p *Proposal) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := h.topics[name]
+	t := h.topics[p.Topic]
 	if t == nil {
 		return nil
 	}
-	a, _ := t.pay(h.self, round)
-	h.tidy(name, t)
+	a, _ := t.pay(h.self, p)
+	h.tidy(p.Topic, t)
 	return a.Err
 }
 
@@ -154,14 +169,15 @@ func (t *topic) wake() {
 	t.changed = make(chan struct{})
 }
 
-// pay returns the answer that is owed to a rank which comes in a round of its own.
-func (t *topic) pay(rank, round int) (Answer, bool) {
+// pay returns the answer that is owed to a rank for its call: that of a meeting which
+// has failed, if it is the same or waits for ranks that have heard of the failure.
+func (t *topic) pay(rank int, p *Proposal) (Answer, bool) {
 	d := t.failed
 	if d == nil || time.Now().After(d.until) {
 		t.failed = nil
 		return Answer{}, false
 	}
-	if d.told[rank] || round > d.round {
+	if d.told[rank] || p.Round > d.round || !d.concerns(rank, p) {
 		return Answer{}, false
 	}
 	d.told[rank] = true

@@ -60,7 +60,7 @@ func (h *Hall) Lead(ctx context.Context, m *Meeting) (Answer, error) {
 		return Answer{}, h.closedError()
 	}
 	t := h.topic(m.Topic)
-	if a, ok := t.pay(h.self, m.Round); ok {
+	if a, ok := t.pay(h.self, &Proposal{Call: m.Call, Members: m.Members, Round: m.Round}); ok {
 		h.mu.Unlock()
 		return Answer{}, a.Err
 	}
@@ -79,19 +79,19 @@ func (h *Hall) Lead(ctx context.Context, m *Meeting) (Answer, error) {
 		missing := t.missing(m)
 		left := slices.DeleteFunc(slices.Clone(t.left), func(d departure) bool { return !slices.Contains(missing, d.rank) })
 		var err error
-		others, odd := t.odd(m)
+		stuck, others := conflict(t.visits, m)
 		switch {
 		case shut:
 			err = h.closedError()
-		case odd != nil:
-			err = odd
+		case len(stuck) > 0:
+			err = mismatch(m.Seq, m.Broken, stuck)
 		case len(missing) == 0:
 			visits := t.take(h, m)
 			h.mu.Unlock()
 			return h.decide(m, t, visits)
 		}
 		h.mu.Unlock()
-		if len(others) > 0 && m.Differ != nil && !shut {
+		if len(stuck) > 0 && m.Differ != nil && !shut {
 			if better := m.Differ(ctx, others); better != nil {
 				err = better
 			}
@@ -137,7 +137,7 @@ func (h *Hall) Lead(ctx context.Context, m *Meeting) (Answer, error) {
 		if probed != nil {
 			<-probed
 		}
-		return Answer{}, h.fail(m, t, err)
+		return Answer{}, h.fail(m, t, err, stuck)
 	}
 }
 
@@ -145,7 +145,7 @@ func (h *Hall) Lead(ctx context.Context, m *Meeting) (Answer, error) {
 func (t *topic) missing(m *Meeting) (missing []int) {
 	here := map[int]bool{}
 	for _, v := range t.visits {
-		here[v.from] = here[v.from] || !v.proposal.Notice
+		here[v.from] = here[v.from] || !v.proposal.Notice && v.proposal.Call == m.Call
 	}
 	for _, rank := range m.Members[1:] {
 		if !here[rank] {
@@ -155,55 +155,12 @@ func (t *topic) missing(m *Meeting) (missing []int) {
 	return missing
 }
 
-// odd is the error for visitors that call something else than the leader, and what
-// they propose.
-func (t *topic) odd(m *Meeting) (others []Proposal, err error) {
-	groups, others := group(t.visits, m)
-	if len(groups) < 2 {
-		return nil, nil
-	}
-	return others, agree.NewMismatch(m.Seq, m.Broken, groups)
-}
-
-// group gathers visitors by what they call. If there is a meeting, its leader comes
-// first, with the members that call the same, and the proposals of all others are
-// listed.
-func group(visits []*Visit, m *Meeting) (groups []agree.Group, others []Proposal) {
-	type kind struct {
-		call   string
-		member bool
-	}
-	index := map[kind]int{}
-	add := func(k kind, rank int) {
-		i, ok := index[k]
-		if !ok {
-			i = len(groups)
-			index[k] = i
-			groups = append(groups, agree.Group{Call: k.call})
-		}
-		if !slices.Contains(groups[i].Ranks, rank) {
-			groups[i].Ranks = append(groups[i].Ranks, rank)
-		}
-	}
-	if m != nil {
-		add(kind{m.Call, true}, m.Members[0])
-	}
-	for _, v := range visits {
-		k := kind{v.proposal.Call, m == nil || v.proposal.Call == m.Call && slices.Contains(m.Members, v.from)}
-		if m != nil && !k.member {
-			others = append(others, v.proposal)
-		}
-		add(k, v.from)
-	}
-	return groups, others
-}
-
 // take makes the members' visits ready to be answered, and returns them in the order
 // of Members; the leader has none. The hall's mutex is held.
 func (t *topic) take(h *Hall, m *Meeting) []*Visit {
 	visits := make([]*Visit, len(m.Members))
 	for _, v := range slices.Clone(t.visits) {
-		if i := slices.Index(m.Members, v.from); i > 0 && visits[i] == nil {
+		if i := slices.Index(m.Members, v.from); i > 0 && visits[i] == nil && !v.proposal.Notice && v.proposal.Call == m.Call {
 			h.remove(v)
 			v.taken = true
 			visits[i] = v
@@ -238,12 +195,15 @@ func (h *Hall) decide(m *Meeting, t *topic, visits []*Visit) (Answer, error) {
 	return answers[0], err
 }
 
-// fail tells everybody who is there, and those who come later, why there is no answer.
-func (h *Hall) fail(m *Meeting, t *topic, err error) error {
+// fail tells those who call the same, or are stuck like them, why there is no answer,
+// those who come later included.
+func (h *Hall) fail(m *Meeting, t *topic, err error, stuck []call) error {
+	if len(stuck) == 0 {
+		stuck = []call{{text: m.Call}}
+	}
 	h.mu.Lock()
-	visits := h.dismiss(t, err, m.Round)
-	t.failed.told[h.self] = true
-	if m.Once {
+	visits := h.dismiss(t, err, stuck, m)
+	if m.Once || h.shut {
 		t.failed = nil
 	}
 	h.mu.Unlock()
@@ -257,6 +217,10 @@ func (h *Hall) leave(m *Meeting, t *topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t.led = false
+	if h.shut {
+		return
+	}
+	h.arbitrate(m.Topic, t)
 	if h.topics[m.Topic] == t {
 		h.tidy(m.Topic, t)
 	}

@@ -21,7 +21,9 @@ type Proposal struct {
 	Topic  string // which meeting it is about
 	Notice bool   `json:",omitempty"` // it does not take part where it says this; see the package
 	Call   string `json:",omitempty"` // what all must have in common, spelled out
-	Own    []byte `json:",omitempty"` // what need not be the same
+	// Members are whom the rank waits for, itself included.
+	Members []int  `json:",omitempty"`
+	Own     []byte `json:",omitempty"` // what need not be the same
 	// Round is how many meetings of this rank under this topic have failed. They fail
 	// for all ranks, so it tells those who are late from those who try again.
 	Round int `json:",omitempty"`
