@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/engine/internal/regroup"
@@ -78,14 +79,14 @@ func (c *Comm) raise(ctx context.Context, p plan, cfg Config) (*Comm, error) {
 		return Init(ctx, cfg)
 	}
 	m := &regroup.Meeting{Topic: "new " + p.Token, Members: p.Members, Once: true}
-	var release func()
+	var root *meetingRoot
 	m.Decide = func([][]byte) (answers []regroup.Answer, err error) {
-		answers, release, err = c.family.place.found(c, p.Members)
+		answers, root, err = c.family.place.found(c, p.Members)
 		return answers, err
 	}
 	a, err := c.attend(ctx, m)
-	if release != nil {
-		defer release()
+	if root != nil {
+		defer func() { root.leave(err) }()
 	}
 	if err != nil {
 		return nil, err
@@ -105,38 +106,53 @@ type meetingRoot struct {
 	once sync.Once
 }
 
-func (r *meetingRoot) release() { r.once.Do(func() { _ = r.root.Close() }) }
+// lingerTime is how long a rank whose Init has failed stays where the others may still
+// come to hear why.
+const lingerTime = time.Second
 
-// meetingPoint listens at addr for the ranks of a communicator until it is released.
-func meetingPoint(addr string, log *slog.Logger) (UniqueID, func(), error) {
-	root, err := bootstrap.NewRoot(context.Background(), bootstrap.RootConfig{Addr: addr, Logger: log})
+// leave gives the root up after an Init of this rank, which may have failed.
+func (r *meetingRoot) leave(err error) {
+	r.once.Do(func() {
+		if err != nil {
+			timer := time.NewTimer(lingerTime)
+			defer timer.Stop()
+			select {
+			case <-r.root.Done(): // all have heard
+			case <-timer.C:
+			}
+		}
+		_ = r.root.Close()
+	})
+}
+
+// meetingPoint listens for the ranks of a communicator until it is left. An address
+// without a port gets one from the system; without an address it is every interface
+// that ifaces selects.
+func meetingPoint(addr, ifaces string, log *slog.Logger) (*meetingRoot, error) {
+	root, err := bootstrap.NewRoot(context.Background(), bootstrap.RootConfig{Addr: addr, Interface: ifaces, Logger: log})
 	if err != nil {
-		return UniqueID{}, nil, err
+		return nil, err
 	}
-	r := &meetingRoot{id: root.ID(), root: root}
-	return r.id, r.release, nil
+	return &meetingRoot{id: root.ID(), root: root}, nil
 }
 
 // found makes a root at the address by which the other ranks know this one already.
-func (p *sessionPlace) found(c *Comm, members []int) ([]regroup.Answer, func(), error) {
+func (p *sessionPlace) found(c *Comm, members []int) ([]regroup.Answer, *meetingRoot, error) {
 	ip := p.session.Addr().Addr()
-	root, err := bootstrap.NewRoot(context.Background(), bootstrap.RootConfig{
-		Addr: netip.AddrPortFrom(ip, 0).String(), Interface: c.cfg.Interface, Logger: c.cfg.Logger})
+	root, err := meetingPoint(netip.AddrPortFrom(ip, 0).String(), c.cfg.Interface, c.cfg.Logger)
 	if err != nil {
 		return nil, nil, &RankError{Rank: c.rank, Err: err}
 	}
-	id := root.ID()
 	if ip.Zone() == "" {
-		known, err := bootstrap.MakeID(id.Secret(), netip.AddrPortFrom(ip, root.Addr().Port()))
-		if err == nil {
-			id = known
+		if known, err := bootstrap.MakeID(root.id.Secret(), netip.AddrPortFrom(ip, root.root.Addr().Port())); err == nil {
+			root.id = known
 		}
 	}
 	answers := make([]regroup.Answer, len(members))
 	for i := range answers {
-		answers[i].Body = p.session.Seal(id[:])
+		answers[i].Body = p.session.Seal(root.id[:])
 	}
-	return answers, func() { _ = root.Close() }, nil
+	return answers, root, nil
 }
 
 func (p *sessionPlace) join(ctx context.Context, c *Comm, cfg Config, a regroup.Answer) (*Comm, error) {

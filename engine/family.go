@@ -37,8 +37,8 @@ type place interface {
 	// gone says why a rank cannot come to a meeting any more, or returns nil.
 	gone(ctx context.Context, rank int) error
 	// found makes the answers from which the members of a new communicator can join
-	// it, on the first of them. It stays possible until release is called.
-	found(c *Comm, members []int) (answers []regroup.Answer, release func(), err error)
+	// it, on the first of them: at a root, if they need one.
+	found(c *Comm, members []int) ([]regroup.Answer, *meetingRoot, error)
 	// join makes the new communicator from an answer.
 	join(ctx context.Context, c *Comm, cfg Config, a regroup.Answer) (*Comm, error)
 	// seal and open keep from strangers what only ranks of this communicator may read.
@@ -61,7 +61,7 @@ func (f *family) end() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.growth != nil {
-			f.growth.release()
+			f.growth.leave(nil)
 			f.growth = nil
 		}
 	})
@@ -137,3 +137,12 @@ func (c *Comm) attend(ctx context.Context, m *regroup.Meeting) (regroup.Answer, 
 
 // newToken names a meeting that happens once.
 func newToken() string { return rand.Text() }
+
+// failed names the call and the rank in an error of making a communicator, and the end
+// of the caller's context if that is what it comes from.
+func (c *Comm) failed(ctx context.Context, call string, err error) error {
+	if ended := context.Cause(ctx); ended != nil && !errors.Is(err, ended) {
+		err = fmt.Errorf("%w: %w", ended, err)
+	}
+	return fmt.Errorf("rank %d: %s: %w", c.rank, call, err)
+}

@@ -24,22 +24,25 @@ func (c *Comm) GrowID() (UniqueID, error) {
 	case f.growth != nil:
 		return f.growth.id, nil
 	}
-	root, err := bootstrap.NewRoot(context.Background(), bootstrap.RootConfig{Interface: c.cfg.Interface, Logger: c.cfg.Logger})
+	root, err := meetingPoint("", c.cfg.Interface, c.cfg.Logger)
 	if err != nil {
 		return UniqueID{}, &RankError{Rank: c.rank, Doing: "grow", Err: err}
 	}
-	f.growth = &meetingRoot{id: root.ID(), root: root}
-	return f.growth.id, nil
+	f.growth = root
+	return root.id, nil
 }
 
 // takeGrowth gives up the id of GrowID when it has been used.
-func (f *family) takeGrowth(id UniqueID) {
+func (f *family) takeGrowth(id UniqueID, err error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.growth != nil && f.growth.id == id {
-		f.growth.release()
-		f.growth = nil
+	root := f.growth
+	if root == nil || root.id != id {
+		f.mu.Unlock()
+		return
 	}
+	f.growth = nil
+	f.mu.Unlock()
+	root.leave(err)
 }
 
 // Grow makes a communicator of size ranks: this one's, with the numbers that they have,
@@ -55,7 +58,7 @@ func (f *family) takeGrowth(id UniqueID) {
 // Grow returns when all have joined, within Config.Timeout for this communicator's
 // ranks and Config.InitTimeout for the new ones. Errors are those of collectives and
 // of Init: a *bootstrap.WorldError lists new ranks that have not come.
-func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (*Comm, error) {
+func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (next *Comm, err error) {
 	call := agree.NewCall(agree.Grow, 0, 0, size, nil)
 	if size <= c.size || size > bootstrap.MaxSize {
 		return nil, c.refuse(&call, "size", fmt.Errorf("%d; give more than the %d ranks that there are, and at most %d", size, c.size, bootstrap.MaxSize))
@@ -66,7 +69,7 @@ func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (*Comm, error) {
 			return nil, c.refuse(&call, "id", err)
 		}
 		m.Own = c.seal(id[:])
-		defer c.family.takeGrowth(id)
+		defer func() { c.family.takeGrowth(id, err) }()
 	}
 	a, err := c.inSequence(ctx, call, m)
 	if err != nil {
@@ -83,11 +86,10 @@ func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (*Comm, error) {
 	if cfg.ID, err = c.openID(g.ID); err != nil {
 		return nil, &RankError{Rank: 0, Doing: "grow", Err: err}
 	}
-	ctx, cancel := c.settle(ctx, false)
+	within, cancel := c.settle(ctx, false)
 	defer cancel()
-	next, err := Init(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("rank %d: grow: %w", c.rank, err)
+	if next, err = Init(within, cfg); err != nil {
+		return nil, c.failed(ctx, "grow", err)
 	}
 	return next, nil
 }

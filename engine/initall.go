@@ -27,12 +27,12 @@ func InitAll(ctx context.Context, size int, cfg Config) ([]*Comm, error) {
 	if size < 1 {
 		return nil, &ArgumentError{Call: "init", Argument: "size", Err: fmt.Errorf("%d ranks; at least 1 is needed", size)}
 	}
-	id, release, err := meetingPoint("127.0.0.1:0", cfg.Logger)
+	root, err := meetingPoint("127.0.0.1:0", "", cfg.Logger)
 	if err != nil {
 		return nil, &RankError{Rank: 0, Doing: "init", Err: err}
 	}
-	defer release()
-	cfg.ID, cfg.Root, cfg.Secret, cfg.Size, cfg.launched = id, "", nil, size, nil
+	defer root.leave(nil)
+	cfg.ID, cfg.Root, cfg.Secret, cfg.Size, cfg.launched = root.id, "", nil, size, nil
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	comms, errs := make([]*Comm, size), make([]error, size)

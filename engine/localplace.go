@@ -34,13 +34,13 @@ func (l *localPlace) gone(_ context.Context, rank int) error {
 	return &RankError{Rank: rank, Err: fmt.Errorf("%w: it has closed the communicator", ErrClosed)}
 }
 
-func (l *localPlace) found(c *Comm, members []int) ([]regroup.Answer, func(), error) {
+func (l *localPlace) found(c *Comm, members []int) ([]regroup.Answer, *meetingRoot, error) {
 	comms, err := NewLocal(len(members), c.cfg)
 	answers := make([]regroup.Answer, len(comms))
 	for i := range answers {
 		answers[i].Value = comms[i]
 	}
-	return answers, func() {}, err
+	return answers, nil, err
 }
 
 func (l *localPlace) join(_ context.Context, _ *Comm, _ Config, a regroup.Answer) (*Comm, error) {

@@ -56,7 +56,7 @@ func (c *Comm) Shrink(ctx context.Context, exclude []int, flags ShrinkFlags) (*C
 	}
 	child, err := c.shrink(ctx, members, flags)
 	if err != nil {
-		return nil, fmt.Errorf("rank %d: shrink: %w", c.rank, err)
+		return nil, c.failed(ctx, "shrink", err)
 	}
 	return child, nil
 }

@@ -45,7 +45,9 @@ func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 	revoked := c.State() == Revoked
 	var p plan
 	if revoked {
-		p, err = c.regroup(ctx, inRankOrder(c.size), m)
+		within, cancel := c.settle(ctx, true)
+		p, err = c.regroup(within, inRankOrder(c.size), m)
+		cancel()
 	} else {
 		var a regroup.Answer
 		if a, err = c.inSequence(ctx, call, m); err == nil {
@@ -55,11 +57,11 @@ func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 	if err != nil || len(p.Members) == 0 {
 		return nil, err
 	}
-	ctx, cancel := c.settle(ctx, revoked)
+	within, cancel := c.settle(ctx, revoked)
 	defer cancel()
-	child, err := c.bear(ctx, p)
+	child, err := c.bear(within, p)
 	if err != nil {
-		return nil, fmt.Errorf("rank %d: split: %w", c.rank, err)
+		return nil, c.failed(ctx, "split", err)
 	}
 	return child, nil
 }

@@ -64,6 +64,7 @@ func (h *Hall) Lead(ctx context.Context, m *Meeting) (Answer, error) {
 		h.mu.Unlock()
 		return Answer{}, a.Err
 	}
+	t.failed = nil // who is late for that is in time for this
 	t.led, t.left = true, nil
 	h.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
@@ -203,8 +204,8 @@ func (h *Hall) fail(m *Meeting, t *topic, err error, stuck []call) error {
 	}
 	h.mu.Lock()
 	visits := h.dismiss(t, err, stuck, m)
-	if m.Once || h.shut {
-		t.failed = nil
+	if m.Once || h.shut || !errors.Is(err, agree.ErrMismatch) {
+		t.failed = nil // who is late for this may be in time for another attempt
 	}
 	h.mu.Unlock()
 	h.leave(m, t)
