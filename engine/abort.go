@@ -82,7 +82,7 @@ func (c *Comm) flush(ctx context.Context) error {
 		t := &task{call: agree.Call{}}
 		last := c.newWork(t)
 		last.run = func() error { return nil }
-		if err := c.enqueue(last, t); err != nil {
+		if err := c.enqueue(ctx, last, t); err != nil {
 			return err
 		}
 		select {

@@ -49,7 +49,7 @@ type generator struct {
 }
 
 // stepMakers make the steps, the more often the greater the weight. A new collective
-// takes its place here and in collectives.
+// takes its place in opMakers.
 var stepMakers = []struct {
 	weight int
 	make   func(g *generator)
@@ -114,29 +114,29 @@ func (g *generator) forget(id int) {
 func (g *generator) one() {
 	c := g.any()
 	op := g.collective(len(c.members))
-	g.add(fmt.Sprintf("comm %d: %v", c.id, op), []int{c.id}, func(r *programRank, comm int) error { return op.run(r, r.comms[comm]) })
+	g.add(fmt.Sprintf("comm %d: %s", c.id, op.text), []int{c.id}, func(r *programRank, comm int) error { return op.run(r, r.comms[comm]) })
 }
 
 // batch is some collectives that are started before any is waited for.
 func (g *generator) batch() {
 	c := g.any()
-	ops := make([]collective, 2+g.IntN(4))
+	ops := make([]programOp, 2+g.IntN(4))
 	text := make([]string, len(ops))
 	for i := range ops {
 		ops[i] = g.collective(len(c.members))
-		text[i] = ops[i].String()
+		text[i] = ops[i].text
 	}
 	g.add(fmt.Sprintf("comm %d: start %s", c.id, strings.Join(text, "; ")), []int{c.id}, func(r *programRank, comm int) error {
 		finish := make([]func() error, len(ops))
 		for i, op := range ops {
 			var err error
-			if finish[i], err = op.start(r, r.comms[comm]); err != nil {
-				return err
+			if finish[i], err = op.start(r, r.comms[comm], false); err != nil {
+				return fmt.Errorf("%s: %w", op.text, err)
 			}
 		}
-		for _, f := range finish {
+		for i, f := range finish {
 			if err := f(); err != nil {
-				return err
+				return fmt.Errorf("%s: %w", ops[i].text, err)
 			}
 		}
 		return nil
@@ -146,13 +146,14 @@ func (g *generator) batch() {
 // concurrent is collectives on several communicators at the same time.
 func (g *generator) concurrent() {
 	var comms []int
-	ops := map[int]collective{}
+	ops := map[int]*programOp{}
 	text := ""
 	for _, c := range g.live {
 		if g.IntN(3) > 0 {
 			comms = append(comms, c.id)
-			ops[c.id] = g.collective(len(c.members))
-			text += fmt.Sprintf(" comm %d: %v;", c.id, ops[c.id])
+			op := g.collective(len(c.members))
+			ops[c.id] = &op
+			text += fmt.Sprintf(" comm %d: %s;", c.id, op.text)
 		}
 	}
 	if len(comms) > 0 {

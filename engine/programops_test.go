@@ -2,141 +2,168 @@ package engine_test
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/strided/dtype"
 )
 
-// collective is one collective of a program: what its ranks have in common, and the
-// layouts in which they have it.
-type collective struct {
-	kind    int // of collectives
-	dt      strided.DType
-	op      engine.Op
-	root    int
-	shape   []int64
-	in, out []string // layouts by rank; "" in out is in place
-	salt    int      // tells the values from those of other calls
+// programOp is one collective of a program. start makes the tensors, calls and returns
+// what waits for the end and checks the result; blocking is for the call that does not
+// return before.
+type programOp struct {
+	text  string
+	start func(r *programRank, c *engine.Comm, blocking bool) (finish func() error, err error)
 }
 
-// collectives are what programs call. start makes the tensors and begins the call;
-// blocking is for calls that do not return before they have ended. The function that
-// checks the result is called once it is there.
-var collectives = []struct {
-	name  string
-	start func(k *collective, r *programRank, c *engine.Comm, blocking bool) (wait, check func() error, err error)
-}{
-	{"all_reduce", startAllReduce},
-	{"broadcast", startBroadcast},
+// opMakers make the collectives that programs call, for communicators of size ranks.
+var opMakers = []func(g *generator, size int) programOp{
+	(*generator).allReduce,
+	(*generator).allReduce,
+	(*generator).broadcast,
+	(*generator).broadcast,
+	(*generator).other,
+	(*generator).other,
+	(*generator).barrier,
 }
 
-// collective makes one for a communicator of size ranks.
-func (g *generator) collective(size int) collective {
-	k := collective{kind: g.IntN(len(collectives)), root: g.IntN(size), salt: g.IntN(1 << 20)}
-	dtypes := []strided.DType{dtype.Int8, dtype.Uint8, dtype.Int32, dtype.Uint32, dtype.Int64, dtype.Uint64,
-		dtype.Float16, dtype.BFloat16, dtype.Float32, dtype.Float64, dtype.Float8E4M3, dtype.Float8E5M2}
-	k.dt = dtypes[g.IntN(len(dtypes))]
-	k.op = []engine.Op{engine.Sum, engine.Prod, engine.Max, engine.Min}[g.IntN(4)]
-	for range 1 + g.IntN(3) {
-		k.shape = append(k.shape, []int64{0, 1, 2, 3, 5, 8, 13}[min(6, g.IntN(20))])
-	}
-	if g.IntN(8) == 0 {
-		k.shape = append(k.shape, int64(1+g.IntN(40)))
-	}
-	same := g.IntN(2) == 0
-	for rank := range size {
-		in, out := layouts[g.IntN(len(layouts))].name, ""
-		if g.IntN(2) == 0 {
-			out = layouts[g.IntN(len(layouts))].name
-		}
-		if same && rank > 0 {
-			in, out = k.in[0], k.out[0]
-		}
-		k.in, k.out = append(k.in, in), append(k.out, out)
-	}
-	return k
-}
-
-func (k collective) String() string {
-	return fmt.Sprintf("%s %v %v root %d %v [%s] -> [%s]", collectives[k.kind].name, k.dt, k.op, k.root, k.shape,
-		strings.Join(k.in, " "), strings.Join(k.out, " "))
-}
-
-// value is element i of what a rank brings along.
-func (k *collective) value(rank, i int) scalar { return input(k.dt, k.op, rank, i+k.salt) }
-
-// tensors places what a rank brings along and where the result goes.
-func (k *collective) tensors(r *programRank, rank int) (dst, src placed) {
-	src = layoutNamed(k.in[rank]).place(r.t, k.dt, k.shape)
-	src.fill(func(i int) scalar { return k.value(rank, i) })
-	dst = src
-	if k.out[rank] != "" {
-		dst = layoutNamed(k.out[rank]).place(r.t, k.dt, k.shape)
-	}
-	return dst, src
-}
-
-func startAllReduce(k *collective, r *programRank, c *engine.Comm, blocking bool) (wait, check func() error, err error) {
-	dst, src := k.tensors(r, c.Rank())
-	check = func() error {
-		if k.out[c.Rank()] != "" {
-			if err := src.check(func(i int) scalar { return k.value(c.Rank(), i) }); err != nil {
-				return err
-			}
-		}
-		return dst.check(func(i int) scalar { return reduce(k.dt, k.op, c.Size(), i+k.salt) })
-	}
-	if blocking {
-		return nil, check, c.AllReduce(background, dst.tensor, src.tensor, k.op)
-	}
-	work, err := c.StartAllReduce(background, dst.tensor, src.tensor, k.op)
-	if err != nil {
-		return nil, nil, err
-	}
-	return func() error { return work.Wait(background) }, check, nil
-}
-
-func startBroadcast(k *collective, r *programRank, c *engine.Comm, blocking bool) (wait, check func() error, err error) {
-	dst, src := k.tensors(r, c.Rank())
-	check = func() error { return dst.check(func(i int) scalar { return k.value(k.root, i) }) }
-	if blocking {
-		return nil, check, c.Broadcast(background, dst.tensor, src.tensor, k.root)
-	}
-	work, err := c.StartBroadcast(background, dst.tensor, src.tensor, k.root)
-	if err != nil {
-		return nil, nil, err
-	}
-	return func() error { return work.Wait(background) }, check, nil
-}
+func (g *generator) collective(size int) programOp { return opMakers[g.IntN(len(opMakers))](g, size) }
 
 // run calls and checks.
-func (k collective) run(r *programRank, c *engine.Comm) error {
-	_, check, err := collectives[k.kind].start(&k, r, c, true)
+func (op *programOp) run(r *programRank, c *engine.Comm) error {
+	finish, err := op.start(r, c, true)
 	if err == nil {
-		err = check()
+		err = finish()
 	}
 	if err != nil {
-		return fmt.Errorf("%v: %w", k, err)
+		return fmt.Errorf("%s: %w", op.text, err)
 	}
 	return nil
 }
 
-// start calls, and returns what waits and checks.
-func (k collective) start(r *programRank, c *engine.Comm) (finish func() error, err error) {
-	wait, check, err := collectives[k.kind].start(&k, r, c, false)
-	if err != nil {
-		return nil, fmt.Errorf("%v: %w", k, err)
+func (g *generator) dtype() strided.DType {
+	all := []strided.DType{dtype.Int8, dtype.Uint8, dtype.Int32, dtype.Uint32, dtype.Int64, dtype.Uint64,
+		dtype.Float16, dtype.BFloat16, dtype.Float32, dtype.Float64, dtype.Float8E4M3, dtype.Float8E5M2}
+	return all[g.IntN(len(all))]
+}
+
+func (g *generator) op() engine.Op {
+	return []engine.Op{engine.Sum, engine.Prod, engine.Max, engine.Min}[g.IntN(4)]
+}
+
+// shape is one of a few to some thousand elements, of which some have none.
+func (g *generator) shape(least int64) (shape []int64) {
+	for range 1 + g.IntN(3) {
+		shape = append(shape, max(least, []int64{0, 1, 2, 3, 5, 8, 13}[min(6, g.IntN(20))]))
 	}
-	return func() error {
-		err := wait()
-		if err == nil {
-			err = check()
+	if g.IntN(8) == 0 {
+		shape = append(shape, int64(1+g.IntN(40)))
+	}
+	return shape
+}
+
+// layoutNames are one for each rank, or in half of the cases the same for all.
+func (g *generator) layoutNames(size int) (names []string) {
+	same := g.IntN(2) == 0
+	for rank := range size {
+		name := layouts[g.IntN(len(layouts))].name
+		if same && rank > 0 {
+			name = names[0]
 		}
-		if err != nil {
-			return fmt.Errorf("%v: %w", k, err)
+		names = append(names, name)
+	}
+	return names
+}
+
+// allReduce and broadcast are written out here, since they may be under way while
+// others are started.
+func (g *generator) allReduce(size int) programOp {
+	dt, op, shape, in, salt := g.dtype(), g.op(), g.shape(0), g.layoutNames(size), g.IntN(1<<20)
+	out := in
+	inPlace := g.IntN(2) == 0
+	if !inPlace {
+		out = g.layoutNames(size)
+	}
+	text := fmt.Sprintf("all_reduce %v %v %v src %v dst %v in place %v", dt, op, shape, in, out, inPlace)
+	return programOp{text, func(r *programRank, c *engine.Comm, blocking bool) (func() error, error) {
+		given := func(i int) scalar { return input(dt, op, c.Rank(), i+salt) }
+		src := layoutNamed(in[c.Rank()]).place(r.t, dt, shape)
+		src.fill(given)
+		dst := src
+		if !inPlace {
+			dst = layoutNamed(out[c.Rank()]).place(r.t, dt, shape)
 		}
+		var work *engine.Work
+		var err error
+		if blocking {
+			err = c.AllReduce(background, dst.tensor, src.tensor, op)
+		} else {
+			work, err = c.StartAllReduce(background, dst.tensor, src.tensor, op)
+		}
+		return func() error {
+			if err := ended(work); err != nil {
+				return err
+			}
+			if !inPlace {
+				if err := src.check(given); err != nil {
+					return err
+				}
+			}
+			return dst.check(func(i int) scalar { return reduce(dt, op, c.Size(), i+salt) })
+		}, err
+	}}
+}
+
+func (g *generator) broadcast(size int) programOp {
+	dt, shape, in, salt, root := g.dtype(), g.shape(0), g.layoutNames(size), g.IntN(1<<20), g.IntN(size)
+	text := fmt.Sprintf("broadcast %v %v in %v root %d", dt, shape, in, root)
+	return programOp{text, func(r *programRank, c *engine.Comm, blocking bool) (func() error, error) {
+		x := layoutNamed(in[c.Rank()]).place(r.t, dt, shape)
+		value := func(i int) scalar { return input(dt, engine.Max, root, i+salt) }
+		if c.Rank() == root {
+			x.fill(value)
+		}
+		var work *engine.Work
+		var err error
+		if blocking {
+			err = c.Broadcast(background, x.tensor, x.tensor, root)
+		} else {
+			work, err = c.StartBroadcast(background, x.tensor, x.tensor, root)
+		}
+		return func() error {
+			if err := ended(work); err != nil {
+				return err
+			}
+			return x.check(value)
+		}, err
+	}}
+}
+
+// ended waits for a collective that was started.
+func ended(work *engine.Work) error {
+	if work == nil {
 		return nil
-	}, nil
+	}
+	return work.Wait(background)
+}
+
+// other is one of the collectives of the other tests' table, started and waited for at
+// once.
+func (g *generator) other(size int) programOp {
+	k := collectiveCase{of: &collectives[g.IntN(len(collectives))], dt: g.dtype(), op: g.op(), block: g.shape(1),
+		big: []string{"stacked", "joined", "flat"}[g.IntN(3)], in: g.layoutNames(size), out: g.layoutNames(size), root: g.IntN(size)}
+	if g.IntN(3) == 0 {
+		k.inPlace, k.out = true, []string{"contiguous"}
+	}
+	return programOp{k.String(), func(r *programRank, c *engine.Comm, blocking bool) (func() error, error) {
+		own := k
+		own.started = !blocking
+		return func() error { return nil }, own.runRank(r.t, c, c.Size())
+	}}
+}
+
+func (g *generator) barrier(int) programOp {
+	return programOp{"barrier", func(_ *programRank, c *engine.Comm, _ bool) (func() error, error) {
+		return func() error { return nil }, c.Barrier(background)
+	}}
 }
