@@ -21,7 +21,8 @@ import (
 //
 // Its methods may be called from several goroutines; collectives run one at a
 // time, in the order in which they are called. A failed communicator stays
-// failed: every later call returns the same error, and only Close is left.
+// failed: every later call returns the same error, and only Close, Abort and Shrink are
+// left.
 type Comm struct {
 	rank, size int
 	order      []int           // the rank at each place of rings and trees; see byHost
