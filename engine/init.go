@@ -136,14 +136,18 @@ func (c *Comm) initError(peer int, err error) error {
 
 // fingerprint lists the settings that are the same on all ranks.
 func (cfg *Config) fingerprint() string {
-	return strings.Join([]string{
+	parts := []string{
 		fmt.Sprintf("chunk %d bytes", cfg.ChunkBytes),
 		fmt.Sprintf("logical order %v", cfg.LogicalOrder),
 		"transport " + cfg.Transport,
 		"algorithm " + cfg.Algorithm,
 		fmt.Sprintf("hop %d bytes", cfg.HopBytes),
 		fmt.Sprintf("connections %d", cfg.Connections),
-	}, ", ")
+	}
+	if cfg.ids != "" {
+		parts = append(parts, cfg.ids)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // sharedCauses are the sentinels of this layer that keep their identity when a

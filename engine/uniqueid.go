@@ -33,8 +33,10 @@ func newUniqueID(cfg bootstrap.RootConfig) (UniqueID, error) {
 	if err != nil {
 		return UniqueID{}, err
 	}
+	roots.add(root)
 	go func() {
 		<-root.Done()
+		roots.remove(root.ID())
 		_ = root.Close()
 	}()
 	return root.ID(), nil
