@@ -57,7 +57,7 @@ func (c *Comm) readPlan(leader int, b []byte) (p plan, err error) {
 func (c *Comm) bear(ctx context.Context, p plan) (*Comm, error) {
 	child, err := c.raise(ctx, p, c.childConfig(slices.Index(p.Members, c.rank), len(p.Members)))
 	if err != nil {
-		return nil, fmt.Errorf("making a communicator of %s: %w", agree.RankList(p.Members), err)
+		return nil, err
 	}
 	child.family.origin = p.Members
 	return child, nil
@@ -89,14 +89,17 @@ func (c *Comm) raise(ctx context.Context, p plan, cfg Config) (*Comm, error) {
 		defer func() { root.leave(err) }()
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making a communicator of %s: %w", agree.RankList(p.Members), err)
 	}
 	child, err := c.family.place.join(ctx, c, cfg, a)
-	if err == nil && ctx.Err() != nil { // the others have it; they are told
+	if err != nil {
+		return nil, fmt.Errorf("in the new communicator, whose ranks from 0 on are ranks %v here: %w", p.Members, err)
+	}
+	if ctx.Err() != nil { // the others have it; they are told
 		_ = child.Abort()
 		return nil, context.Cause(ctx)
 	}
-	return child, err
+	return child, nil
 }
 
 // meetingRoot is a root that a rank has made for others to meet at.

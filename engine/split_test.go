@@ -1,10 +1,13 @@
 package engine_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -199,6 +202,96 @@ func TestSplitDisagreement(t *testing.T) {
 				require.ErrorContains(t, err, "ranks 0-1 called split")
 			}
 			w.must(t, func(rank int, c *engine.Comm) error { return sum(c, rank, ranksTo(3)) })
+		})
+	}
+}
+
+// TestSplitLosesRank: a rank that aborts instead of splitting is named to the others,
+// and so is one that does so in a child, by both of its numbers.
+func TestSplitLosesRank(t *testing.T) {
+	for name, newWorld := range worlds {
+		t.Run(name, func(t *testing.T) {
+			for lost := range 3 {
+				w := newWorld(t, 3, engine.Config{})
+				errs := w.each(t, func(rank int, c *engine.Comm) error {
+					if rank == lost {
+						return c.Abort()
+					}
+					_, err := c.Split(background, 0, 0)
+					return err
+				})
+				for rank, err := range errs {
+					if rank == lost {
+						require.NoError(t, err)
+						continue
+					}
+					var re *engine.RankError
+					require.ErrorAs(t, err, &re)
+					require.ErrorIs(t, err, engine.ErrAborted)
+					require.Equal(t, lost, re.Rank)
+				}
+			}
+			w := newWorld(t, 4, engine.Config{})
+			errs := w.each(t, func(rank int, c *engine.Comm) error {
+				child, err := c.Split(background, min(rank, 1), -rank) // ranks 3, 2 and 1 of the parent
+				if err != nil {
+					return err
+				}
+				if rank == 0 {
+					return child.Close()
+				}
+				if err := child.Barrier(background); err != nil {
+					return err
+				}
+				if rank == 2 {
+					time.Sleep(50 * time.Millisecond)
+					return child.Abort()
+				}
+				defer child.Close()
+				x := strided.Of(make([]float32, 1000))
+				return child.AllReduce(background, x, x, engine.Sum)
+			})
+			require.NoError(t, errors.Join(errs[0], errs[2]))
+			for _, rank := range []int{1, 3} {
+				var re *engine.RankError
+				require.ErrorAs(t, errs[rank], &re)
+				require.Equal(t, 1, re.Rank, "its number in the child")
+				if re.Doing == "" {
+					continue // on a slow machine, the call may have come too late to wait
+				}
+				require.ErrorContains(t, errs[rank], "ranks of the parent: 1 was 2, ")
+				require.ErrorContains(t, errs[rank], fmt.Sprintf(", %d was %d)", 3-rank, rank))
+			}
+			w.must(t, func(rank int, c *engine.Comm) error { return sum(c, rank, ranksTo(4)) })
+		})
+	}
+}
+
+// TestSplitCanceled: the end of one rank's context ends the call on all.
+func TestSplitCanceled(t *testing.T) {
+	for name, newWorld := range worlds {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 3, engine.Config{})
+			errs := w.each(t, func(rank int, c *engine.Comm) error {
+				switch rank {
+				case 0:
+					return nil // never calls
+				case 1:
+					ctx, cancel := context.WithCancel(background)
+					time.AfterFunc(20*time.Millisecond, cancel)
+					_, err := c.Split(ctx, 0, 0)
+					return err
+				}
+				_, err := c.Split(background, 0, 0)
+				return err
+			})
+			require.ErrorIs(t, errs[1], context.Canceled)
+			for _, rank := range []int{1, 2} {
+				var re *engine.RankError
+				require.ErrorAs(t, errs[rank], &re)
+				require.ErrorIs(t, errs[rank], engine.ErrAborted)
+				require.Equal(t, 1, re.Rank)
+			}
 		})
 	}
 }
