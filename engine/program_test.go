@@ -388,7 +388,7 @@ const (
 func TestPrograms(t *testing.T) {
 	count := map[string]int{"inproc": 2000, "tcp": 40, "shm": 20}
 	if raceDetector {
-		count = map[string]int{"inproc": 150, "tcp": 10, "shm": 5}
+		count = map[string]int{"inproc": 60, "tcp": 4, "shm": 3}
 	}
 	first := uint64(time.Now().UnixNano())
 	if seed, err := strconv.ParseUint(os.Getenv(envProgram), 10, 64); err == nil {
