@@ -17,7 +17,7 @@ var ErrRevoked = errors.New("communicator revoked")
 // ErrAborted, the other ranks are told and return the same, and everything is freed as
 // by Close, whose result it returns. It may be called from any goroutine, also during
 // Close, which then waits for nobody any more. It never waits for other ranks, except
-// for up to about a second to tell them.
+// for up to about a second to tell them, and for devices as Close does.
 //
 // Tensors of calls under way are the caller's again when those calls have returned.
 func (c *Comm) Abort() error {
@@ -29,7 +29,8 @@ func (c *Comm) Abort() error {
 // every collective from now on: they return a *RankError that names this rank and wraps
 // ErrRevoked. Unlike Abort it frees nothing, so Split and Shrink work on all ranks
 // afterwards; Close is still to be called. It returns when nothing is in progress on
-// this rank any more, and waits for no other.
+// this rank any more, and waits for no other. A rank that calls Split before it has heard
+// of this gets the error there, and calls it again.
 //
 // A communicator that has failed stays failed with its own error, which is none for
 // Revoke. On one that this rank has closed it returns an error that wraps ErrClosed.

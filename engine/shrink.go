@@ -29,9 +29,9 @@ const (
 // and is independent of it.
 //
 // With ShrinkDefault it begins when what this rank has called before has ended, and
-// fails if the communicator has failed or does so meanwhile. With ShrinkAbort it does
-// not need the communicator's coordinator, rank 0, nor any other rank in particular:
-// survivors find each other by the addresses that they know.
+// fails if the communicator has failed, other than by Revoke, or does so meanwhile.
+// With ShrinkAbort it does not need the communicator's coordinator, rank 0, nor any
+// other rank in particular: survivors find each other by the addresses that they know.
 //
 // Survivors that name different ranks get a *MismatchError that says who named whom. A
 // rank that is found dead and was not excluded gives all survivors a *RankError that

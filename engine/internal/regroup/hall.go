@@ -29,6 +29,7 @@ type topic struct {
 	failed  *debt         // the last meeting's outcome, if it failed
 	changed chan struct{} // closed when the visits change
 	led     bool          // a meeting is under way
+	late    bool          // it is awaited that somebody leads
 	left    []departure   // of those who had come to it
 }
 
@@ -92,13 +93,30 @@ func (h *Hall) Arrive(from int, p Proposal) *Visit {
 	return v
 }
 
-// arbitrate answers visitors that wait for each other in vain, although this rank takes
-// part in nothing, or not yet.
+// arbitrateAfter is how long a rank that others take for a leader has to come and lead:
+// it may know better than that they disagree.
+const arbitrateAfter = time.Second
+
+// arbitrate sees to it that visitors which wait for each other in vain are answered,
+// although this rank takes part in nothing, or not yet.
 func (h *Hall) arbitrate(name string, t *topic) {
-	if stuck, _ := conflict(t.visits, nil); len(stuck) > 0 {
-		h.dismiss(t, mismatch(0, false, stuck), stuck, nil)
-		h.topics[name] = t
+	if stuck, _ := conflict(t.visits, nil); len(stuck) == 0 || t.late {
+		return
 	}
+	t.late = true
+	time.AfterFunc(arbitrateAfter, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		t.late = false
+		if h.shut || t.led {
+			return
+		}
+		if stuck, _ := conflict(t.visits, nil); len(stuck) > 0 {
+			h.dismiss(t, mismatch(0, false, stuck), stuck, nil)
+			h.topics[name] = t
+		}
+		h.tidy(name, t)
+	})
 }
 
 // dismiss answers the visitors of some calls, of which the meeting's may be one, with an
@@ -186,7 +204,7 @@ func (t *topic) pay(rank int, p *Proposal) (Answer, bool) {
 
 // tidy forgets a topic that nobody needs.
 func (h *Hall) tidy(name string, t *topic) {
-	if len(t.visits) == 0 && (t.failed == nil || time.Now().After(t.failed.until)) && !t.led {
+	if len(t.visits) == 0 && (t.failed == nil || time.Now().After(t.failed.until)) && !t.led && !t.late {
 		delete(h.topics, name)
 	}
 }
