@@ -1,0 +1,171 @@
+package engine_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/monel-dev/monel/engine"
+)
+
+// one is a collective.
+func (g *generator) one() {
+	c := g.any()
+	op := g.collective(len(c.members))
+	g.add(fmt.Sprintf("comm %d: %s", c.id, op.text), []int{c.id}, func(r *programRank, comm int) error { return op.run(r, r.comms[comm]) })
+}
+
+// batch is some collectives that are started before any is waited for.
+func (g *generator) batch() {
+	c := g.any()
+	ops := make([]programOp, 2+g.IntN(4))
+	text := make([]string, len(ops))
+	for i := range ops {
+		ops[i] = g.collective(len(c.members))
+		text[i] = ops[i].text
+	}
+	g.add(fmt.Sprintf("comm %d: start %s", c.id, strings.Join(text, "; ")), []int{c.id}, func(r *programRank, comm int) error {
+		finish := make([]func() error, len(ops))
+		for i, op := range ops {
+			var err error
+			if finish[i], err = op.start(r, r.comms[comm], false); err != nil {
+				return fmt.Errorf("%s: %w", op.text, err)
+			}
+		}
+		for i, f := range finish {
+			if err := f(); err != nil {
+				return fmt.Errorf("%s: %w", ops[i].text, err)
+			}
+		}
+		return nil
+	})
+}
+
+// concurrent is collectives on several communicators at the same time.
+func (g *generator) concurrent() {
+	var comms []int
+	ops := map[int]*programOp{}
+	text := ""
+	for _, c := range g.live {
+		if g.IntN(3) > 0 {
+			comms = append(comms, c.id)
+			op := g.collective(len(c.members))
+			ops[c.id] = &op
+			text += fmt.Sprintf(" comm %d: %s;", c.id, op.text)
+		}
+	}
+	if len(comms) > 0 {
+		g.add("at once"+text, comms, func(r *programRank, comm int) error { return ops[comm].run(r, r.comms[comm]) })
+	}
+}
+
+func (g *generator) split() { g.splitOf(g.any(), "split") }
+
+func (g *generator) splitOf(c group, how string) {
+	colors, keys := make([]int, len(c.members)), make([]int, len(c.members))
+	most := 1 + g.IntN(3)
+	for i := range colors {
+		colors[i], keys[i] = g.IntN(most+1)-1, g.IntN(3)-1
+		if g.IntN(4) == 0 {
+			colors[i] = most - 1
+		}
+	}
+	child := make([]int, len(c.members)) // by rank
+	for color := range most {
+		rank := slices.Index(colors, color)
+		if rank < 0 {
+			continue
+		}
+		members := expectedGroup(rank, colors, keys)
+		world := make([]int, len(members))
+		for i, m := range members {
+			world[i] = c.members[m]
+		}
+		id := g.born(world)
+		for _, m := range members {
+			child[m] = id
+		}
+	}
+	g.add(fmt.Sprintf("comm %d: %s by colors %v and keys %v into %v", c.id, how, colors, keys, child), []int{c.id}, func(r *programRank, comm int) error {
+		me := r.comms[comm].Rank()
+		next, err := r.comms[comm].Split(background, colors[me], keys[me])
+		if err != nil {
+			return err
+		}
+		if (next == nil) != (colors[me] == engine.NoColor) {
+			return fmt.Errorf("color %d gives %v", colors[me], next)
+		}
+		if next == nil {
+			return nil
+		}
+		return r.took(child[me], next, expectedGroup(me, colors, keys))
+	})
+}
+
+// some is a list of ranks to exclude, with one at least left.
+func (g *generator) some(size int) []int { return g.Perm(size)[:g.IntN(size)] }
+
+func (g *generator) shrink() {
+	c := g.any()
+	g.shrinkOf(c, engine.ShrinkDefault)
+}
+
+func (g *generator) shrinkAbort() {
+	c := g.any()
+	g.shrinkOf(c, engine.ShrinkAbort)
+	g.forget(c.id)
+}
+
+func (g *generator) shrinkOf(c group, flags engine.ShrinkFlags) {
+	out := g.some(len(c.members))
+	left := without(len(c.members), out...)
+	members := make([]int, len(left))
+	for i, m := range left {
+		members[i] = c.members[m]
+	}
+	id := g.born(members)
+	g.add(fmt.Sprintf("comm %d: shrink without %v into %d, flags %d", c.id, out, id, flags), []int{c.id}, func(r *programRank, comm int) error {
+		if flags == engine.ShrinkAbort {
+			r.meet(c) // nobody is in a collective any more
+		}
+		if slices.Contains(out, r.comms[comm].Rank()) {
+			return nil
+		}
+		next, err := r.comms[comm].Shrink(background, out, flags)
+		if err != nil {
+			return err
+		}
+		return r.took(id, next, left)
+	})
+}
+
+// revoke stops a communicator and splits it then.
+func (g *generator) revoke() {
+	c := g.any()
+	by := g.IntN(len(c.members))
+	g.add(fmt.Sprintf("comm %d: revoked by %d", c.id, by), []int{c.id}, func(r *programRank, comm int) error {
+		r.meet(c)
+		if r.comms[comm].Rank() == by {
+			return r.comms[comm].Revoke()
+		}
+		for r.comms[comm].State() != engine.Revoked {
+			time.Sleep(100 * time.Microsecond)
+		}
+		return nil
+	})
+	g.splitOf(c, "split, revoked,")
+	g.forget(c.id)
+}
+
+func (g *generator) close() {
+	c := g.any()
+	if len(g.live) == 1 {
+		return
+	}
+	g.forget(c.id)
+	g.add(fmt.Sprintf("comm %d: close", c.id), []int{c.id}, func(r *programRank, comm int) error {
+		defer delete(r.comms, comm)
+		return r.comms[comm].Close()
+	})
+}
