@@ -16,10 +16,3 @@ func NewMismatch(seq uint64, broken bool, groups []Group) error {
 	slices.SortStableFunc(groups, func(a, b Group) int { return cmp.Compare(len(a.Ranks), len(b.Ranks)) })
 	return (&MismatchError{Seq: seq, Groups: groups, Broken: broken, Err: ErrMismatch}).asRankError()
 }
-
-// Next is the number of the rank's next operation.
-func (m *Member) Next() uint64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.next
-}
