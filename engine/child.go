@@ -66,7 +66,7 @@ func (c *Comm) bear(ctx context.Context, p plan) (*Comm, error) {
 // childConfig is the configuration of a rank of a new communicator.
 func (c *Comm) childConfig(rank, size int) Config {
 	cfg := c.cfg
-	cfg.Rank, cfg.Size = rank, size
+	cfg.Rank, cfg.Size, cfg.Name = rank, size, ""
 	cfg.ID, cfg.Root, cfg.Secret, cfg.launched, cfg.ids = UniqueID{}, "", nil, nil, ""
 	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil {
 		cfg.Listen = host // the port is in use

@@ -35,7 +35,7 @@ func (l *localPlace) gone(_ context.Context, rank int) error {
 }
 
 func (l *localPlace) found(c *Comm, members []int) ([]regroup.Answer, *meetingRoot, error) {
-	comms, err := NewLocal(len(members), c.cfg)
+	comms, err := NewLocal(len(members), c.childConfig(0, len(members)))
 	answers := make([]regroup.Answer, len(comms))
 	for i := range answers {
 		answers[i].Value = comms[i]

@@ -22,9 +22,10 @@ const NoColor = -1
 //
 // All ranks call Split, in the same place of their sequence of calls on this
 // communicator, whatever their colors; it begins when calls made before have ended. The
-// new communicators have this one's configuration, and are independent of it from then
-// on: it may be used at the same time, or closed. Comm.ParentRanks tells who is who.
-// Split works on a communicator that has been revoked, too.
+// new communicators have this one's configuration, but for Config.Name, which is the
+// default, and are independent of it from then on: it may be used at the same time, or
+// closed. Comm.ParentRanks tells who is who. Split works on a communicator that has been
+// revoked, too.
 //
 // It returns when all ranks of the new communicator have joined it, within
 // Config.Timeout for ranks to come and Config.InitTimeout for joining. Errors are

@@ -132,6 +132,9 @@ func TestSplitOfSplit(t *testing.T) {
 					return err
 				}
 				var wg sync.WaitGroup
+				if a, b := c.Stats().Communicator, child.Stats().Communicator; a == b {
+					return fmt.Errorf("both are called %q", a)
+				}
 				errs := make([]error, 2)
 				for i, of := range []*engine.Comm{c, child} {
 					wg.Go(func() {
