@@ -38,29 +38,31 @@ func describe(device string, number int) Port {
 	if n, err := strconv.Atoi(attribute(folder, "device/numa_node")); err == nil {
 		p.NUMANode = n
 	}
-	entries, _ := os.ReadDir(filepath.Join(at, "gids")) // without it there are none
-	for _, entry := range entries {
-		index, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
-		}
-		address, err := netip.ParseAddr(attribute(at, "gids/"+entry.Name()))
+	for index, empty := 0, 0; empty < gidGap; index++ {
+		name := strconv.Itoa(index)
+		address, err := netip.ParseAddr(attribute(at, "gids/"+name))
 		if err != nil || address.IsUnspecified() {
+			empty++
 			continue
 		}
 		// On Ethernet the kernel refuses to tell the type of an entry without one.
-		kind := attribute(at, "gid_attrs/types/"+entry.Name())
+		kind := attribute(at, "gid_attrs/types/"+name)
 		if kind == "" && !p.InfiniBand {
+			empty++
 			continue
 		}
+		empty = 0
 		p.GIDs = append(p.GIDs, GID{index, address, kind})
 		if p.NetDevice == "" {
-			p.NetDevice = attribute(at, "gid_attrs/ndevs/"+entry.Name())
+			p.NetDevice = attribute(at, "gid_attrs/ndevs/"+name)
 		}
 	}
-	slices.SortFunc(p.GIDs, func(a, b GID) int { return a.Index - b.Index })
 	return p
 }
+
+// gidGap is how many empty entries of a GID table in a row end the search for
+// more. Tables have up to a thousand entries and are filled from the beginning.
+const gidGap = 32
 
 // attribute is the content of one of sysfs's small files, empty without one.
 func attribute(folder, name string) string {
