@@ -84,6 +84,13 @@ func (s sessionSource) Accept(ctx context.Context, peer, channel int) (net.Conn,
 	return s.AcceptFor(ctx, Purpose, peer, channel)
 }
 
+// LinkBytes is how much memory a link with such slots registers on each side.
+func LinkBytes(slotSize, slots int) int { return 2 * slots * stride(slotSize) }
+
+// stride is the distance between slots: a head, the payload, and room up to a
+// cache line.
+func stride(slotSize int) int { return (headSize + slotSize + 63) &^ 63 }
+
 // fill sets defaults and reports what cannot be.
 func (cfg *Config) fill() error {
 	for _, d := range []struct {

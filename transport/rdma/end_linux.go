@@ -61,10 +61,6 @@ type end struct {
 	sleepers []unix.PollFd
 }
 
-// stride is the distance between slots: a head, the payload, and room up to a
-// cache line.
-func stride(slotSize int) int { return (headSize + slotSize + 63) &^ 63 }
-
 // prepare makes what an end needs of its own side, with lanes on the ports given.
 func (e *end) prepare(ports []*nic, remote bool) error {
 	m := e.peer.mesh
@@ -72,8 +68,8 @@ func (e *end) prepare(ports []*nic, remote bool) error {
 	e.slots = 2 * m.cfg.Slots
 	e.spin = newSpin(m.cfg.Spin, m.cfg.LocalRanks)
 	var err error
-	if e.memory, err = ibv.Allocate(e.slots * stride(m.cfg.SlotSize)); err != nil {
-		return because(fmt.Errorf("%d bytes of memory for slots: %w", e.slots*stride(m.cfg.SlotSize), err))
+	if e.memory, err = ibv.Allocate(LinkBytes(m.cfg.SlotSize, m.cfg.Slots)); err != nil {
+		return because(fmt.Errorf("%d bytes of memory for slots: %w", LinkBytes(m.cfg.SlotSize, m.cfg.Slots), err))
 	}
 	if e.alarm, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		e.alarm = -1

@@ -34,21 +34,30 @@ type Mesh struct {
 
 var _ transport.Mesh = (*Mesh)(nil)
 
-// Available returns nil if the library is there and a port can be chosen, or an
-// error that wraps transport.ErrUnavailable and says what is missing.
-func Available(s Settings) error {
-	_, err := chosen(s)
-	return err
-}
-
-func chosen(s Settings) ([]Choice, error) {
-	if s.Disabled {
-		return s.Choose(nil)
+// Probe finds out whether this process can use RDMA: whether there is a port to
+// choose, its device can be opened, and so many bytes can be registered with it.
+// It returns the kind of network that the port is on, or an error that wraps
+// transport.ErrUnavailable and says what is missing.
+func Probe(s Settings, bytes int) (kind Kind, err error) {
+	choices, err := Find(s)
+	if err != nil {
+		return 0, err
 	}
-	if err := ibv.Available(); err != nil {
-		return nil, because(err)
+	nics, err := openNICs(choices[:1])
+	if err != nil {
+		return 0, err
 	}
-	return s.Choose(Ports())
+	defer func() { err = errors.Join(err, closeNICs(nics)) }()
+	memory, err := ibv.Allocate(bytes)
+	if err != nil {
+		return 0, because(err)
+	}
+	defer ibv.Free(memory)
+	region, err := nics[0].device.Register(memory, true)
+	if err != nil {
+		return 0, because(err)
+	}
+	return choices[0].kind(), because(region.Deregister())
 }
 
 // New makes the mesh of rank cfg.Rank, whose connections come from src, and opens
@@ -58,7 +67,7 @@ func New(cfg Config, src ConnSource) (*Mesh, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	choices, err := chosen(cfg.Settings)
+	choices, err := Find(cfg.Settings)
 	if err != nil {
 		return nil, err
 	}

@@ -2,21 +2,15 @@
 
 package rdma
 
-import (
-	"github.com/monel-dev/monel/internal/ibv"
-	"github.com/monel-dev/monel/transport"
-)
+import "github.com/monel-dev/monel/transport"
 
 // Mesh is one rank's links over RDMA, of which there are none in this build.
 type Mesh struct{ transport.Mesh }
 
-// Available says that RDMA is not available in this build.
-func Available(s Settings) error {
-	if s.Disabled {
-		_, err := s.Choose(nil)
-		return err
-	}
-	return because(ibv.Available())
+// Probe says that RDMA is not available in this build.
+func Probe(s Settings, _ int) (Kind, error) {
+	_, err := Find(s)
+	return 0, err
 }
 
 // New says that RDMA is not available in this build, or what is wrong with cfg.
@@ -24,7 +18,8 @@ func New(cfg Config, _ ConnSource) (*Mesh, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	return nil, Available(cfg.Settings)
+	_, err := Find(cfg.Settings)
+	return nil, err
 }
 
 // Ports names the ports in use.

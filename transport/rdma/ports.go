@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/monel-dev/monel/internal/ibv"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -114,6 +115,36 @@ func (s *Settings) rails(chosen []Choice, localRank int) []Choice {
 		rails = append(rails, chosen[(localRank*s.Rails+i)%fast])
 	}
 	return rails
+}
+
+// Kind is a kind of network. Ranks whose ports are of different kinds do not reach
+// each other.
+type Kind uint8
+
+// The kinds; 0 is none.
+const (
+	Ethernet   Kind = 1 // RoCE
+	InfiniBand Kind = 2
+)
+
+func (p *Port) kind() Kind {
+	if p.InfiniBand {
+		return InfiniBand
+	}
+	return Ethernet
+}
+
+// Find chooses among the ports of this machine, as New does, the best first. The
+// error wraps transport.ErrUnavailable and says what is missing: the library, a
+// device, or what keeps each port from being used.
+func Find(s Settings) ([]Choice, error) {
+	if s.Disabled {
+		return s.Choose(nil)
+	}
+	if err := ibv.Available(); err != nil {
+		return nil, because(err)
+	}
+	return s.Choose(Ports())
 }
 
 // UnavailableError says why RDMA cannot be used here. It wraps
