@@ -21,6 +21,8 @@ func (e *CompletionError) Error() string {
 	switch e.Status {
 	case ibv.RetryExceededError:
 		text += ": the peer's adapter does not answer: see that both ports are up and reach each other (NCCL_IB_HCA, NCCL_IB_GID_INDEX choose others)"
+	case ibv.LocalQPOperationError:
+		text += ": this rank's adapter cannot send: see that its port is up and has a way to the peer's"
 	case ibv.RemoteAccessError, ibv.RemoteInvalidRequestError:
 		text += ": the peer's adapter refuses an access to its memory"
 	case ibv.LocalProtectionError:
@@ -34,7 +36,7 @@ func (e *CompletionError) Unwrap() error {
 	switch e.Status {
 	case ibv.RemoteAccessError, ibv.RemoteInvalidRequestError, ibv.BadResponseError:
 		return transport.ErrProtocol
-	case ibv.LocalLengthError, ibv.LocalQPOperationError, ibv.LocalProtectionError, ibv.LocalAccessError:
+	case ibv.LocalLengthError, ibv.LocalProtectionError, ibv.LocalAccessError:
 		return transport.ErrUnavailable
 	}
 	return transport.ErrPeerLost
