@@ -68,7 +68,7 @@ boot() {
 	local name=$1
 	shift
 	timeout "${VM_TIMEOUT:-240}" qemu-system-x86_64 -accel $accelerator -cpu max -smp 2 -m 1500 -kernel "$kernel" -initrd "$dir/image" \
-		-append "console=ttyS0 quiet panic=-1 monel=$name" -nographic -no-reboot "$@" </dev/null 2>&1 | tr -d '\r' >"$dir/$name" &
+		-append "console=ttyS0 quiet panic=-1 monel=$name" -nographic -no-reboot "$@" </dev/null 2>&1 | sed -u 's/\r//g' >"$dir/$name" &
 	machines+=($!)
 }
 

@@ -144,10 +144,11 @@ func (r *reader) lanes() []address {
 	lanes := make([]address, n)
 	for i := range lanes {
 		a := &lanes[i]
-		a.infiniBand, a.mtu, a.lid, a.qpn, a.psn = r.u8() == 1, r.u8(), r.u16(), r.u32(), r.u32()
+		layer := r.u8()
+		a.infiniBand, a.mtu, a.lid, a.qpn, a.psn = layer == 1, r.u8(), r.u16(), r.u32(), r.u32()
 		copy(a.gid[:], r.take(16))
 		a.rkey = r.u32()
-		if a.mtu < 1 || a.mtu > 5 || a.qpn>>24 != 0 || a.psn>>24 != 0 {
+		if layer > 1 || a.mtu < 1 || a.mtu > 5 || a.qpn>>24 != 0 || a.psn>>24 != 0 {
 			r.short = true
 		}
 	}
