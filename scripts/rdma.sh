@@ -4,7 +4,8 @@
 # conformance suite, the collectives' matrix, the fault cases, and perftest beside
 # ours; then two, joined by a network, run collectives with each other.
 #
-# ONLY=single or ONLY=two runs one half. They boot with KVM where the processor offers it, and without otherwise (KVM=0
+# ONLY=single or ONLY=two runs one half, and KEEP=1 keeps the logs of machines that
+# pass. They boot with KVM where the processor offers it, and without otherwise (KVM=0
 # makes them do so). When something fails, their logs are kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -67,7 +68,7 @@ fi
 boot() {
 	local name=$1
 	shift
-	timeout "${VM_TIMEOUT:-240}" qemu-system-x86_64 -accel $accelerator -cpu max -smp 2 -m 1500 -kernel "$kernel" -initrd "$dir/image" \
+	timeout "${VM_TIMEOUT:-300}" qemu-system-x86_64 -accel $accelerator -cpu max -smp 2 -m 1500 -kernel "$kernel" -initrd "$dir/image" \
 		-append "console=ttyS0 quiet panic=-1 monel=$name" -nographic -no-reboot "$@" </dev/null 2>&1 | sed -u 's/\r//g' >"$dir/$name" &
 	machines+=($!)
 }
