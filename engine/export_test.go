@@ -42,3 +42,9 @@ func (r counted) Fill(ctx context.Context, pieces [][]byte) error {
 	*r.n++
 	return r.DirectReceiver.Fill(ctx, pieces)
 }
+
+// Registrations counts how often the communicator's wires have registered memory of
+// callers.
+func Registrations(c *Comm) int64 {
+	return c.mesh.(interface{ Registrations() int64 }).Registrations()
+}

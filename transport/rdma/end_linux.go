@@ -47,6 +47,8 @@ type end struct {
 
 	// look polls the queues and reports whether what this end waits for is there.
 	look func() (bool, error)
+	// gone returns why what this end waits for never will be there, if so.
+	gone func() error
 	// linger waits until what was committed has been acknowledged.
 	linger func(deadline time.Time) // nil on receiving ends
 	total  func() uint32            // chunks committed; nil on receiving ends
@@ -213,7 +215,7 @@ func (e *end) violated(format string, args ...any) error {
 }
 
 // await returns when look says so, or why it never will, or at the end of ctx.
-func (e *end) await(ctx context.Context, failed func() error) error {
+func (e *end) await(ctx context.Context) error {
 	var w waiting
 	for {
 		if there, err := e.look(); there {
@@ -222,7 +224,7 @@ func (e *end) await(ctx context.Context, failed func() error) error {
 		} else if err != nil && e.broken == nil {
 			e.broken = err
 		}
-		if err := failed(); err != nil {
+		if err := e.gone(); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {

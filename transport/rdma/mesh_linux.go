@@ -16,15 +16,17 @@ import (
 
 // Mesh is one rank's links over RDMA. It implements transport.Mesh.
 type Mesh struct {
-	cfg    Config
-	src    ConnSource
-	nics   []*nic
-	peers  []*peer // by rank; nil where there can be no links
-	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	once   sync.Once // Close
-	err    error     // of Close
+	cfg  Config
+	src  ConnSource
+	nics []*nic
+	// registry is what callers have registered.
+	registry registry
+	peers    []*peer // by rank; nil where there can be no links
+	ctx      context.Context
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+	once     sync.Once // Close
+	err      error     // of Close
 
 	mu     sync.Mutex
 	closed bool
@@ -75,7 +77,7 @@ func New(cfg Config, src ConnSource) (*Mesh, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mesh{cfg: cfg, src: src, nics: nics, peers: make([]*peer, cfg.Size), conns: map[*conn]struct{}{}}
+	m := &Mesh{cfg: cfg, src: src, nics: nics, registry: registry{nics: nics}, peers: make([]*peer, cfg.Size), conns: map[*conn]struct{}{}}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	for _, d := range devices(nics) {
 		m.wg.Go(func() { m.watch(d) })
@@ -261,6 +263,7 @@ func (m *Mesh) shut(orderly bool) {
 	for _, e := range ends {
 		errs = append(errs, e.destroy(deadline, graceTime))
 	}
+	m.registry.close()
 	m.err = errors.Join(append(errs, closeNICs(m.nics))...)
 }
 

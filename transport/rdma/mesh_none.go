@@ -24,3 +24,9 @@ func New(cfg Config, _ ConnSource) (*Mesh, error) {
 
 // Ports names the ports in use.
 func (m *Mesh) Ports() []string { return nil }
+
+// Register does nothing.
+func (m *Mesh) Register([]byte) {}
+
+// Registrations is 0.
+func (m *Mesh) Registrations() int64 { return 0 }

@@ -33,7 +33,7 @@ type receiver struct {
 
 func newReceiver(p *peer, channel uint32) *receiver {
 	r := &receiver{end: end{peer: p, channel: channel, alarm: -1}, met: make(chan struct{})}
-	r.look = r.poll
+	r.look, r.gone = r.poll, r.over
 	return r
 }
 
@@ -150,8 +150,8 @@ func (r *receiver) completed(wc *ibv.WC) error {
 // closes. They were in this side's adapter before.
 const byeWait = 2 * time.Second
 
-// gone returns why there is nothing more to receive, if so.
-func (r *receiver) gone() error {
+// over returns why there is nothing more to receive, if so.
+func (r *receiver) over() error {
 	if r.isClosing() {
 		return r.peer.mesh.errClosed()
 	}
@@ -201,7 +201,7 @@ func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) 
 func (r *receiver) fetch(ctx context.Context) error {
 	slot := int(r.next % uint64(r.slots))
 	if r.arrived[slot] == 0 {
-		if err := r.await(ctx, r.gone); err != nil {
+		if err := r.await(ctx); err != nil {
 			return err
 		}
 	}

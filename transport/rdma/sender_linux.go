@@ -16,10 +16,12 @@ type sender struct {
 	end
 	remote uint64 // address of the peer's slots
 
+	pieces   [2]ibv.Piece
 	payload  []byte // of the acquired slot, or nil
 	sent     uint64 // chunks committed; the next has this number
 	released uint64 // of those, known to be released
 	writing  []bool // by slot: its write has not completed
+	lent     []bool // by slot: its write reads memory of the caller's
 }
 
 func newSender(p *peer, channel uint32) (*sender, error) {
@@ -37,8 +39,8 @@ func newSender(p *peer, channel uint32) (*sender, error) {
 		_ = s.destroy(time.Time{}, 0) // err says more
 		return nil, m.own(err)
 	}
-	s.writing = make([]bool, s.slots)
-	s.look, s.linger, s.total = s.poll, s.finish, func() uint32 { return uint32(s.sent) }
+	s.writing, s.lent = make([]bool, s.slots), make([]bool, s.slots)
+	s.look, s.gone, s.linger, s.total = s.poll, s.over, s.finish, func() uint32 { return uint32(s.sent) }
 	return s, nil
 }
 
@@ -85,6 +87,7 @@ func (s *sender) completed(wc *ibv.WC) error {
 		return s.breakdown(wc)
 	case !wc.Opcode.IsReceive():
 		s.writing[uint32(wc.ID)] = false
+		s.returned(int(uint32(wc.ID)))
 		return nil
 	}
 	total, ok := wc.Imm()
@@ -99,8 +102,8 @@ func (s *sender) completed(wc *ibv.WC) error {
 	return nil
 }
 
-// gone returns why there is no point in sending, if so.
-func (s *sender) gone() error {
+// over returns why there is no point in sending, if so.
+func (s *sender) over() error {
 	if s.isClosing() {
 		return s.peer.mesh.errClosed()
 	}
@@ -113,7 +116,7 @@ func (s *sender) gone() error {
 func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
 	s.call.Lock()
 	defer s.call.Unlock()
-	if err := s.gone(); err != nil {
+	if err := s.over(); err != nil {
 		if s.payload != nil && s.isClosing() {
 			s.payload = nil
 			s.leave()
@@ -127,7 +130,7 @@ func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
 		return nil, s.peer.mesh.errClosed()
 	}
 	if !s.free() {
-		if err := s.await(ctx, s.gone); err != nil {
+		if err := s.await(ctx); err != nil {
 			s.leave()
 			return nil, err
 		}
@@ -147,17 +150,30 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 	}
 	s.payload = nil
 	defer s.leave()
-	if err := s.gone(); err != nil {
+	if err := s.over(); err != nil {
 		return err
 	}
-	at := s.at()
-	memory := s.slot(at)
-	putHead(memory, h, n, uint32(s.sent))
-	i := int(s.sent % uint64(len(s.lanes)))
+	return s.write(h, n)
+}
+
+// turn is the lane of the next chunk.
+func (s *sender) turn() int { return int(s.sent % uint64(len(s.lanes))) }
+
+// write posts the write of the next chunk, whose n bytes of payload are in its slot,
+// or else where elsewhere says.
+func (s *sender) write(h *transport.Header, n int, elsewhere ...ibv.Piece) error {
+	at, i := s.at(), s.turn()
+	putHead(s.slot(at), h, n, uint32(s.sent))
 	l := &s.lanes[i]
 	offset := at * stride(s.peer.mesh.cfg.SlotSize)
-	piece := ibv.Piece{Addr: uintptr(s.address()) + uintptr(offset), Len: headSize + n, LKey: s.regions[l.queue].LKey}
-	if err := l.qp.PostWrite(uint64(i)<<32|uint64(at), s.remote+uint64(offset), l.rkey, uint32(s.sent), piece); err != nil {
+	s.pieces[0] = ibv.Piece{Addr: uintptr(s.address()) + uintptr(offset), Len: headSize + n, LKey: s.regions[l.queue].LKey}
+	pieces := s.pieces[:1]
+	if len(elsewhere) > 0 {
+		s.pieces[0].Len = headSize
+		s.pieces[1] = elsewhere[0]
+		pieces = s.pieces[:2]
+	}
+	if err := l.qp.PostWrite(uint64(i)<<32|uint64(at), s.remote+uint64(offset), l.rkey, uint32(s.sent), pieces...); err != nil {
 		return s.fault(err)
 	}
 	s.writing[at] = true
