@@ -278,7 +278,7 @@ func TestCollectivesMatrix(t *testing.T) {
 		for _, size := range []int{1, 2, 3, 4, 5, 7, 8} {
 			t.Run(fmt.Sprintf("%s/np=%d", name, size), func(t *testing.T) {
 				rng := seeded(t)
-				cells := map[string]int{"inproc": 1200, "tcp": 250, "shm": 400}[name] / size
+				cells := map[string]int{"inproc": 1200, "tcp": 250, "shm": 400, "rdma": 80}[name] / size
 				if raceDetector && os.Getenv("MONEL_FULL_RACE") == "" {
 					cells /= 5
 				}

@@ -66,29 +66,14 @@ type WC struct {
 
 // portAttr is ibv_port_attr.
 type portAttr struct {
-	state      uint32
-	maxMTU     uint32
-	activeMTU  uint32
-	gidTblLen  int32
-	capFlags   uint32
-	maxMsg     uint32
-	badPKey    uint32
-	qkeyViol   uint32
-	pkeyTblLen uint16
-	lid        uint16
-	smLID      uint16
-	lmc        uint8
-	maxVL      uint8
-	smSL       uint8
-	subnet     uint8
-	initType   uint8
-	width      uint8
-	speed      uint8
-	physState  uint8
-	linkLayer  uint8
-	flags      uint8
-	capFlags2  uint16
-	_          [2]byte
+	state     uint32
+	_         [4]byte
+	activeMTU uint32
+	_         [22]byte
+	lid       uint16
+	_         [10]byte
+	linkLayer uint8
+	_         [5]byte
 }
 
 // qpCap is ibv_qp_cap.
@@ -98,19 +83,18 @@ type qpCap struct {
 
 // qpInitAttr is ibv_qp_init_attr.
 type qpInitAttr struct {
-	context        uintptr
+	_              uintptr
 	sendCQ, recvCQ uintptr
-	srq            uintptr
+	_              uintptr
 	cap            qpCap
 	qpType         uint32
-	sigAll         int32
-	_              uint32
+	_              [8]byte
 }
 
 // globalRoute is ibv_global_route.
 type globalRoute struct {
 	dgid         [16]byte
-	flowLabel    uint32
+	_            uint32
 	sgidIndex    uint8
 	hopLimit     uint8
 	trafficClass uint8
@@ -119,42 +103,35 @@ type globalRoute struct {
 
 // ahAttr is ibv_ah_attr.
 type ahAttr struct {
-	grh         globalRoute
-	dlid        uint16
-	sl          uint8
-	srcPathBits uint8
-	staticRate  uint8
-	isGlobal    uint8
-	portNum     uint8
-	_           uint8
+	grh      globalRoute
+	dlid     uint16
+	sl       uint8
+	_        [2]byte
+	isGlobal uint8
+	portNum  uint8
+	_        uint8
 }
 
 // qpAttr is ibv_qp_attr.
 type qpAttr struct {
-	state, curState   uint32
-	pathMTU           uint32
-	pathMigState      uint32
-	qkey              uint32
-	rqPSN, sqPSN      uint32
-	destQPNum         uint32
-	access            uint32
-	cap               qpCap
-	ah, altAH         ahAttr
-	pkeyIndex, altKey uint16
-	sqdNotify         uint8
-	draining          uint8
-	maxRdAtomic       uint8
-	maxDestRdAtomic   uint8
-	minRNRTimer       uint8
-	portNum           uint8
-	timeout           uint8
-	retryCnt          uint8
-	rnrRetry          uint8
-	altPort           uint8
-	altTimeout        uint8
-	_                 uint8
-	rateLimit         uint32
-	_                 uint32
+	state           uint32
+	_               [4]byte
+	pathMTU         uint32
+	_               [8]byte
+	rqPSN, sqPSN    uint32
+	destQPNum       uint32
+	access          uint32
+	_               [20]byte
+	ah              ahAttr
+	_               [38]byte
+	maxRdAtomic     uint8
+	maxDestRdAtomic uint8
+	minRNRTimer     uint8
+	portNum         uint8
+	timeout         uint8
+	retryCnt        uint8
+	rnrRetry        uint8
+	_               [11]byte
 }
 
 // asyncEvent is ibv_async_event.

@@ -24,12 +24,12 @@ var layouts = []struct {
 	{"ibv_send_wr", sendWR{}, "id wr_id next next list sg_list entries num_sge opcode opcode flags send_flags imm imm_data remoteAddr wr.rdma.remote_addr rkey wr.rdma.rkey"},
 	{"ibv_recv_wr", recvWR{}, "id wr_id next next list sg_list entries num_sge"},
 	{"ibv_wc", WC{}, "ID wr_id Status status Opcode opcode VendorErr vendor_err ByteLen byte_len imm imm_data QPNum qp_num SrcQP src_qp flags wc_flags pkeyIndex pkey_index slid slid sl sl pathBits dlid_path_bits"},
-	{"ibv_port_attr", portAttr{}, "state state maxMTU max_mtu activeMTU active_mtu gidTblLen gid_tbl_len capFlags port_cap_flags maxMsg max_msg_sz badPKey bad_pkey_cntr qkeyViol qkey_viol_cntr pkeyTblLen pkey_tbl_len lid lid smLID sm_lid lmc lmc maxVL max_vl_num smSL sm_sl subnet subnet_timeout initType init_type_reply width active_width speed active_speed physState phys_state linkLayer link_layer flags flags capFlags2 port_cap_flags2"},
+	{"ibv_port_attr", portAttr{}, "state state activeMTU active_mtu lid lid linkLayer link_layer"},
 	{"ibv_qp_cap", qpCap{}, "maxSendWR max_send_wr maxRecvWR max_recv_wr maxSendSGE max_send_sge maxRecvSGE max_recv_sge maxInline max_inline_data"},
-	{"ibv_qp_init_attr", qpInitAttr{}, "context qp_context sendCQ send_cq recvCQ recv_cq srq srq cap cap qpType qp_type sigAll sq_sig_all"},
-	{"ibv_global_route", globalRoute{}, "dgid dgid flowLabel flow_label sgidIndex sgid_index hopLimit hop_limit trafficClass traffic_class"},
-	{"ibv_ah_attr", ahAttr{}, "grh grh dlid dlid sl sl srcPathBits src_path_bits staticRate static_rate isGlobal is_global portNum port_num"},
-	{"ibv_qp_attr", qpAttr{}, "state qp_state curState cur_qp_state pathMTU path_mtu pathMigState path_mig_state qkey qkey rqPSN rq_psn sqPSN sq_psn destQPNum dest_qp_num access qp_access_flags cap cap ah ah_attr altAH alt_ah_attr pkeyIndex pkey_index altKey alt_pkey_index sqdNotify en_sqd_async_notify draining sq_draining maxRdAtomic max_rd_atomic maxDestRdAtomic max_dest_rd_atomic minRNRTimer min_rnr_timer portNum port_num timeout timeout retryCnt retry_cnt rnrRetry rnr_retry altPort alt_port_num altTimeout alt_timeout rateLimit rate_limit"},
+	{"ibv_qp_init_attr", qpInitAttr{}, "sendCQ send_cq recvCQ recv_cq cap cap qpType qp_type"},
+	{"ibv_global_route", globalRoute{}, "dgid dgid sgidIndex sgid_index hopLimit hop_limit trafficClass traffic_class"},
+	{"ibv_ah_attr", ahAttr{}, "grh grh dlid dlid sl sl isGlobal is_global portNum port_num"},
+	{"ibv_qp_attr", qpAttr{}, "state qp_state pathMTU path_mtu rqPSN rq_psn sqPSN sq_psn destQPNum dest_qp_num access qp_access_flags ah ah_attr maxRdAtomic max_rd_atomic maxDestRdAtomic max_dest_rd_atomic minRNRTimer min_rnr_timer portNum port_num timeout timeout retryCnt retry_cnt rnrRetry rnr_retry"},
 	{"ibv_async_event", asyncEvent{}, "element element kind event_type"},
 }
 

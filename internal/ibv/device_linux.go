@@ -195,16 +195,3 @@ func (m *MR) Deregister() error {
 	defer l.mu.Unlock()
 	return l.do(m.device.Name, ibvDeregMR, m.handle)
 }
-
-// CanDmabuf reports whether memory of other devices can be registered as a
-// dmabuf. It asks with a descriptor that is none: who knows the call complains
-// about that.
-func (d *Device) CanDmabuf() bool {
-	if d.lib.fn[ibvRegDmabufMR] == 0 {
-		return false
-	}
-	d.lib.mu.Lock()
-	defer d.lib.mu.Unlock()
-	_, errno := d.lib.call(ibvRegDmabufMR, d.pd, 0, 0, 0, ^uintptr(0), 0)
-	return errno == syscall.EBADF
-}

@@ -35,8 +35,7 @@ func loadFrom(path string) (*library, error) {
 	}
 	l := &library{args: make([]uintptr, 8)}
 	for s, name := range symbolNames {
-		l.fn[s], err = purego.Dlsym(handle, name)
-		if err != nil && symbol(s) < required {
+		if l.fn[s], err = purego.Dlsym(handle, name); err != nil {
 			return nil, &LoadError{path, fmt.Errorf("it has no %s: %w", name, err)}
 		}
 	}
@@ -75,13 +74,6 @@ func (l *library) call(s symbol, args ...uintptr) (uintptr, syscall.Errno) {
 	result, _, _ := purego.SyscallN(l.fn[s], l.args[:n]...)
 	where, _, _ := purego.SyscallN(l.fn[errnoLocation])
 	return result, syscall.Errno(*at[int32](where, 0))
-}
-
-// locked is call with the lock taken.
-func (l *library) locked(s symbol, args ...uintptr) (uintptr, syscall.Errno) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.call(s, args...)
 }
 
 // make calls a function that returns a pointer, NULL being an error.

@@ -27,10 +27,7 @@ const (
 	ibvGetAsyncEvent
 	ibvAckAsyncEvent
 	errnoLocation
-	ibvRegDmabufMR // absent before rdma-core 34
 	symbolCount
-
-	required = ibvRegDmabufMR
 )
 
 var symbolNames = [symbolCount]string{
@@ -38,5 +35,5 @@ var symbolNames = [symbolCount]string{
 	"ibv_query_device", "ibv_query_port", "ibv_alloc_pd", "ibv_dealloc_pd", "ibv_reg_mr", "ibv_dereg_mr",
 	"ibv_create_comp_channel", "ibv_destroy_comp_channel", "ibv_create_cq", "ibv_destroy_cq", "ibv_get_cq_event",
 	"ibv_ack_cq_events", "ibv_create_qp", "ibv_modify_qp", "ibv_destroy_qp", "ibv_get_async_event", "ibv_ack_async_event",
-	"__errno_location", "ibv_reg_dmabuf_mr",
+	"__errno_location",
 }

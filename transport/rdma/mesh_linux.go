@@ -162,8 +162,8 @@ func (m *Mesh) errClosed() error {
 func (m *Mesh) own(err error) error { return &transport.RankError{Rank: m.cfg.Rank, Err: err} }
 
 // adopt makes nc a connection of the mesh, or closes it if it is too late.
-func (m *Mesh) adopt(nc net.Conn, p *peer) (*conn, error) {
-	c := &conn{Conn: nc, peer: p}
+func (m *Mesh) adopt(nc net.Conn, p *peer, dialed bool) (*conn, error) {
+	c := &conn{Conn: nc, peer: p, dialed: dialed}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {

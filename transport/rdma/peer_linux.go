@@ -211,11 +211,10 @@ func (p *peer) dial() (*conn, error) {
 		}
 		return nil, err
 	}
-	c, err := m.adopt(nc, p)
+	c, err := m.adopt(nc, p, true)
 	if err != nil {
 		return nil, err
 	}
-	c.dialed = true
 	if err := c.send(encodeHello(m.cfg.Rank), writeTime); err != nil {
 		m.discard(c)
 		if m.ctx.Err() != nil {
@@ -242,7 +241,7 @@ func (p *peer) accept() {
 			}
 			return
 		}
-		c, err := m.adopt(nc, p)
+		c, err := m.adopt(nc, p, false)
 		if err != nil {
 			return
 		}

@@ -40,7 +40,7 @@ func newSender(p *peer, channel uint32) (*sender, error) {
 		return nil, m.own(err)
 	}
 	s.writing, s.lent = make([]bool, s.slots), make([]bool, s.slots)
-	s.look, s.gone, s.linger, s.total = s.poll, s.over, s.finish, func() uint32 { return uint32(s.sent) }
+	s.look, s.gone, s.linger, s.total = s.poll, s.over, s.finish, s.committed
 	return s, nil
 }
 
@@ -179,6 +179,13 @@ func (s *sender) write(h *transport.Header, n int, elsewhere ...ibv.Piece) error
 	s.writing[at] = true
 	s.sent++
 	return nil
+}
+
+// committed is how many chunks there have been, modulo 2^32.
+func (s *sender) committed() uint32 {
+	s.call.Lock()
+	defer s.call.Unlock()
+	return uint32(s.sent)
 }
 
 // finish waits until the peer's adapter has acknowledged all that was committed.
