@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All tests. Those of the CUDA bindings look at NVIDIA's header and at Debian's
-# driver library, and those of RDMA at libibverbs's header, which are fetched first; arguments are go test's.
+# driver library, and those of RDMA at libibverbs's header, which are fetched first;
+# arguments are go test's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/install.sh

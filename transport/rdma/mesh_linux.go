@@ -37,10 +37,10 @@ type Mesh struct {
 var _ transport.Mesh = (*Mesh)(nil)
 
 // Probe finds out whether this process can use RDMA: whether there is a port to
-// choose, its device can be opened, and so many bytes can be registered with it.
-// It returns the kind of network that the port is on, or an error that wraps
-// transport.ErrUnavailable and says what is missing.
-func Probe(s Settings, bytes int) (kind Kind, err error) {
+// choose, its device can be opened, so many bytes can be registered with it, and a
+// queue pair made. It returns the kind of network that the port is on, or an error
+// that wraps transport.ErrUnavailable and says what is missing.
+func Probe(s Settings, bytes int) (Kind, error) {
 	choices, err := Find(s)
 	if err != nil {
 		return 0, err
@@ -49,17 +49,32 @@ func Probe(s Settings, bytes int) (kind Kind, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, closeNICs(nics)) }()
+	if err := because(errors.Join(nics[0].try(bytes), closeNICs(nics))); err != nil {
+		return 0, err
+	}
+	return choices[0].kind(), nil
+}
+
+// try makes what a link consists of.
+func (n *nic) try(bytes int) error {
 	memory, err := ibv.Allocate(bytes)
 	if err != nil {
-		return 0, because(err)
+		return err
 	}
 	defer ibv.Free(memory)
-	region, err := nics[0].device.Register(memory, true)
+	region, err := n.device.Register(memory, true)
 	if err != nil {
-		return 0, because(err)
+		return err
 	}
-	return choices[0].kind(), because(region.Deregister())
+	queue, err := n.device.NewCQ(2)
+	if err != nil {
+		return errors.Join(err, region.Deregister())
+	}
+	qp, err := n.device.NewQP(queue, ibv.QPConfig{Sends: 1, Receives: 1})
+	if err == nil {
+		err = errors.Join(qp.Init(n.Number), qp.Destroy())
+	}
+	return errors.Join(err, queue.Destroy(), region.Deregister())
 }
 
 // New makes the mesh of rank cfg.Rank, whose connections come from src, and opens

@@ -19,6 +19,7 @@ type Port struct {
 	Active     bool
 	InfiniBand bool // else Ethernet: RoCE
 	GbitPerS   float64
+	NodeType   string // "CA" for InfiniBand and RoCE; empty if unknown
 	NUMANode   int    // -1 if unknown
 	NetDevice  string // of the first GID; empty on InfiniBand
 	GIDs       []GID
@@ -58,6 +59,8 @@ func (s Settings) Choose(ports []Port) ([]Choice, error) {
 		switch gid, ok := s.gid(&p); {
 		case !s.matches(p.Device, p.Number):
 			why = append(why, fmt.Sprintf("%s is not selected by NCCL_IB_HCA=%s", p.Name(), s.HCA))
+		case p.NodeType != "" && p.NodeType != "CA":
+			why = append(why, fmt.Sprintf("%s is of type %s and has no reliable connections as InfiniBand and RoCE have them", p.Name(), p.NodeType))
 		case !p.Active:
 			why = append(why, fmt.Sprintf("%s is down: connect its cable, or bring its network device up", p.Name()))
 		case !ok && s.GIDIndex != nil:

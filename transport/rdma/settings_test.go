@@ -92,6 +92,7 @@ func TestChoose(t *testing.T) {
 		{"none up", Settings{}, []Port{port("a", false, 100, gids(v4))}, nil, "a:1 is down"},
 		{"not selected", Settings{HCA: "b"}, []Port{port("a", true, 100, gids(v4))}, nil, "a:1 is not selected by NCCL_IB_HCA=b"},
 		{"no address", Settings{}, []Port{port("a", true, 100, nil)}, nil, "give its network device eth0 an address"},
+		{"iWARP", Settings{}, []Port{{Device: "a", Number: 1, Active: true, NodeType: "RNIC", GIDs: gids(v4)}}, nil, "a:1 is of type RNIC"},
 		{"no such GID", Settings{GIDIndex: &many}, []Port{port("a", true, 100, gids(v4))}, nil, "a:1 has no GID 99"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -32,6 +32,7 @@ func describe(device string, number int) Port {
 	folder := filepath.Join(rdmamap.RdmaClassDir, device)
 	at := filepath.Join(folder, rdmamap.RdmaPortsdir, strconv.Itoa(number))
 	p := Port{Device: device, Number: number, NUMANode: -1}
+	_, p.NodeType, _ = strings.Cut(attribute(folder, "node_type"), ": ")
 	p.Active = strings.HasPrefix(attribute(at, "state"), "4:")
 	p.InfiniBand = attribute(at, "link_layer") == "InfiniBand"
 	p.GbitPerS, _ = strconv.ParseFloat(first(attribute(at, "rate")), 64)

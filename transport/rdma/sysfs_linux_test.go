@@ -22,6 +22,7 @@ func TestPorts(t *testing.T) {
 	t.Cleanup(func() { rdmamap.RdmaClassDir = before })
 	for name, text := range map[string]string{
 		"roce0/device/numa_node":          "1\n",
+		"roce0/node_type":                 "1: CA\n",
 		"roce0/ports/1/state":             "4: ACTIVE\n",
 		"roce0/ports/1/link_layer":        "Ethernet\n",
 		"roce0/ports/1/rate":              "100 Gb/sec (4X EDR)\n",
@@ -49,7 +50,7 @@ func TestPorts(t *testing.T) {
 	require.Equal(t, []Port{
 		{Device: "ib0", Number: 1, InfiniBand: true, GbitPerS: 2.5, NUMANode: -1, GIDs: []GID{{0, netip.MustParseAddr("fe80::2"), ""}}},
 		{Device: "mute", Number: 1, NUMANode: -1},
-		{Device: "roce0", Number: 1, Active: true, GbitPerS: 100, NUMANode: 1, NetDevice: "eth7", GIDs: []GID{
+		{Device: "roce0", Number: 1, Active: true, GbitPerS: 100, NodeType: "CA", NUMANode: 1, NetDevice: "eth7", GIDs: []GID{
 			{0, netip.MustParseAddr("fe80::1"), "IB/RoCE v1"}, {4, netip.MustParseAddr("::ffff:10.0.0.5"), "RoCE v2"},
 		}},
 	}, Ports())
