@@ -141,10 +141,13 @@ func TestWithoutRDMA(t *testing.T) {
 
 // logged counts what is logged.
 type logged struct {
-	slog.Handler
 	mu    sync.Mutex
 	count int
 }
+
+func (l *logged) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+func (l *logged) WithGroup(string) slog.Handler { return l }
 
 func (l *logged) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
 
