@@ -4,7 +4,7 @@
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi cudasim ptx kernels gpu generated cross arm64 launchers hosts fuzz race
+.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi cudasim ptx kernels gpu generated cross arm64 launchers hosts test-rdma fuzz race
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ bench-peers: ## measure ours in turns with Open MPI, MPICH, Gloo and PyTorch (De
 # In the order in which mistakes are found soonest. With CI set, a test that lacks
 # its tool fails instead of skipping.
 test: export CI = 1
-test: deps lint generated kernels unit cudasim cross arm64 launchers hosts fuzz race ## everything that CI checks
+test: deps lint generated kernels unit cudasim cross arm64 launchers hosts test-rdma fuzz race ## everything that CI checks
 	@echo "all checks passed"
 
 deps: ## install what the checks need (Debian)
@@ -62,6 +62,9 @@ launchers: ## the bench under mpirun, torchrun's and Slurm's environments
 
 hosts: ## several hosts: network namespaces, TCP between, one slow and lossy
 	@scripts/hosts.sh
+
+test-rdma: ## RDMA in virtual machines with Soft-RoCE
+	@scripts/rdma.sh
 
 fuzz: ## every fuzz target for FUZZTIME (5s)
 	@scripts/fuzz.sh

@@ -141,11 +141,12 @@ func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op operator) e
 	if err != nil {
 		return err
 	}
+	lender := c.lendable(next, in, out)
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
-		r := ringStep{Step: step, n: int(step.Hi-step.Lo) * size, in: &source, out: out, next: next, prev: prev, op: op.op}
+		r := ringStep{Step: step, n: int(step.Hi-step.Lo) * size, in: &source, out: out, next: next, prev: prev, op: op.op, lender: lender}
 		if err := c.ringStep(o, &r); err != nil {
 			return err
 		}
 	}
-	return nil
+	return settle(o, lender)
 }

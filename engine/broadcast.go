@@ -121,13 +121,28 @@ func (c *Comm) treeSend(o agree.Op, src strided.Tensor, root int) error {
 	if err != nil {
 		return err
 	}
+	lenders := make([]transport.Lender, len(children))
+	for i, child := range children {
+		lenders[i] = c.lendable(child, view)
+	}
 	size := int64(src.DType().Size())
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
 		n := int((step.Hi - step.Lo) * size)
-		for _, child := range children {
+		for i, child := range children {
+			if canLend(lenders[i], view, step.Lo, step.Hi, n) {
+				if err := c.lend(o, lenders[i], walk, step.Index, view, step.Lo, step.Hi); err != nil {
+					return err
+				}
+				continue
+			}
 			if err := c.sendView(o, child, walk, step.Index, n, view, step.Lo, step.Hi); err != nil {
 				return err
 			}
+		}
+	}
+	for _, lender := range lenders {
+		if err := settle(o, lender); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -278,7 +278,7 @@ func TestCollectivesMatrix(t *testing.T) {
 		for _, size := range []int{1, 2, 3, 4, 5, 7, 8} {
 			t.Run(fmt.Sprintf("%s/np=%d", name, size), func(t *testing.T) {
 				rng := seeded(t)
-				cells := map[string]int{"inproc": 2400, "tcp": 500, "shm": 800}[name] / size
+				cells := map[string]int{"inproc": 2400, "tcp": 500, "shm": 800, "rdma": 80}[name] / size
 				if raceDetector && os.Getenv("MONEL_FULL_RACE") == "" {
 					cells /= 5
 				}

@@ -226,7 +226,7 @@ func (c *Comm) Rank() int { return c.rank }
 // Size is the number of ranks.
 func (c *Comm) Size() int { return c.size }
 
-// Transport names the wires in use: "shm", "tcp", "shm+tcp", "inproc", or "none"
+// Transport names the wires in use: "shm", "tcp", "rdma+shm", "inproc", or "none"
 // if this rank is alone.
 func (c *Comm) Transport() string {
 	if c.mesh == nil {

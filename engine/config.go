@@ -11,6 +11,7 @@ import (
 	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/internal/environ"
 	"github.com/monel-dev/monel/transport/bootstrap/launch"
+	"github.com/monel-dev/monel/transport/rdma"
 	"github.com/monel-dev/monel/transport/shm"
 	"github.com/monel-dev/monel/transport/tcp"
 )
@@ -46,9 +47,13 @@ type Config struct {
 	// NCCL_SOCKET_FAMILY says it; otherwise IPv4 goes first.
 	Family string
 
-	// Transport is "auto", "shm" or "tcp": shared memory between ranks of one
-	// host and sockets between hosts, or only one of them. Same on all ranks.
+	// Transport is "auto", "shm", "rdma" or "tcp": shared memory between ranks of one
+	// host, RDMA between those of different hosts that have a port which can be used,
+	// and sockets between the others; or only one of them. Same on all ranks.
 	Transport string
+
+	// RDMA chooses the RDMA ports of this rank and says how they are used.
+	RDMA rdma.Settings
 
 	// Connections is the number of TCP connections of each link between hosts, 1
 	// by default and at most MaxConnections. More pay where the network limits
@@ -205,8 +210,8 @@ func (cfg Config) resolve() (Config, error) {
 		return bad("Connections", "%d; give a number from 1 to %d, or 0 for 1", cfg.Connections, MaxConnections)
 	case !slices.Contains([]string{"", "ip4", "ip6"}, cfg.Family):
 		return bad("Family", "%q; use ip4, ip6 or nothing", cfg.Family)
-	case !slices.Contains([]string{"auto", "shm", "tcp"}, cfg.Transport):
-		return bad("Transport", "%q: %w; use auto, shm or tcp", cfg.Transport, ErrUnavailable)
+	case !slices.Contains([]string{"auto", "shm", "rdma", "tcp"}, cfg.Transport):
+		return bad("Transport", "%q: %w; use auto, shm, rdma or tcp", cfg.Transport, ErrUnavailable)
 	}
 	if _, ok := choose.Parse(cfg.Algorithm); !ok {
 		return bad("Algorithm", "%q; use auto, ring or doubling", cfg.Algorithm)

@@ -14,6 +14,7 @@ import (
 	"github.com/monel-dev/monel/engine/internal/logging"
 	"github.com/monel-dev/monel/internal/environ"
 	"github.com/monel-dev/monel/transport/bootstrap/launch"
+	"github.com/monel-dev/monel/transport/rdma"
 )
 
 // ErrNotLaunched: the environment does not say that this process is a rank.
@@ -49,6 +50,10 @@ func FromEnv() (Config, error) {
 		DumpFile:    r.Text("MONEL_DUMP_FILE"),
 		TraceFile:   r.Text("MONEL_TRACE_FILE"),
 		TraceHops:   numberFrom(r, "MONEL_TRACE_HOPS"),
+		RDMA:        rdma.FromEnv(r.Get),
+	}
+	if r.Text("NCCL_NET") == "Socket" {
+		cfg.RDMA.Disabled = true
 	}
 	cfg.logsFrom(r)
 	r.CheckRest()
@@ -66,9 +71,6 @@ func numberFrom(r *environ.Reader, name string) int {
 
 // transportFrom reads what allows and forbids transports.
 func transportFrom(r *environ.Reader) string {
-	if r.Text("NCCL_NET") == "IB" {
-		r.Warn("NCCL_NET", "hosts are connected by sockets only so far")
-	}
 	if r.Flag("NCCL_SHM_DISABLE") {
 		return "tcp"
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/internal/environ"
+	"github.com/monel-dev/monel/transport/rdma"
 )
 
 // reads is a reader of NAME=VALUE pairs.
@@ -95,7 +96,7 @@ func TestFromEnvReadsAFile(t *testing.T) {
 // TestMistakesInTheEnvironment are warned about once, and settings then have their
 // defaults.
 func TestMistakesInTheEnvironment(t *testing.T) {
-	launchedAs(t, 0, 1, "NCCL_BUFFSIZE=4MiB", "NCCL_ALGO=Torus", "NCCL_PROTO=LL3", "MONEL_TIMEOUT=soon", "NCCL_NET=IB",
+	launchedAs(t, 0, 1, "NCCL_BUFFSIZE=4MiB", "NCCL_ALGO=Torus", "NCCL_PROTO=LL3", "MONEL_TIMEOUT=soon", "NCCL_NET=Infiniband", "NCCL_IB_TC=256",
 		"NCCL_SOCKET_NTHREADS=16", "NCCL_NSOCKS_PERTHREAD=8", "NCCL_DEBUG=WARN", "NCCL_DEBUG_FILE="+filepath.Join(t.TempDir(), "no", "directory"))
 	reported.Clear()
 	var log bytes.Buffer
@@ -112,7 +113,7 @@ func TestMistakesInTheEnvironment(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, c.Close())
 	}
-	for _, name := range []string{"NCCL_BUFFSIZE", "NCCL_ALGO", "NCCL_PROTO", "MONEL_TIMEOUT", "NCCL_NET", "NCCL_NSOCKS_PERTHREAD", "NCCL_DEBUG_FILE"} {
+	for _, name := range []string{"NCCL_BUFFSIZE", "NCCL_ALGO", "NCCL_PROTO", "MONEL_TIMEOUT", "NCCL_NET", "NCCL_IB_TC", "NCCL_NSOCKS_PERTHREAD", "NCCL_DEBUG_FILE"} {
 		require.Equal(t, 1, strings.Count(log.String(), "name="+name+" "), "%s in\n%s", name, log.String())
 	}
 }
@@ -154,4 +155,17 @@ func TestBoundsOfTheTable(t *testing.T) {
 		require.NotEqual(t, DefaultChunkBytes, cfg.ChunkBytes)
 	}
 	require.Equal(t, maxChunkBytes, chunkFrom(reads("NCCL_BUFFSIZE="+strconv.Itoa(environ.MaxBuffer))))
+}
+
+func TestRDMAFromNCCLsSettings(t *testing.T) {
+	launchedAs(t, 0, 1, "NCCL_IB_HCA=^=mlx5_1", "NCCL_IB_GID_INDEX=3", "NCCL_IB_TIMEOUT=20", "NCCL_IB_TC=300")
+	cfg, err := FromEnv()
+	require.NoError(t, err)
+	three := 3
+	require.Equal(t, rdma.Settings{HCA: "^=mlx5_1", GIDIndex: &three, Timeout: 20}, cfg.RDMA, "what is out of range is not set")
+
+	launchedAs(t, 0, 1, "NCCL_NET=Socket")
+	cfg, err = FromEnv()
+	require.NoError(t, err)
+	require.True(t, cfg.RDMA.Disabled)
 }

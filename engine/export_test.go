@@ -49,3 +49,9 @@ func SetInitTimeout(d time.Duration, comms ...*Comm) {
 		c.cfg.InitTimeout = d
 	}
 }
+
+// Registrations counts how often the communicator's wires have registered memory of
+// callers.
+func Registrations(c *Comm) int64 {
+	return c.mesh.(interface{ Registrations() int64 }).Registrations()
+}

@@ -145,6 +145,14 @@ func TestKilledProcessOnDevice(t *testing.T) {
 	testKilledProcess(t, env...)
 }
 
+// TestKilledProcessOverRDMA is the same over RDMA, in the machine of make test-rdma.
+func TestKilledProcessOverRDMA(t *testing.T) {
+	if os.Getenv("MONEL_TEST_RDMA") != "1" {
+		t.Skip("needs an RDMA device: make test-rdma runs this on one, in a virtual machine")
+	}
+	testKilledProcess(t, envWire+"=rdma")
+}
+
 func testKilledProcess(t *testing.T, env ...string) {
 	const size = 4
 	for victim := range size {

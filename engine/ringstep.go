@@ -16,6 +16,9 @@ type ringStep struct {
 	next transport.Sender
 	prev *inLink
 	op   Op
+	// lender is next if it can read the tensors' memory, else nil. Lent elements
+	// change only to final values, which depend on what was sent.
+	lender transport.Lender
 }
 
 // ringLinks are the links to and from this rank's neighbours on the ring.
@@ -31,6 +34,9 @@ func (c *Comm) ringLinks(o agree.Op) (next transport.Sender, prev *inLink, err e
 func (c *Comm) ringStep(o agree.Op, s *ringStep) error {
 	switch s.Action {
 	case ring.Send:
+		if s.lender != nil && s.in.factor == nil && s.canLend(s.in.View) {
+			return c.lend(o, s.lender, o.Walk, s.Step.Send, s.in.View, s.Lo, s.Hi)
+		}
 		return c.sendOperand(o, s.next, s.Step.Send, s.n, s.in, s.Lo, s.Hi)
 	case ring.RecvReduceSend, ring.RecvReduceCopySend:
 		return c.ringReduce(o, s)
@@ -45,6 +51,14 @@ func (c *Comm) ringStep(o agree.Op, s *ringStep) error {
 	}
 	there := home != nil
 	if s.Action == ring.RecvCopySend {
+		if !there && s.canLend(s.out) {
+			s.out.Unpack(received, s.Lo, s.Hi)
+			if err := c.lend(o, s.lender, o.Walk, s.Step.Send, s.out, s.Lo, s.Hi); err != nil {
+				return err
+			}
+			s.prev.r.Release()
+			return nil
+		}
 		if !there {
 			home = c.onePiece(received)
 		}
@@ -57,6 +71,11 @@ func (c *Comm) ringStep(o agree.Op, s *ringStep) error {
 	}
 	s.prev.r.Release()
 	return nil
+}
+
+// canLend reports whether the step's chunk can be sent from where it lies in a view.
+func (s *ringStep) canLend(view strided.View) bool {
+	return canLend(s.lender, view, s.Lo, s.Hi, s.n)
 }
 
 // ringReduce adds this rank's elements to a chunk and passes it on.
@@ -75,6 +94,14 @@ func (c *Comm) ringReduce(o agree.Op, s *ringStep) error {
 			s.prev.r.Release()
 			return nil
 		}
+	}
+	if last && s.canLend(s.out) {
+		s.in.reduceOut(s.out, nil, received, s.Lo, s.Hi, s.op, c.size)
+		if err := c.lend(o, s.lender, o.Walk, s.Step.Send, s.out, s.Lo, s.Hi); err != nil {
+			return err
+		}
+		s.prev.r.Release()
+		return nil
 	}
 	slot, err := s.next.Acquire(o.Stop)
 	if err != nil {

@@ -9,31 +9,60 @@ import (
 
 	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/bootstrap"
+	"github.com/monel-dev/monel/transport/rdma"
 	"github.com/monel-dev/monel/transport/route"
 	"github.com/monel-dev/monel/transport/shm"
 	"github.com/monel-dev/monel/transport/tcp"
 )
 
-// infoShm, as the first byte of what a rank tells the others, says that it can
-// share memory.
-const infoShm = 1
+// What a rank tells the others about its means is one byte: infoShm, if it can
+// share memory, and infoRDMA times the kind of network that its RDMA port is on.
+const (
+	infoShm  = 1
+	infoRDMA = 2
+)
 
 // info is what this rank tells the others about its means.
 func (cfg *Config) info() []byte {
-	if cfg.Transport == "tcp" {
-		return nil
+	var means byte
+	if cfg.Transport == "auto" || cfg.Transport == "shm" {
+		if err := shm.Available(); err == nil {
+			means |= infoShm
+		} else {
+			cfg.Logger.Info("ranks of this host talk over TCP", "rank", cfg.Rank, "reason", err)
+		}
 	}
-	if err := shm.Available(); err != nil {
-		cfg.Logger.Info("ranks of this host talk over TCP", "rank", cfg.Rank, "reason", err)
-		return nil
+	if cfg.Transport == "auto" || cfg.Transport == "rdma" {
+		kind, err := rdma.Probe(cfg.RDMA, 2*rdma.LinkBytes(cfg.ChunkBytes, ringDepth))
+		means |= infoRDMA * byte(kind)
+		if err != nil && cfg.Transport == "auto" && !cfg.RDMA.Disabled && len(rdma.Ports()) > 0 {
+			cfg.Logger.Info("there is an RDMA device that cannot be used; hosts talk over TCP", "rank", cfg.Rank, "reason", err)
+		}
 	}
-	return []byte{infoShm}
+	return []byte{means}
 }
 
-// wires makes the mesh of this rank: shared memory to ranks of its host,
-// sockets to the others, or only what Config.Transport allows.
+// means is what a rank has said about itself.
+func means(table *bootstrap.Table, rank int) byte {
+	if info := table.Peers[rank].Info; len(info) > 0 {
+		return info[0]
+	}
+	return 0
+}
+
+func canShare(table *bootstrap.Table, rank int) bool { return means(table, rank)&infoShm != 0 }
+
+// rdmaKind is the kind of network of a rank's RDMA port, 0 if it has none.
+func rdmaKind(table *bootstrap.Table, rank int) byte { return means(table, rank) / infoRDMA }
+
+// wires makes the mesh of this rank: shared memory to ranks of its host, RDMA to
+// those of others that have a port on the same kind of network, sockets to the
+// rest; or only what Config.Transport allows.
 func (c *Comm) wires(ctx context.Context, session *bootstrap.Session) (transport.Mesh, error) {
 	table := session.Table()
+	if c.cfg.Transport == "rdma" {
+		return c.onlyRDMA(session)
+	}
 	// Nothing between ranks of one host limits a flow: more connections only make
 	// a stream slower there, by a quarter with four of them.
 	beside := shm.Peers(table, c.rank)
@@ -55,6 +84,13 @@ func (c *Comm) wires(ctx context.Context, session *bootstrap.Session) (transport
 	if err != nil {
 		return nil, errors.Join(err, sockets.Close())
 	}
+	far := c.rdmaPeers(table, beside)
+	var verbs transport.Mesh
+	if len(far) > 0 {
+		if verbs, err = c.openRDMA(session, far); err != nil {
+			return nil, errors.Join(err, route.New(make([]transport.Mesh, c.size), sockets, memory).Close())
+		}
+	}
 	over := make([]transport.Mesh, c.size)
 	for peer := range over {
 		switch {
@@ -65,11 +101,13 @@ func (c *Comm) wires(ctx context.Context, session *bootstrap.Session) (transport
 			err = &RankError{Rank: peer, Doing: "init", Err: fmt.Errorf(
 				"shared memory is %w between it and rank %d; use transport auto", ErrUnavailable, c.rank)}
 			over[peer] = sockets
+		case slices.Contains(far, peer):
+			over[peer] = verbs
 		default:
 			over[peer] = sockets
 		}
 	}
-	mesh := route.New(over, sockets, memory)
+	mesh := route.New(over, sockets, memory, verbs)
 	if err != nil {
 		return nil, errors.Join(err, mesh.Close())
 	}
@@ -86,11 +124,6 @@ func allShare(table *bootstrap.Table) bool {
 		}
 	}
 	return len(shm.Peers(table, 0)) == len(table.Peers)-1
-}
-
-func canShare(table *bootstrap.Table, rank int) bool {
-	info := table.Peers[rank].Info
-	return len(info) > 0 && info[0] == infoShm
 }
 
 // shareMemory makes the shared-memory mesh, nil where there can be none, and

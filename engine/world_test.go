@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -33,6 +34,11 @@ func tcpWorld(t testing.TB, size int, cfg engine.Config) world {
 // shmWorld is tcpWorld over shared memory.
 func shmWorld(t testing.TB, size int, cfg engine.Config) world {
 	return initWorld(t, size, cfg, "shm")
+}
+
+// rdmaWorld is tcpWorld over RDMA.
+func rdmaWorld(t testing.TB, size int, cfg engine.Config) world {
+	return initWorld(t, size, cfg, "rdma")
 }
 
 func initWorld(t testing.TB, size int, cfg engine.Config, transport string) world {
@@ -103,6 +109,9 @@ var worlds = map[string]func(testing.TB, int, engine.Config) world{
 func init() {
 	if runtime.GOOS == "linux" { // nowhere else is there shared memory so far
 		worlds["shm"] = shmWorld
+	}
+	if os.Getenv("MONEL_TEST_RDMA") == "1" { // make test-rdma has a device
+		worlds["rdma"] = rdmaWorld
 	}
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: a C compiler for the race detector and
 # the simulated CUDA driver, C++ compilers for its kernels and the real ones, the
-# launchers of Open MPI and MPICH, and git to see what generators changed; and
+# launchers of Open MPI and MPICH, qemu for machines with RDMA, and git to see what generators changed; and
 # fetches, without installing it, what the tests look at.
 set -euo pipefail
 . "$(dirname "$0")/install.sh"
@@ -24,3 +24,7 @@ require mpiexec.hydra mpich
 cuda_include >/dev/null
 cuda_library >/dev/null
 ptxas >/dev/null
+ibverbs_include >/dev/null
+require qemu-system-x86_64 qemu-system-x86
+require cpio cpio
+rdma_system >/dev/null

@@ -21,22 +21,38 @@ wheel() {
 }
 
 # debian PACKAGE COMPONENT prints the folder that Debian's package is unpacked
-# in. apt gets lists of its own for it, so the machine's sources stay as they are.
-debian() {
-	local name=debian-$1 dir suite keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+# in.
+debian() { unpacked "debian-$1" "" "$2" "$1"; }
+
+# unpacked NAME ARCHITECTURE COMPONENT PACKAGE... prints the folder that Debian's
+# packages are unpacked in, for the given architecture or this machine's. A package
+# without files, of which another one is the current version, stands for that. apt
+# gets lists of its own for it, so the machine's sources stay as they are.
+unpacked() {
+	local name=$1 architecture=$2 component=$3 dir suite keyring=/usr/share/keyrings/debian-archive-keyring.gpg package
+	shift 3
 	if [ ! -d "$fetched/$name" ]; then
 		suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-		[ -f "$keyring" ] && [ -n "$suite" ] || fail "$1 comes from Debian's archive, and this is not Debian"
-		echo "fetching Debian's $1" >&2
+		[ -f "$keyring" ] && [ -n "$suite" ] || fail "$* comes from Debian's archive, and this is not Debian"
+		echo "fetching Debian's $*" >&2
 		mkdir -p "$fetched"
 		dir=$(mktemp -d "$fetched/half.XXXXXX")
-		mkdir -p "$dir/lists/partial" "$dir/archives/partial"
-		echo "deb [signed-by=$keyring] http://deb.debian.org/debian $suite $2" >"$dir/sources.list"
-		local apt=(apt-get -qq -o "Dir::Etc::SourceList=$dir/sources.list" -o Dir::Etc::SourceParts=- -o APT::Sandbox::User=
+		mkdir -p "$dir/lists/partial" "$dir/archives/partial" "$dir/files"
+		printf 'deb [signed-by=%s] http://deb.debian.org/debian %s\n' "$keyring" "$suite $component" >"$dir/sources.list"
+		local options=(-o "Dir::Etc::SourceList=$dir/sources.list" -o Dir::Etc::SourceParts=- -o APT::Sandbox::User=
 			-o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir")
-		"${apt[@]}" update >&2 && (cd "$dir" && "${apt[@]}" download "$1" >&2) &&
-			dpkg-deb -x "$dir/$1"_*.deb "$dir/files" &&
-			keep "$dir" "$name" || abandon "$dir" "cannot fetch $1 from Debian's $suite $2"
+		[ -z "$architecture" ] || options+=(-o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture")
+		apt-get -qq "${options[@]}" update >&2 || abandon "$dir" "cannot read Debian's $suite $component"
+		for package; do
+			case $package in
+			linux-image-*) package=$(apt-cache "${options[@]}" depends "$package" | awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }') ;;
+			esac
+			(cd "$dir" && apt-get -qq "${options[@]}" download "$package" >&2) || abandon "$dir" "cannot fetch $package from Debian's $suite $component"
+		done
+		for package in "$dir"/*.deb; do
+			dpkg-deb -x "$package" "$dir/files" || abandon "$dir" "cannot unpack $package"
+		done
+		keep "$dir" "$name"
 	fi
 	echo "$fetched/$name"
 }
@@ -83,4 +99,20 @@ ptxas() {
 	dir=$(wheel nvidia-cuda-nvcc-cu12 12.9.86) || exit 1
 	chmod +x "$dir/nvidia/cuda_nvcc/bin/ptxas" || fail "$dir has no ptxas"
 	echo "$dir/nvidia/cuda_nvcc/bin/ptxas"
+}
+
+# ibverbs_include prints the folder of libibverbs's official header.
+ibverbs_include() {
+	local dir
+	dir=$(debian libibverbs-dev main) || exit 1
+	[ -f "$dir/usr/include/infiniband/verbs.h" ] || fail "$dir has no infiniband/verbs.h"
+	echo "$dir/usr/include"
+}
+
+# rdma_system prints the folder of what the virtual machines of make test-rdma are
+# made of: a kernel with Soft-RoCE, and the programs and libraries in them.
+rdma_system() {
+	unpacked debian-rdma-system amd64 main linux-image-amd64 busybox-static iproute2 libmnl0 libbsd0 libcap2 libmd0 \
+		libc6 libibverbs1 ibverbs-providers libnl-3-200 libnl-route-3-200 \
+		perftest libpci3 librdmacm1 libibumad3 libudev1 zlib1g
 }

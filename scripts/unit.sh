@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # All tests. Those of the CUDA bindings look at NVIDIA's header and at Debian's
-# driver library, which are fetched first; arguments are go test's.
+# driver library, and those of RDMA at libibverbs's header, which are fetched first;
+# arguments are go test's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/install.sh
 . scripts/fetch.sh
 MONEL_CUDA_INCLUDE=$(cuda_include)
 MONEL_CUDA_OF_DEBIAN=$(cuda_library)
-export MONEL_CUDA_INCLUDE MONEL_CUDA_OF_DEBIAN
+MONEL_IBVERBS_INCLUDE=$(ibverbs_include)
+export MONEL_CUDA_INCLUDE MONEL_CUDA_OF_DEBIAN MONEL_IBVERBS_INCLUDE
 go test -timeout "${TEST_TIMEOUT:-10m}" "$@" ./...

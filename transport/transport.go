@@ -103,6 +103,32 @@ type DirectReceiver interface {
 	Fill(ctx context.Context, pieces [][]byte) error
 }
 
+// Lender is a Sender that can have its wire read a chunk from the caller's memory
+// after Lend has returned, if the memory was registered with the mesh.
+type Lender interface {
+	Sender
+
+	// CanLend reports whether Lend can send the memory.
+	CanLend(memory []byte) bool
+
+	// Lend sends *h and the memory as a chunk, and waits as Acquire does. The memory
+	// stays as it is until Settle, or until a chunk has come that the peer can only
+	// have sent after it received this one. It panics when a slot is acquired or the
+	// memory is longer than one.
+	Lend(ctx context.Context, h *Header, memory []byte) error
+
+	// Settle waits until no memory that was lent is read any more.
+	Settle(ctx context.Context) error
+}
+
+// Registrar is a Mesh with Lenders among its senders.
+type Registrar interface {
+	// Register makes memory one that Lenders of the mesh can send, if it can and if it
+	// is worth it, and remembers that for as long as it is safe to. The caller holds
+	// on to the memory as to any other.
+	Register(memory []byte)
+}
+
 // Mesh gives one rank its links to the others. Links are made on first use and
 // live until Close. Its methods may be called from several goroutines.
 type Mesh interface {

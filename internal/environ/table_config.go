@@ -42,7 +42,7 @@ var network = Group{
 		{"NCCL_SOCKET_NTHREADS", number(1, MaxConnections), "1", "with the next, how many connections a TCP link between hosts has (`Config.Connections`): their product, at most 64. There are no threads. All ranks", false},
 		{"NCCL_NSOCKS_PERTHREAD", number(1, MaxConnections), "1", "see above. All ranks", false},
 		{"NCCL_SHM_DISABLE", flag(), "0", "1: ranks of one host talk over TCP as well (`Config.Transport`). All ranks", false},
-		{"NCCL_NET", oneOf("Socket", "IB"), "`Socket`", "what connects hosts. There is no `IB` so far: it is reported, and sockets are used", false},
+		{"NCCL_NET", oneOf("Socket", "IB"), "`IB`", "what connects hosts: `Socket` means no RDMA, and `IB` what is usual, RDMA where both hosts have a port that can be used", false},
 		{"MONEL_TIMEOUT", duration(), "10 minutes", "how long a collective may take (`Config.Timeout`)", false},
 		{"MONEL_INIT_TIMEOUT", duration(), "2 minutes", "how long `engine.Init` may take (`Config.InitTimeout`)", false},
 	},
@@ -86,17 +86,18 @@ var machine = Group{
 
 var rdma = Group{
 	Title: "InfiniBand and RoCE",
-	Intro: "These are for the RDMA transport. Mistakes in them are reported; as long as hosts talk over TCP, they have no effect.",
+	Intro: "These are for the RDMA transport (`Config.RDMA`). They have no effect where hosts talk over TCP.",
 	Files: true,
 	Variables: []Variable{
 		{"NCCL_IB_DISABLE", flag(), "0", "1: no RDMA", false},
 		{"NCCL_IB_HCA", text("prefixes of names with an optional `:port`, separated by commas; `=`, `^` and `^=` in front as for `NCCL_SOCKET_IFNAME`"), "all", "which adapters and ports are used", false},
-		{"NCCL_IB_GID_INDEX", number(-1, 255), "-1: chosen by the kind of address", "which entry of the port's GID table is used", false},
-		{"NCCL_IB_TIMEOUT", number(0, 31), "20", "the time until a packet is sent again, 4.096 µs · 2^value", false},
-		{"NCCL_IB_RETRY_CNT", number(0, 7), "7", "how often it is sent again", false},
+		{"NCCL_IB_GID_INDEX", number(-1, 255), "-1: the best, RoCE v2 with an IPv4 address if there is one", "which entry of the port's GID table is used", false},
+		{"NCCL_IB_TIMEOUT", number(1, 31), "18, where NCCL has 20", "the time until a packet is sent again, 4.096 µs · 2^value", false},
+		{"NCCL_IB_RETRY_CNT", number(1, 7), "7", "how often it is sent again", false},
 		{"NCCL_IB_SL", number(0, 15), "0", "the service level", false},
 		{"NCCL_IB_TC", number(0, 255), "0", "the traffic class", false},
-		{"NCCL_IB_QPS_PER_CONNECTION", number(1, 128), "1", "how many queue pairs a connection has", false},
+		{"NCCL_IB_QPS_PER_CONNECTION", number(1, 16), "1", "how many queue pairs a link has on each port; its chunks take them in turns", false},
+		{"MONEL_IB_RAILS", number(1, 4), "1", "how many ports each link uses. Ranks of one host begin with different ones", false},
 	},
 }
 

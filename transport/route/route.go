@@ -77,6 +77,15 @@ func (m *Mesh) Receiver(ctx context.Context, peer, channel int) (transport.Recei
 	return mesh.Receiver(ctx, peer, channel)
 }
 
+// Register tells the meshes that can make use of it.
+func (m *Mesh) Register(memory []byte) {
+	for _, mesh := range m.meshes {
+		if r, ok := mesh.(transport.Registrar); ok {
+			r.Register(memory)
+		}
+	}
+}
+
 func (m *Mesh) to(peer int) (transport.Mesh, error) {
 	if peer < 0 || peer >= len(m.over) || m.over[peer] == nil {
 		return nil, fmt.Errorf("route: %w: rank %d is not another rank of this world of %d", transport.ErrInvalid, peer, len(m.over))

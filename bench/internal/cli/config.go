@@ -85,6 +85,7 @@ type Transport string
 const (
 	Auto Transport = "auto" // the best there is
 	SHM  Transport = "shm"
+	RDMA Transport = "rdma"
 	TCP  Transport = "tcp"
 )
 
@@ -111,7 +112,7 @@ const (
 
 func algorithms() []Algorithm { return []Algorithm{BySize, Ring, Doubling} }
 
-func transports() []Transport { return []Transport{Auto, SHM, TCP} }
+func transports() []Transport { return []Transport{Auto, SHM, RDMA, TCP} }
 
 // Case is one configuration: everything that ratio may compare.
 type Case struct {

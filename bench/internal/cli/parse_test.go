@@ -118,7 +118,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"all_reduce", "-d", "complex"}, `"complex" is not an element type: want one of int8`},
 		{[]string{"broadcast", "-r", "-1"}, `"-1" is not a root: want a rank, or all`},
 		{[]string{"all_reduce", "--layout", "diagonal"}, `"diagonal" is not a layout: want one of contiguous, transpose`},
-		{[]string{"all_reduce", "--transport", "ib"}, `"ib" is not a transport: want one of auto, shm, tcp`},
+		{[]string{"all_reduce", "--transport", "ib"}, `"ib" is not a transport: want one of auto, shm, rdma, tcp`},
 		{[]string{"all_reduce", "--mode", "sideways"}, `"sideways" is not a mode`},
 		{[]string{"all_reduce", "--timeout", "soon"}, `"soon" is not a time`},
 		{[]string{"all_reduce", "--timeout", "-3s"}, `"-3s" is not a time`},

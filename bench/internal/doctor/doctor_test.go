@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/monel-dev/monel/cudaffi"
+	"github.com/monel-dev/monel/transport/rdma"
 )
 
 // fixture is a machine on which nothing is lacking but a GPU. Files are added
@@ -133,10 +134,18 @@ func TestRDMA(t *testing.T) {
 		port + "state": "4: ACTIVE\n", port + "link_layer": "InfiniBand\n", port + "rate": "200 Gb/sec (4X HDR)\n",
 		"sys/class/infiniband/mlx5_1/node_guid": "0000:0000:0000:0001\n", "dev/infiniband/uverbs0": "",
 	})
-	require.Equal(t, RDMA{Library: true, Lacks: []Lack{}, Devices: []RDMADevice{
+	var settings rdma.Settings
+	s.Env = env(map[string]string{"NCCL_IB_HCA": "mlx5"})
+	s.Ports = func(asked rdma.Settings) ([]string, error) { settings = asked; return []string{"mlx5_0:1"}, nil }
+	require.Equal(t, RDMA{Library: true, Chosen: []string{"mlx5_0:1"}, Lacks: []Lack{}, Devices: []RDMADevice{
 		{Name: "mlx5_0", Ports: []RDMAPort{{Number: "1", State: "ACTIVE", Link: "InfiniBand", Rate: "200 Gb/sec (4X HDR)"}}},
 		{Name: "mlx5_1", Ports: []RDMAPort{}},
 	}}, s.Look().RDMA)
+
+	require.Equal(t, "mlx5", settings.HCA)
+
+	s.Ports = func(rdma.Settings) ([]string, error) { return nil, errors.New("mlx5_0:1 is down") }
+	require.Equal(t, Lack{What: "mlx5_0:1 is down"}, s.Look().RDMA.Lacks[0])
 
 	var asked []string
 	s.Load = func(library string) error { asked = append(asked, library); return errors.New("absent") }
@@ -174,7 +183,7 @@ func TestTextHasEverything(t *testing.T) {
 		{Ordinal: 0, Name: "NVIDIA H100", Memory: 80 << 30, Capability: "9.0", PCI: "0000:1b:00.0", UUID: "GPU-1"},
 	}}
 	r.RDMA.Devices = []RDMADevice{{Name: "rxe0", Ports: []RDMAPort{{"1", "ACTIVE", "Ethernet", "2.5 Gb/sec (1X SDR)"}}}, {Name: "dead"}}
-	r.RDMA.Lacks = nil
+	r.RDMA.Chosen, r.RDMA.Lacks = []string{"rxe0:1, 2.5 Gbit/s", "rxe1:1, 1 Gbit/s"}, nil
 	r.Network.Interfaces[0].MbitPerS = 2500
 	var text strings.Builder
 	require.NoError(t, r.Write(&text))
@@ -191,7 +200,8 @@ GPUs           1 GPU, driver libcuda.so.1 for CUDA 12.4
 network        eth0: 10.0.0.5/24, 2.5 Gbit/s
                offered to other hosts: 10.0.0.5 (NCCL_SOCKET_IFNAME is not set)
 
-RDMA           not used yet: between hosts, ranks talk over TCP
+RDMA           used between hosts: rxe0:1, 2.5 Gbit/s
+               or, by other ranks: rxe1:1, 1 Gbit/s
                rxe0 port 1: ACTIVE, Ethernet, 2.5 Gb/sec (1X SDR)
                dead: no port
 

@@ -1,16 +1,19 @@
 package doctor
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/monel-dev/monel/transport/rdma"
 )
 
 // verbs is the library through which programs use RDMA devices.
 const verbs = "libibverbs.so.1"
 
 func (s System) rdma() RDMA {
-	r := RDMA{Library: s.Load(verbs) == nil, Devices: []RDMADevice{}, Lacks: []Lack{}}
+	r := RDMA{Library: s.Load(verbs) == nil, Devices: []RDMADevice{}, Chosen: []string{}, Lacks: []Lack{}}
 	devices, _ := os.ReadDir(s.file("sys/class/infiniband")) // no folder, no device
 	for _, d := range devices {
 		device := RDMADevice{Name: d.Name(), Ports: []RDMAPort{}}
@@ -41,7 +44,35 @@ func (s System) rdma() RDMA {
 	if !r.Library {
 		r.Lacks = append(r.Lacks, Lack{verbs + " is not installed", "on Debian: apt-get install libibverbs1 ibverbs-providers"})
 	}
+	if len(r.Lacks) == 0 {
+		chosen, err := s.Ports(rdma.FromEnv(s.Env))
+		if err != nil {
+			r.Lacks = append(r.Lacks, Lack{What: err.Error()})
+		}
+		r.Chosen = append(r.Chosen, chosen...)
+	}
 	return r
+}
+
+// ports says which ports are chosen, after trying whether they can be used with as
+// much registered memory as a rank needs at least.
+func ports(settings rdma.Settings) ([]string, error) {
+	chosen, err := rdma.Find(settings)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := rdma.Probe(settings, 2*rdma.LinkBytes(rdma.DefaultSlotSize, rdma.DefaultSlots)); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, c := range chosen {
+		kind := c.GID.Type
+		if c.InfiniBand {
+			kind = "InfiniBand"
+		}
+		names = append(names, fmt.Sprintf("%s, %g Gbit/s, GID %d: %v, %s", c.Name(), c.GbitPerS, c.GID.Index, c.GID.Address.Unmap(), kind))
+	}
+	return names, nil
 }
 
 // attribute is the content of one of sysfs's small files.

@@ -63,6 +63,7 @@ type Interface struct {
 type RDMA struct {
 	Devices []RDMADevice `json:"devices"`
 	Library bool         `json:"libibverbs"`
+	Chosen  []string     `json:"chosen"` // ports that may be used, the best first
 	Lacks   []Lack       `json:"lacks"`
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/transport/bootstrap"
+	"github.com/monel-dev/monel/transport/rdma"
 	"github.com/monel-dev/monel/transport/shm"
 )
 
@@ -25,9 +26,11 @@ type System struct {
 	Driver     func() (*cudaffi.Driver, error)
 	Interfaces func() ([]Interface, error)
 	// Addresses are what is offered to other hosts, if NCCL_SOCKET_IFNAME is selection.
-	Addresses    func(selection string) ([]netip.Addr, error)
-	Load         func(library string) error // whether a shared library can be loaded
-	SharedMemory func() error               // why processes cannot share memory
+	Addresses func(selection string) ([]netip.Addr, error)
+	Load      func(library string) error // whether a shared library can be loaded
+	// Ports are the RDMA ports that may be used, the best first.
+	Ports        func(rdma.Settings) ([]string, error)
+	SharedMemory func() error // why processes cannot share memory
 	Memfd        func() error
 	Space        func(folder string) (size, free int64, err error) // of a file system, in bytes
 }
@@ -37,8 +40,8 @@ func This(program, processor string, cores int) System {
 	return System{
 		Program: program, Processor: processor, Cores: cores, Root: "/", Env: os.Getenv,
 		Kernels: strided.Kernels, Driver: cudaffi.Default, Interfaces: interfaces,
-		Addresses:    func(selection string) ([]netip.Addr, error) { return bootstrap.HostAddrs(selection, math.MaxInt) },
-		Load:         load,
+		Addresses: func(selection string) ([]netip.Addr, error) { return bootstrap.HostAddrs(selection, math.MaxInt) },
+		Load:      load, Ports: ports,
 		SharedMemory: shm.Available, Memfd: memfd, Space: space,
 	}
 }

@@ -105,8 +105,15 @@ func (p *page) rdma(r RDMA) {
 	if len(r.Devices) == 0 {
 		p.line("no device")
 	}
-	if len(r.Devices) > 0 {
-		p.line("not used yet: between hosts, ranks talk over TCP")
+	if len(r.Devices) > 0 && len(r.Chosen) == 0 {
+		p.line("not used: between hosts, ranks talk over TCP")
+	}
+	for i, port := range r.Chosen {
+		if i == 0 {
+			p.line("used between hosts: %s", port)
+		} else {
+			p.line("or, by other ranks: %s", port)
+		}
 	}
 	for _, d := range r.Devices {
 		for _, port := range d.Ports {

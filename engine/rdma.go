@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/bootstrap"
+	"github.com/monel-dev/monel/transport/rdma"
+)
+
+// rdmaPeers are the ranks of other hosts that this one talks to over RDMA. Both
+// ranks of a pair come to the same answer.
+func (c *Comm) rdmaPeers(table *bootstrap.Table, beside []int) []int {
+	mine := rdmaKind(table, c.rank)
+	if mine == 0 || c.cfg.Transport == "shm" {
+		return nil
+	}
+	var far []int
+	for peer := range c.size {
+		if peer != c.rank && !slices.Contains(beside, peer) && rdmaKind(table, peer) == mine {
+			far = append(far, peer)
+		}
+	}
+	return far
+}
+
+// openRDMA makes the mesh of this rank over RDMA.
+func (c *Comm) openRDMA(session *bootstrap.Session, peers []int) (transport.Mesh, error) {
+	table := session.Table()
+	local := 0
+	for _, p := range table.Peers[:c.rank] {
+		if p.Host.SameMachine(table.Peers[c.rank].Host) {
+			local++
+		}
+	}
+	mesh, err := rdma.New(rdma.Config{
+		Rank: c.rank, Size: c.size, Peers: peers, SlotSize: c.cfg.ChunkBytes, Slots: ringDepth,
+		LocalRank: local, LocalRanks: ranksBeside(table, c.rank), Settings: c.cfg.RDMA,
+	}, rdma.OverSession(session))
+	if err != nil {
+		return nil, &RankError{Rank: c.rank, Doing: "init", Err: err}
+	}
+	c.cfg.Logger.Debug("RDMA", "rank", c.rank, "ports", mesh.Ports())
+	return mesh, nil
+}
+
+// onlyRDMA makes the mesh if nothing but RDMA is allowed. If it cannot be, the
+// error names the rank that lacks it, and there says what is missing.
+func (c *Comm) onlyRDMA(session *bootstrap.Session) (transport.Mesh, error) {
+	table := session.Table()
+	mine := rdmaKind(table, c.rank)
+	if mine == 0 {
+		_, err := rdma.Probe(c.cfg.RDMA, 2*rdma.LinkBytes(c.cfg.ChunkBytes, ringDepth))
+		if err == nil {
+			err = fmt.Errorf("RDMA was %w a moment ago", ErrUnavailable)
+		}
+		return nil, &RankError{Rank: c.rank, Doing: "init", Err: err}
+	}
+	var peers []int
+	for peer := range c.size {
+		switch kind := rdmaKind(table, peer); {
+		case peer == c.rank:
+		case kind == 0:
+			return nil, &RankError{Rank: peer, Doing: "init", Err: fmt.Errorf("RDMA is %w there; it says what is missing", ErrUnavailable)}
+		case kind != mine:
+			return nil, &RankError{Rank: peer, Doing: "init", Err: fmt.Errorf(
+				"RDMA is %w between it and rank %d: one is on InfiniBand, the other on Ethernet; choose ports with NCCL_IB_HCA", ErrUnavailable, c.rank)}
+		default:
+			peers = append(peers, peer)
+		}
+	}
+	return c.openRDMA(session, peers)
+}

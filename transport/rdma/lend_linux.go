@@ -1,0 +1,101 @@
+//go:build (amd64 || arm64) && !nocuda
+
+package rdma
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/monel-dev/monel/internal/ibv"
+	"github.com/monel-dev/monel/transport"
+)
+
+var (
+	_ transport.Lender    = (*sender)(nil)
+	_ transport.Registrar = (*Mesh)(nil)
+)
+
+// Register makes memory of the caller one that chunks can be sent from. It stays
+// registered for as long as the object is alive, or until others are used more.
+func (m *Mesh) Register(memory []byte) { m.registry.register(memory) }
+
+// Registrations is how often memory of callers has been registered so far.
+func (m *Mesh) Registrations() int64 { return m.registry.made.Load() }
+
+// CanLend reports whether the adapters can read the memory.
+func (s *sender) CanLend(memory []byte) bool {
+	return len(memory) > 0 && s.peer.mesh.registry.find(memory) != nil
+}
+
+// Lend sends a chunk from the caller's memory.
+func (s *sender) Lend(ctx context.Context, h *transport.Header, memory []byte) error {
+	s.call.Lock()
+	defer s.call.Unlock()
+	m := s.peer.mesh
+	switch {
+	case s.payload != nil:
+		panic("rdma: Lend with an acquired slot")
+	case len(memory) > m.cfg.SlotSize:
+		panic(fmt.Sprintf("rdma: Lend of %d bytes, a slot has %d", len(memory), m.cfg.SlotSize))
+	}
+	g := m.registry.find(memory)
+	if g == nil {
+		return m.own(fmt.Errorf("rdma: %w: memory that is lent is not registered", transport.ErrInvalid))
+	}
+	if err := s.over(); err != nil {
+		return err
+	}
+	if !s.enter() {
+		return m.errClosed()
+	}
+	defer s.leave()
+	if !s.free() {
+		if err := s.await(ctx); err != nil {
+			return err
+		}
+	}
+	l := &s.lanes[s.turn()]
+	lo, _ := span(memory)
+	m.registry.open.Add(1)
+	s.lent[s.at()] = true
+	err := s.write(h, len(memory), ibv.Piece{Addr: lo, Len: len(memory), LKey: g.mrs[l.nic.device].LKey})
+	if err != nil {
+		s.returned(s.at())
+	}
+	return err
+}
+
+// returned notes that a slot's write reads no memory of the caller's any more.
+func (s *sender) returned(slot int) {
+	if s.lent[slot] {
+		s.lent[slot] = false
+		s.peer.mesh.registry.open.Add(-1)
+	}
+}
+
+// Settle waits until no memory that was lent is being read.
+func (s *sender) Settle(ctx context.Context) error {
+	s.call.Lock()
+	defer s.call.Unlock()
+	settled := func() bool {
+		for _, lent := range s.lent {
+			if lent {
+				return false
+			}
+		}
+		return true
+	}
+	if settled() {
+		return nil
+	}
+	if !s.enter() {
+		return s.peer.mesh.errClosed()
+	}
+	defer s.leave()
+	s.look = func() (bool, error) {
+		_, err := s.poll()
+		return settled(), err
+	}
+	defer func() { s.look = s.poll }()
+	return s.await(ctx)
+}

@@ -1,0 +1,32 @@
+//go:build !linux || !(amd64 || arm64) || nocuda
+
+package rdma
+
+import "github.com/monel-dev/monel/transport"
+
+// Mesh is one rank's links over RDMA, of which there are none in this build.
+type Mesh struct{ transport.Mesh }
+
+// Probe says that RDMA is not available in this build.
+func Probe(s Settings, _ int) (Kind, error) {
+	_, err := Find(s)
+	return 0, err
+}
+
+// New says that RDMA is not available in this build, or what is wrong with cfg.
+func New(cfg Config, _ ConnSource) (*Mesh, error) {
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	_, err := Find(cfg.Settings)
+	return nil, err
+}
+
+// Ports names the ports in use.
+func (m *Mesh) Ports() []string { return nil }
+
+// Register does nothing.
+func (m *Mesh) Register([]byte) {}
+
+// Registrations is 0.
+func (m *Mesh) Registrations() int64 { return 0 }

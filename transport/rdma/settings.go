@@ -1,0 +1,132 @@
+package rdma
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/monel-dev/monel/transport"
+)
+
+// Settings choose ports and say how they are used. The zero value of each means
+// its default.
+type Settings struct {
+	// Disabled: RDMA is not used.
+	Disabled bool
+
+	// HCA selects ports in the syntax of NCCL_IB_HCA: names of devices, each with
+	// ":port" behind it or for all its ports, separated by commas. They are
+	// prefixes; "=" in front asks for whole names, "^" for all but those.
+	HCA string
+
+	// GIDIndex is the entry of the port's GID table to use, nil for the best: on
+	// Ethernet one of RoCE v2 with an IPv4 address, else one with an IPv6 address.
+	GIDIndex *int
+
+	// TrafficClass and ServiceLevel go into the packets.
+	TrafficClass, ServiceLevel int
+
+	// Timeout is the exponent of the time after which a message that was not
+	// acknowledged is sent again, 4.096 µs times 2 to its power: DefaultTimeout by
+	// default, at most 31. Retries is how often that happens before the link has
+	// failed: DefaultRetries by default, at most 7.
+	Timeout, Retries int
+
+	// QPs is the number of queue pairs of a link on each port, 1 by default; its
+	// chunks take them in turns.
+	QPs int
+
+	// Rails is the number of ports that each link uses, 1 by default. Ranks of one
+	// machine begin with different ones.
+	Rails int
+}
+
+// The defaults of Settings, and their bounds.
+const (
+	DefaultTimeout = 18 // 1.07 s
+	DefaultRetries = 7
+	MaxQPs         = 16
+	MaxRails       = 4
+)
+
+// FromEnv reads NCCL's variables:
+//
+//	NCCL_IB_DISABLE             Disabled, if it is 1
+//	NCCL_IB_HCA                 HCA
+//	NCCL_IB_GID_INDEX           GIDIndex; a negative number means the best
+//	NCCL_IB_TC, NCCL_IB_SL      TrafficClass, ServiceLevel
+//	NCCL_IB_TIMEOUT             Timeout
+//	NCCL_IB_RETRY_CNT           Retries
+//	NCCL_IB_QPS_PER_CONNECTION  QPs
+//	MONEL_IB_RAILS              Rails
+//
+// What is not a number of the range is ignored.
+func FromEnv(getenv func(string) string) Settings {
+	number := func(name string, most int) int {
+		n, err := strconv.Atoi(strings.TrimSpace(getenv(name)))
+		if err != nil || n < 0 || n > most {
+			return 0
+		}
+		return n
+	}
+	s := Settings{
+		Disabled:     number("NCCL_IB_DISABLE", 1) == 1,
+		HCA:          strings.TrimSpace(getenv("NCCL_IB_HCA")),
+		TrafficClass: number("NCCL_IB_TC", 255),
+		ServiceLevel: number("NCCL_IB_SL", 15),
+		Timeout:      number("NCCL_IB_TIMEOUT", 31),
+		Retries:      number("NCCL_IB_RETRY_CNT", 7),
+		QPs:          number("NCCL_IB_QPS_PER_CONNECTION", MaxQPs),
+		Rails:        number("MONEL_IB_RAILS", MaxRails),
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(getenv("NCCL_IB_GID_INDEX"))); err == nil && n >= 0 && n < 256 {
+		s.GIDIndex = &n
+	}
+	return s
+}
+
+func (s *Settings) fill() {
+	for _, d := range []struct {
+		field *int
+		value int
+	}{{&s.Timeout, DefaultTimeout}, {&s.Retries, DefaultRetries}, {&s.QPs, 1}, {&s.Rails, 1}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+}
+
+func (s *Settings) check() error {
+	for _, f := range []struct {
+		name              string
+		value, from, most int
+	}{
+		{"TrafficClass", s.TrafficClass, 0, 255}, {"ServiceLevel", s.ServiceLevel, 0, 15}, {"Timeout", s.Timeout, 1, 31},
+		{"Retries", s.Retries, 1, 7}, {"QPs", s.QPs, 1, MaxQPs}, {"Rails", s.Rails, 1, MaxRails},
+	} {
+		if f.value < f.from || f.value > f.most {
+			return fmt.Errorf("rdma: %w: %s is %d, possible are %d to %d", transport.ErrInvalid, f.name, f.value, f.from, f.most)
+		}
+	}
+	return nil
+}
+
+// matches reports whether HCA selects a port.
+func (s *Settings) matches(device string, port int) bool {
+	list := s.HCA
+	if list == "" {
+		return true
+	}
+	list, except := strings.CutPrefix(list, "^")
+	list, whole := strings.CutPrefix(list, "=")
+	for _, item := range strings.Split(list, ",") {
+		name, number, has := strings.Cut(strings.TrimSpace(item), ":")
+		if name == "" || has && number != strconv.Itoa(port) {
+			continue
+		}
+		if device == name || !whole && strings.HasPrefix(device, name) {
+			return !except
+		}
+	}
+	return except
+}
