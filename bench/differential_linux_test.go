@@ -43,12 +43,20 @@ func TestSameAsOpenMPI(t *testing.T) {
 			defer func() { require.NoError(t, other.Close()) }()
 			comms, err := engine.NewLocal(size, engine.Config{ChunkBytes: 4096})
 			require.NoError(t, err)
-			for i, call := range differentialCalls(size) {
+			calls, names := differentialCalls(size), layouts.Names()
+			for i := range calls {
+				calls[i].Layout = names[i%len(names)]
+			}
+			runners := make([]measure.Runner, size)
+			for rank, comm := range comms {
+				buffers, err := measure.Allocate(rank, size, calls, nil) // which is never given back
+				require.NoError(t, err)
+				runners[rank] = measure.Runner{Comm: comm, Buffers: buffers}
+			}
+			for _, call := range calls {
 				want, err := other.Digests(peers.Job{Call: call})
 				require.NoError(t, err, "%+v", call)
-				names := layouts.Names()
-				call.Layout = names[i%len(names)]
-				got, err := digests(comms, call)
+				got, err := digests(runners, call)
 				require.NoError(t, err, "%+v", call)
 				require.Equal(t, want, got, "%+v", call)
 			}
@@ -89,19 +97,13 @@ func differentialCalls(size int) []measure.Call {
 }
 
 // digests makes a call on all ranks and hashes their results.
-func digests(comms []*engine.Comm, call measure.Call) ([]string, error) {
-	all := make([]string, len(comms))
-	errs := make([]error, len(comms))
+func digests(runners []measure.Runner, call measure.Call) ([]string, error) {
+	all := make([]string, len(runners))
+	errs := make([]error, len(runners))
 	var wg sync.WaitGroup
-	for rank, comm := range comms {
+	for rank := range runners {
 		wg.Go(func() {
-			buffers, err := measure.Allocate(rank, len(comms), []measure.Call{call}, nil)
-			if err != nil {
-				errs[rank] = err
-				return
-			}
-			r := measure.Runner{Comm: comm, Buffers: buffers}
-			result, err := r.Result(context.Background(), call, func(rank int, i int64) []byte { return known(call.DType, rank, i) })
+			result, err := runners[rank].Result(context.Background(), call, func(rank int, i int64) []byte { return known(call.DType, rank, i) })
 			if err == nil {
 				h := uint64(14695981039346656037) // FNV-1a
 				for _, b := range result {
