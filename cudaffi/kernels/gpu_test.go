@@ -21,6 +21,7 @@ type gpu struct {
 	ctx    *cudaffi.Context
 	set    *Set
 	stream cudaffi.Stream
+	runs   *Runs
 	run    *Run // does everything, if there is one
 	pinned bool
 	memory [memories]struct {
@@ -69,6 +70,10 @@ func (g *gpu) room(t testing.TB, k int, n int64) cudaffi.DevicePtr {
 	m := &g.memory[k]
 	if m.bytes >= n {
 		return m.at
+	}
+	if g.run != nil { // freeing memory would wait for its end
+		g.end(t)
+		defer g.start(t)
 	}
 	require.NoError(t, g.free(k))
 	var err error
@@ -130,18 +135,14 @@ func (g *gpu) tell(o order) error {
 	return nil
 }
 
-// withRun has a run do what each check asks for. Room is made in advance: while a run
-// is on the device, freeing memory would wait for its end.
+// withRun has a run do what each check asks for.
 func (g *gpu) withRun(t *testing.T, checks ...func()) {
-	for k := range g.memory {
-		g.room(t, k, 32<<20)
-	}
 	agent, err := LoadAgent(g.ctx)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, agent.Unload()) }()
-	runs, err := agent.NewRuns(1)
+	g.runs, err = agent.NewRuns(1)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, runs.Free()) }()
+	defer func() { require.NoError(t, g.runs.Free()) }()
 	defer func() {
 		if g.run != nil { // a check has failed
 			g.run.End()
@@ -149,20 +150,30 @@ func (g *gpu) withRun(t *testing.T, checks ...func()) {
 		}
 	}()
 	for _, check := range checks {
-		g.run, err = runs.Start(g.stream)
-		require.NoError(t, err)
-		none, err := runs.Start(g.stream)
+		g.start(t)
+		none, err := g.runs.Start(g.stream)
 		require.NoError(t, err)
 		require.Nil(t, none, "all are on their way")
 		check()
-		g.run.End()
-		require.NoError(t, g.stream.Sync())
-		ended, err := g.run.Ended()
-		require.NoError(t, err)
-		require.True(t, ended)
-		g.run.Release()
-		g.run = nil
+		g.end(t)
 	}
+}
+
+func (g *gpu) start(t testing.TB) {
+	var err error
+	g.run, err = g.runs.Start(g.stream)
+	require.NoError(t, err)
+	require.NotNil(t, g.run)
+}
+
+func (g *gpu) end(t testing.TB) {
+	g.run.End()
+	require.NoError(t, g.stream.Sync())
+	ended, err := g.run.Ended()
+	require.NoError(t, err)
+	require.True(t, ended)
+	g.run.Release()
+	g.run = nil
 }
 
 // checkGPU does on a device what is done on the host.
