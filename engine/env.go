@@ -34,9 +34,16 @@ func FromEnv() (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	cfg := SettingsFromEnv()
+	cfg.Rank, cfg.Size, cfg.launched = l.Rank, l.Size, &l
+	return cfg, nil
+}
+
+// SettingsFromEnv is the Config of FromEnv without what the launcher says: which rank this
+// is and where the ranks meet is the caller's to say.
+func SettingsFromEnv() Config {
 	r := environ.Open()
 	cfg := Config{
-		Rank: l.Rank, Size: l.Size, launched: &l,
 		Interface:   r.Text("NCCL_SOCKET_IFNAME"),
 		Family:      families[r.Text("NCCL_SOCKET_FAMILY")],
 		Transport:   transportFrom(r),
@@ -59,7 +66,7 @@ func FromEnv() (Config, error) {
 	r.CheckRest()
 	onSignal := signalFrom(r)
 	cfg.environment = &environment{cfg.Logger != nil, onSignal, r.Settings(), r.Warnings(), environ.Unknown(os.Environ())}
-	return cfg, nil
+	return cfg
 }
 
 var families = map[string]string{"AF_INET": "ip4", "AF_INET6": "ip6"}

@@ -28,3 +28,6 @@ ibverbs_include >/dev/null
 require qemu-system-x86_64 qemu-system-x86
 require cpio cpio
 rdma_system >/dev/null
+wheel nvidia-nccl-cu13 2.32.3 >/dev/null
+wheel nvidia-nccl-cu12 2.18.3 >/dev/null
+wheel nvidia-cuda-cccl-cu12 12.9.27 >/dev/null

@@ -13,9 +13,12 @@ fi
 
 echo "== go vet"
 go vet ./...
+go vet -tags libnccl ./libnccl/check/...
+CGO_ENABLED=1 go vet ./libnccl
 
 echo "== staticcheck"
 go tool -modfile=tools/go.mod staticcheck ./...
+CGO_ENABLED=1 go tool -modfile=tools/go.mod staticcheck ./libnccl
 
 echo "== go mod tidy"
 for mod in $(git ls-files -co --exclude-standard -- 'go.mod' '*/go.mod'); do

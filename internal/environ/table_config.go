@@ -79,6 +79,8 @@ var machine = Group{
 	Intro: "These are read when the program starts, or when a GPU is first used, and from the process's environment alone.",
 	Variables: []Variable{
 		{"MONEL_KERNELS", oneOf("scalar", "avx2", "avx512", "neon"), "the best that the processor has", "which host kernels are used. All give the same bits", false},
+		{"MONEL_NCCL_VERSION", text("a version like `2.19.3`, or its code, `21903`"), "2.32.3", "what `ncclGetVersion` of libnccl.so.2 gives", false},
+		{"MONEL_LIBNCCL", text("a path"), "`libnccl.so.2`, beside the package or where the system looks", "Monel's libnccl.so.2, for the Python package", false},
 		{"MONEL_CUDA_LIBRARY", text("a path"), "`libcuda.so.1`, where it usually is", "the CUDA driver's library", false},
 		{"CUDA_DEVICE_MAX_CONNECTIONS", number(1, 32), "32, which is set for the process", "how many hardware channels the CUDA driver uses for streams", false},
 	},

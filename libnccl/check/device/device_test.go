@@ -1,0 +1,32 @@
+//go:build linux && libnccl
+
+// Package device runs a program for NCCL on the simulated CUDA driver. It is part of
+// make libnccl-check, which builds the program and sets MONEL_LIBNCCL_DEVICE to it.
+package device
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/monel-dev/monel/cudaffi/cudasim"
+)
+
+func TestDevice(t *testing.T) {
+	path := cudasim.Library(t)
+	for seed := range uint64(3) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, os.Getenv("MONEL_LIBNCCL_DEVICE"))
+			cmd.Env = append(os.Environ(), cudasim.Environment(path, cudasim.Devices(2), cudasim.Delays(seed, 2*time.Millisecond))...)
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+		})
+	}
+}

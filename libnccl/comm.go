@@ -1,0 +1,196 @@
+//go:build cgo && linux
+
+package main
+
+// #include "abi.h"
+import "C"
+
+import (
+	"context"
+	"sync"
+	"unsafe"
+
+	"github.com/monel-dev/monel/engine"
+)
+
+// comm is what an ncclComm_t stands for.
+type comm struct {
+	handle             uintptr
+	rank, size, device int
+	family             *family
+	join               func(ctx context.Context) (*engine.Comm, error) // the others; nil, nil if it is in none
+
+	life context.Context // of its collectives; ends with abort
+	end  context.CancelFunc
+
+	ready  chan struct{} // closed when the ranks have met, or failed to
+	engine *engine.Comm  // from then on
+	failed error         // why there is none
+
+	onStreams sync.WaitGroup // collectives that were put on streams and go on
+
+	mu        sync.Mutex
+	finalized bool
+	async     error // the first of a collective on a stream
+	scalars   map[int]*scalar
+	memory    map[uintptr]unsafe.Pointer // registered, by handle
+}
+
+// comms are the communicators that have not been destroyed, by handle. Handles are
+// never used again, so one that is used too long is found.
+var comms = struct {
+	sync.RWMutex
+	last uintptr
+	by   map[uintptr]*comm
+}{last: 0x4d6f0000, by: map[uintptr]*comm{}}
+
+// nextHandle is a number that no handle had before.
+func nextHandle() uintptr {
+	comms.Lock()
+	defer comms.Unlock()
+	comms.last += 16
+	return comms.last
+}
+
+func newComm(rank, size, device int, f *family) *comm {
+	c := &comm{
+		handle: nextHandle(), rank: rank, size: size, device: device, family: f,
+		ready: make(chan struct{}), scalars: map[int]*scalar{}, memory: map[uintptr]unsafe.Pointer{},
+	}
+	c.life, c.end = context.WithCancel(context.Background())
+	comms.Lock()
+	defer comms.Unlock()
+	comms.by[c.handle] = c
+	return c
+}
+
+// find is the communicator of a handle.
+func find(handle C.uintptr_t) (*comm, error) {
+	comms.RLock()
+	defer comms.RUnlock()
+	if c := comms.by[uintptr(handle)]; c != nil {
+		return c, nil
+	}
+	return nil, noComm(handle)
+}
+
+func noComm(handle C.uintptr_t) error {
+	if handle == 0 {
+		return usage(engine.InvalidArgument, "the communicator is NULL")
+	}
+	return usage(engine.InvalidArgument, "%#x is no communicator, or one that has been destroyed", uintptr(handle))
+}
+
+// take is find, and nobody will find it again.
+func take(handle C.uintptr_t) (*comm, error) {
+	comms.Lock()
+	defer comms.Unlock()
+	c := comms.by[uintptr(handle)]
+	if c == nil {
+		return nil, noComm(handle)
+	}
+	delete(comms.by, uintptr(handle))
+	return c, nil
+}
+
+// drop forgets a communicator that never came to be.
+func (c *comm) drop() {
+	comms.Lock()
+	delete(comms.by, c.handle)
+	comms.Unlock()
+	c.end()
+}
+
+// state is the error that the communicator has, or errInProgress.
+func (c *comm) state() error {
+	select {
+	case <-c.ready:
+	default:
+		return errInProgress
+	}
+	if c.failed != nil {
+		return c.failed
+	}
+	if err := c.engine.Err(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.async
+}
+
+// usable returns why no collective can be called, if so.
+func (c *comm) usable() error {
+	select {
+	case <-c.ready:
+	default:
+		return errNotReady
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.failed != nil:
+		return c.failed
+	case c.finalized:
+		return usage(engine.InvalidUsage, "rank %d: the communicator has been finalized; only ncclCommDestroy is left", c.rank)
+	}
+	return nil
+}
+
+// watch keeps the outcome of calls that were put on streams, and calls free when they
+// have ended.
+func (c *comm) watch(works []*engine.Work, free func()) {
+	c.onStreams.Go(func() {
+		defer free()
+		for _, w := range works {
+			<-w.Done()
+			if err := w.Err(); err != nil {
+				c.mu.Lock()
+				if c.async == nil {
+					c.async = err
+				}
+				c.mu.Unlock()
+			}
+		}
+	})
+}
+
+// finalize waits for what is on streams and refuses what comes later.
+func (c *comm) finalize() error {
+	if err := c.usable(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.finalized = true
+	c.mu.Unlock()
+	c.onStreams.Wait()
+	return nil
+}
+
+// destroy ends this rank's part in the communicator, which nobody finds any more.
+func (c *comm) destroy() error {
+	<-c.ready
+	if c.failed != nil {
+		c.end()
+		return nil
+	}
+	c.onStreams.Wait()
+	defer c.end()
+	return c.family.leave(c.engine.Close)
+}
+
+// abort is destroy at once, whatever is in progress here or elsewhere.
+func (c *comm) abort() error {
+	defer c.end()
+	select {
+	case <-c.ready:
+	default: // the others have not all come; it need not wait for them
+		c.end()
+		<-c.ready
+	}
+	if c.failed != nil {
+		return nil
+	}
+	c.family.part()
+	return c.engine.Abort()
+}

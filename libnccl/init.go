@@ -1,0 +1,246 @@
+//go:build cgo && linux
+
+package main
+
+// #include "abi.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"unsafe"
+
+	"github.com/monel-dev/monel/engine"
+	"github.com/monel-dev/monel/transport/bootstrap"
+)
+
+//export monelUniqueID
+func monelUniqueID(out *C.ncclUniqueId) C.int {
+	if out == nil {
+		return result(usage(engine.InvalidArgument, "ncclGetUniqueId: uniqueId is NULL"))
+	}
+	cfg := settings()
+	root, err := bootstrap.NewRoot(context.Background(), bootstrap.RootConfig{
+		Interface: cfg.Interface, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return result(err)
+	}
+	go func() {
+		<-root.Done()
+		_ = root.Close()
+	}()
+	*(*engine.UniqueID)(unsafe.Pointer(out)) = root.ID()
+	return result(nil)
+}
+
+// put writes a communicator's handle to where the caller wants it.
+func put(out *C.ncclComm_t, handle uintptr) { *(*uintptr)(unsafe.Pointer(out)) = handle }
+
+//export monelCommInit
+func monelCommInit(out *C.ncclComm_t, nranks C.int, id *C.ncclUniqueId, rank C.int, config *C.ncclConfig_t, group C.uintptr_t) C.int {
+	c, blocking, err := newRank(out, int(nranks), *(*engine.UniqueID)(unsafe.Pointer(id)), int(rank), config)
+	if err != nil {
+		return result(inGroup(group, err))
+	}
+	return begin(c, out, blocking, group)
+}
+
+// begin makes a communicator meet its others: before it returns, at the group's end, or
+// beside the caller.
+func begin(c *comm, out *C.ncclComm_t, blocking bool, group C.uintptr_t) C.int {
+	put(out, c.handle)
+	if !blocking {
+		go func() { _ = c.meet() }() // its state says what has come of it
+		if group != 0 {
+			groupOf(group).later = true
+		}
+		return result(errInProgress)
+	}
+	p := pendingInit{c, out}
+	if group != 0 {
+		groupOf(group).inits = append(groupOf(group).inits, p)
+		return result(nil)
+	}
+	return result(p.meet())
+}
+
+// meet is comm.meet, after which a communicator that did not come to be is NULL.
+func (p pendingInit) meet() error {
+	err := p.c.meet()
+	if p.c.failed != nil {
+		p.c.drop()
+		put(p.out, 0)
+	}
+	return err
+}
+
+// errNone is why a rank of NCCL_SPLIT_NOCOLOR has no communicator.
+var errNone = usage(engine.InvalidUsage, "the rank is in none of the new communicators")
+
+// newRank checks the arguments and makes a communicator that has not met the others.
+func newRank(out *C.ncclComm_t, size int, id engine.UniqueID, rank int, config *C.ncclConfig_t) (c *comm, blocking bool, err error) {
+	switch {
+	case out == nil:
+		return nil, false, usage(engine.InvalidArgument, "ncclCommInitRank: comm is NULL")
+	case size < 1 || rank < 0 || rank >= size:
+		return nil, false, usage(engine.InvalidArgument, "ncclCommInitRank: rank %d of %d; give a rank from 0 to nranks-1", rank, size)
+	}
+	blocking, err = readConfig(config)
+	if err != nil {
+		return nil, false, err
+	}
+	cfg := settings()
+	cfg.Rank, cfg.Size, cfg.ID = rank, size, id
+	c = newComm(rank, size, max(int(C.monel_current_device()), 0), joinFamily(id))
+	c.join = func(ctx context.Context) (*engine.Comm, error) { return engine.Init(ctx, cfg) }
+	return c, blocking, nil
+}
+
+// meet joins the communicator to its other ranks.
+func (c *comm) meet() error {
+	e, err := c.join(c.life)
+	c.engine, c.failed = e, err
+	switch {
+	case err != nil:
+		c.family.part()
+	case e == nil:
+		c.family.part()
+		c.failed = errNone
+	default:
+		c.rank, c.size = e.Rank(), e.Size()
+	}
+	close(c.ready)
+	return err
+}
+
+//export monelCommInitLaunched
+func monelCommInitLaunched(out *C.ncclComm_t) C.int {
+	if out == nil {
+		return result(usage(engine.InvalidArgument, "monelCommInitEnv: comm is NULL"))
+	}
+	put(out, 0)
+	logger := settings().Logger
+	cfg, err := engine.FromEnv()
+	if err != nil {
+		return result(usage(engine.InvalidUsage, "%v", err))
+	}
+	cfg.Logger = logger
+	c := newComm(cfg.Rank, cfg.Size, max(int(C.monel_current_device()), 0), &family{members: 1})
+	c.join = func(ctx context.Context) (*engine.Comm, error) { return engine.Init(ctx, cfg) }
+	if err := c.meet(); err != nil {
+		c.drop()
+		return result(err)
+	}
+	put(out, c.handle)
+	return result(nil)
+}
+
+//export monelCommInitAll
+func monelCommInitAll(out *C.ncclComm_t, n C.int, devices *C.int) C.int {
+	if out == nil || n < 1 {
+		return result(usage(engine.InvalidArgument, "ncclCommInitAll: %d devices; give at least 1, and room for as many communicators", int(n)))
+	}
+	ordinals := make([]int, n)
+	seen := map[int]bool{}
+	for i := range ordinals {
+		ordinals[i] = i
+		if devices != nil {
+			ordinals[i] = int(unsafe.Slice(devices, n)[i])
+		}
+		if seen[ordinals[i]] {
+			return result(usage(engine.InvalidUsage, "ncclCommInitAll: device %d is there twice", ordinals[i]))
+		}
+		seen[ordinals[i]] = true
+	}
+	ranks, err := engine.NewLocal(int(n), settings())
+	if err != nil {
+		return result(err)
+	}
+	handles := unsafe.Slice((*uintptr)(unsafe.Pointer(out)), n)
+	for rank, e := range ranks {
+		c := newComm(rank, int(n), ordinals[rank], &family{members: 1})
+		c.engine = e
+		close(c.ready)
+		handles[rank] = c.handle
+	}
+	return result(nil)
+}
+
+//export monelCommFinalize
+func monelCommFinalize(handle C.uintptr_t) C.int {
+	c, err := find(handle)
+	if err != nil {
+		return result(err)
+	}
+	return result(c.finalize())
+}
+
+//export monelCommDestroy
+func monelCommDestroy(handle C.uintptr_t) C.int {
+	if handle == 0 {
+		return result(nil) // as in NCCL
+	}
+	c, err := take(handle)
+	if err != nil {
+		return result(err)
+	}
+	return result(c.destroy())
+}
+
+//export monelCommAbort
+func monelCommAbort(handle C.uintptr_t) C.int {
+	if handle == 0 {
+		return result(nil)
+	}
+	c, err := take(handle)
+	if err != nil {
+		return result(err)
+	}
+	return result(c.abort())
+}
+
+//export monelCommState
+func monelCommState(handle C.uintptr_t, state *C.int) C.int {
+	c, err := find(handle)
+	if err != nil {
+		*state = C.int(resultOf(err))
+		return result(err)
+	}
+	if err := c.state(); err != nil {
+		*state = C.int(resultOf(err))
+	}
+	return result(nil)
+}
+
+//export monelCommError
+func monelCommError(handle C.uintptr_t, text *C.char, room C.size_t) {
+	c, err := find(handle)
+	if err != nil {
+		return // the thread's last error says more
+	}
+	if err := c.state(); err != nil && !errors.Is(err, errInProgress) {
+		to := unsafe.Slice((*byte)(unsafe.Pointer(text)), room)
+		to[copy(to[:room-1], err.Error())] = 0
+	}
+}
+
+//export monelCommAsk
+func monelCommAsk(handle C.uintptr_t, what C.int, answer *C.int) C.int {
+	c, err := find(handle)
+	if err != nil {
+		return result(err)
+	}
+	if err := c.usable(); errors.Is(err, errNotReady) {
+		return result(err)
+	}
+	switch what {
+	case C.MONEL_ASK_COUNT:
+		*answer = C.int(c.size)
+	case C.MONEL_ASK_RANK:
+		*answer = C.int(c.rank)
+	default:
+		*answer = C.int(c.device)
+	}
+	return result(nil)
+}
