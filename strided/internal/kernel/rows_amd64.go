@@ -10,18 +10,14 @@ const (
 	rowsAhead  = 16
 	aheadBytes = 2 << 10
 	// longRow is from how many bytes on a row is copied fastest by a call of its
-	// own: the processor has found the sequence by then, and what the kernel asks
-	// for rows ahead would fall out of the first-level cache before its turn.
-	// Rows that bypass the cache still gain by the kernel.
-	longRow       = 4 << 10
-	longRowBypass = 64 << 10
+	// own.
+	longRow = 64 << 10
 )
 
 // copyRowsVector reports false if the rows are too short, or so long that they
-// need no kernel. It bypasses the cache only where lines are written whole.
+// need no kernel.
 func copyRowsVector(dst unsafe.Pointer, dstPitch int64, src unsafe.Pointer, srcPitch int64, rows, n int, bypass bool) bool {
-	bypass = bypass && (uintptr(dst)|uintptr(dstPitch)|uintptr(n))%lineBytes == 0
-	if n < vectorBytes || n >= longRowBypass || n >= longRow && !bypass {
+	if n < vectorBytes || n >= longRow {
 		return false
 	}
 	if rows <= 0 {
@@ -34,6 +30,7 @@ func copyRowsVector(dst unsafe.Pointer, dstPitch int64, src unsafe.Pointer, srcP
 		}
 	}
 	ahead := int(srcPitch) * max(2, min(rowsAhead, aheadBytes/n))
+	bypass = bypass && (uintptr(dst)|uintptr(dstPitch)|uintptr(n))%lineBytes == 0
 	avx2CopyRows((*byte)(dst), int(dstPitch), (*byte)(src), int(srcPitch), rows, n, ahead, bypass)
 	return true
 }
