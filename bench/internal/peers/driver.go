@@ -31,7 +31,7 @@ type connection struct {
 func (d *Driver) meet(listener *net.UnixListener, size int) error {
 	d.ranks = make([]*connection, size)
 	if err := listener.SetDeadline(time.Now().Add(d.timeout)); err != nil {
-		return err
+		return d.failure(err) // a process may have failed already
 	}
 	for range size {
 		conn, err := listener.Accept()
