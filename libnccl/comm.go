@@ -8,6 +8,7 @@ import "C"
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/monel-dev/monel/engine"
@@ -17,6 +18,7 @@ import (
 type comm struct {
 	handle             uintptr
 	rank, size, device int
+	current            int // the device that was current when it was made; -1: none
 	family             *family
 	join               func(ctx context.Context) (*engine.Comm, error) // the others; nil, nil if it is in none
 
@@ -26,6 +28,8 @@ type comm struct {
 	ready  chan struct{} // closed when the ranks have met, or failed to
 	engine *engine.Comm  // from then on
 	failed error         // why there is none
+	waits  atomic.Bool   // it is to meet them at the end of a group
+	met    atomic.Bool   // it has begun to meet them, or never will
 
 	onStreams sync.WaitGroup // collectives that were put on streams and go on
 
@@ -52,9 +56,10 @@ func nextHandle() uintptr {
 	return comms.last
 }
 
+// newComm makes a communicator on a device, or on none if that is negative.
 func newComm(rank, size, device int, f *family) *comm {
 	c := &comm{
-		handle: nextHandle(), rank: rank, size: size, device: device, family: f,
+		handle: nextHandle(), rank: rank, size: size, device: max(device, 0), current: device, family: f,
 		ready: make(chan struct{}), scalars: map[int]*scalar{}, memory: map[uintptr]unsafe.Pointer{},
 	}
 	c.life, c.end = context.WithCancel(context.Background())
@@ -169,6 +174,7 @@ func (c *comm) finalize() error {
 
 // destroy ends this rank's part in the communicator, which nobody finds any more.
 func (c *comm) destroy() error {
+	c.giveUp()
 	<-c.ready
 	if c.failed != nil {
 		c.end()
@@ -185,6 +191,7 @@ func (c *comm) abort() error {
 	select {
 	case <-c.ready:
 	default: // the others have not all come; it need not wait for them
+		c.giveUp()
 		c.end()
 		<-c.ready
 	}

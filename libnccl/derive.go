@@ -30,7 +30,7 @@ func derive(out *C.ncclComm_t, of C.uintptr_t, config *C.ncclConfig_t, group C.u
 		return result(inGroup(group, err))
 	}
 	put(out, 0)
-	c := newComm(parent.rank, parent.size, parent.device, &family{members: 1})
+	c := newComm(parent.rank, parent.size, parent.current, &family{members: 1})
 	c.join = func(ctx context.Context) (*engine.Comm, error) { return from(ctx, parent.engine) }
 	return begin(c, out, blocking, group)
 }

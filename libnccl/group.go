@@ -133,12 +133,8 @@ func together(operations []*operation) error {
 	if len(operations) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	for _, o := range operations {
-		defer context.AfterFunc(o.c.life, cancel)()
-	}
-	return freeAll(operations, engine.RunGroup(ctx, func(on func(c *engine.Comm) *engine.Group) error {
+	// A communicator that is aborted meanwhile ends its own calls, and nobody else's.
+	return freeAll(operations, engine.RunGroup(context.Background(), func(on func(c *engine.Comm) *engine.Group) error {
 		for _, o := range operations {
 			o.add(on(o.c.engine))
 		}

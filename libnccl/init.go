@@ -59,6 +59,7 @@ func begin(c *comm, out *C.ncclComm_t, blocking bool, group C.uintptr_t) C.int {
 	}
 	p := pendingInit{c, out}
 	if group != 0 {
+		c.waits.Store(true)
 		groupOf(group).inits = append(groupOf(group).inits, p)
 		return result(nil)
 	}
@@ -92,13 +93,16 @@ func newRank(out *C.ncclComm_t, size int, id engine.UniqueID, rank int, config *
 	}
 	cfg := settings()
 	cfg.Rank, cfg.Size, cfg.ID = rank, size, id
-	c = newComm(rank, size, max(int(C.monel_current_device()), 0), joinFamily(id))
+	c = newComm(rank, size, int(C.monel_current_device()), joinFamily(id))
 	c.join = func(ctx context.Context) (*engine.Comm, error) { return engine.Init(ctx, cfg) }
 	return c, blocking, nil
 }
 
 // meet joins the communicator to its other ranks.
 func (c *comm) meet() error {
+	if !c.met.CompareAndSwap(false, true) {
+		return c.failed // it was given up before its turn came
+	}
 	e, err := c.join(c.life)
 	c.engine, c.failed = e, err
 	switch {
@@ -109,9 +113,24 @@ func (c *comm) meet() error {
 		c.failed = errNone
 	default:
 		c.rank, c.size = e.Rank(), e.Size()
+		if c.current >= 0 {
+			// While other communicators wait on streams it might have to wait for them. An
+			// error comes again with the first tensor.
+			_ = e.UseDevice(c.current)
+		}
 	}
 	close(c.ready)
 	return err
+}
+
+// giveUp ends a communicator that has not begun to meet its others, as in a group whose
+// end has not come.
+func (c *comm) giveUp() {
+	if c.waits.Load() && c.met.CompareAndSwap(false, true) {
+		c.failed = usage(engine.InvalidUsage, "rank %d: the communicator was destroyed before its group had ended", c.rank)
+		c.family.part()
+		close(c.ready)
+	}
 }
 
 //export monelCommInitLaunched
@@ -126,7 +145,7 @@ func monelCommInitLaunched(out *C.ncclComm_t) C.int {
 		return result(usage(engine.InvalidUsage, "%v", err))
 	}
 	cfg.Logger = logger
-	c := newComm(cfg.Rank, cfg.Size, max(int(C.monel_current_device()), 0), &family{members: 1})
+	c := newComm(cfg.Rank, cfg.Size, int(C.monel_current_device()), &family{members: 1})
 	c.join = func(ctx context.Context) (*engine.Comm, error) { return engine.Init(ctx, cfg) }
 	if err := c.meet(); err != nil {
 		c.drop()

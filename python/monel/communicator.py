@@ -11,7 +11,7 @@ from typing import Any, Iterator, List, Optional
 
 from .errors import InvalidUsage
 from .library import Tensor, UniqueId, ask, call
-from .tensors import describe
+from .tensors import Described, describe
 
 
 class Op(enum.IntEnum):
@@ -191,6 +191,7 @@ class Communicator:
         """Returns when all ranks have called it."""
         token, shape = ctypes.c_int8(0), (ctypes.c_int64 * 1)(1)
         t = Tensor(ctypes.addressof(token), 0, 1, shape, None)
+        self._borrow(Described(t, (1,), (token, shape)))
         call("monelAllReduceStrided", byref(t), byref(t), int(Op.MAX), self._open(), None)
 
     def _open(self) -> c_void_p:

@@ -33,11 +33,14 @@ def describe(x: Any, writable: bool = False) -> Described:
     """
     if getattr(x, "requires_grad", False) and hasattr(x, "detach"):
         x = x.detach()
-    interface = getattr(x, "__cuda_array_interface__", None) or getattr(x, "__array_interface__", None)
+    try:
+        interface = getattr(x, "__cuda_array_interface__", None) or getattr(x, "__array_interface__", None)
+    except KeyError:  # PyTorch 1.13 has no name there for its bfloat16
+        interface = None
+    if hasattr(x, "__dlpack__") and (interface is None or interface["typestr"][1:] not in _NAMED):
+        return _from_dlpack(x)
     if interface is not None:
         return _from_interface(x, interface, writable)
-    if hasattr(x, "__dlpack__"):
-        return _from_dlpack(x)
     raise TypeError(
         f"{type(x).__name__} has none of __array_interface__, __cuda_array_interface__ and __dlpack__; "
         "give an array of NumPy, PyTorch, CuPy or JAX"
@@ -59,13 +62,15 @@ def _from_interface(x: Any, interface: dict, writable: bool) -> Described:
     address, read_only = interface["data"]
     if writable and read_only:
         raise ValueError("the array is read-only, and the result would be written to it")
+    if writable and "__ref" in interface:
+        raise ValueError("a NumPy scalar cannot be written; give an array of no dimensions")
     size = int(name[1:])
     strides = interface.get("strides")
     if strides is not None:
         if any(s % size for s in strides):
             raise ValueError(f"strides of {strides} bytes are no multiples of the {size} bytes of an element")
         strides = [s // size for s in strides]
-    return _make(address, _NAMED[name], interface["shape"], strides, x)
+    return _make(address, _NAMED[name], interface["shape"], strides, (x, interface))
 
 
 class _DLTensor(ctypes.Structure):

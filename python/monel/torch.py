@@ -20,6 +20,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import functools
 import threading
 import time
 import weakref
@@ -41,11 +42,20 @@ _OPS = [
 ]
 
 
-def _op(options: Any) -> Op:
+# What the operators are for truth, which is communicated as bytes of 0 and 1.
+_TRUTH = {Op.SUM: Op.MAX, Op.PROD: Op.MIN, Op.MAX: Op.MAX, Op.MIN: Op.MIN}
+
+
+def _op(options: Any, *tensors: torch.Tensor) -> Op:
     wanted = dist.ReduceOp.SUM if options is None else options.reduceOp
     for theirs, ours in _OPS:
-        if wanted == theirs:
+        if wanted != theirs:
+            continue
+        if not any(t.dtype == torch.bool for t in tensors):
             return ours
+        if ours in _TRUTH:
+            return _TRUTH[ours]
+        raise ValueError(f"monel: {wanted} has no meaning for torch.bool")
     raise ValueError(f"monel: {wanted} is not supported; use SUM, PRODUCT, MAX, MIN or AVG")
 
 
@@ -145,31 +155,35 @@ class Work(c10d.Work):
         return future
 
 
+def _meet(store: Any, patience: float, name: str, size: int, rank: int, leads: bool) -> Communicator:
+    """Joins the communicator of a name, whose id one rank puts into the store."""
+    key = f"monel/{name}"
+    if leads:
+        store.set(key, unique_id().hex())
+        store.add(key + "/there", 1)
+    # A store serves one call at a time: to wait in get would keep other threads from set.
+    until = time.monotonic() + patience
+    while store.add(key + "/there", 0) == 0:
+        if time.monotonic() > until:
+            raise Timeout(f"monel: the other rank of {key} has not called within {patience:g} s")
+        time.sleep(0.001)
+    return Communicator(size, rank, bytes.fromhex(store.get(key).decode()))
+
+
 class ProcessGroupMonel(dist.ProcessGroup):
     """The process group. torch.distributed makes it."""
 
     def __init__(self, store: Any, rank: int, size: int, timeout: Any = None) -> None:
         super().__init__(rank, size)
         self._store, self._rank, self._size = store, rank, size
-        self._patience = timeout.total_seconds() if timeout is not None else 1800.0
+        patience = timeout.total_seconds() if timeout is not None else 1800.0
+        # Nothing below refers to self, which would keep it alive until the program ends.
+        self._meet = functools.partial(_meet, store, patience)
         self._lock = threading.Lock()
-        self._calls = _Worker(lambda: self._meet("all", size, rank, rank == 0))
+        self._calls = _Worker(functools.partial(self._meet, "all", size, rank, rank == 0))
         self._messages: Dict[Tuple[int, int], _Worker] = {}
         self._calls.start(lambda comm: None, None).wait()  # ranks meet now, or fail now
         weakref.finalize(self, _close, self._calls, self._messages)
-
-    def _meet(self, name: str, size: int, rank: int, leads: bool) -> Communicator:
-        key = f"monel/{name}"
-        if leads:
-            self._store.set(key, unique_id().hex())
-            self._store.add(key + "/there", 1)
-        # A store serves one call at a time: to wait in get would keep other threads from set.
-        until = time.monotonic() + self._patience
-        while self._store.add(key + "/there", 0) == 0:
-            if time.monotonic() > until:
-                raise Timeout(f"monel: the other rank of {key} has not called within {self._patience:g} s")
-            time.sleep(0.001)
-        return Communicator(size, rank, bytes.fromhex(self._store.get(key).decode()))
 
     def _pair(self, source: int, target: int) -> _Worker:
         """The messages from one rank to another, which have a communicator of their own."""
@@ -178,7 +192,7 @@ class ProcessGroupMonel(dist.ProcessGroup):
             if worker is None:
                 sends = self._rank == source
                 name = f"{source}-{target}"
-                worker = _Worker(lambda: self._meet(name, 2, 0 if sends else 1, sends))
+                worker = _Worker(functools.partial(self._meet, name, 2, 0 if sends else 1, sends))
                 self._messages[source, target] = worker
             return worker
 
@@ -189,11 +203,11 @@ class ProcessGroupMonel(dist.ProcessGroup):
         return "monel"
 
     def allreduce(self, tensors: List[torch.Tensor], opts: Any = None) -> Work:
-        x, op = _only(tensors), _op(opts)
+        x, op = _only(tensors), _op(opts, *tensors)
         return self._calls.start(lambda comm: comm.all_reduce(x, op), tensors)
 
     def allreduce_coalesced(self, tensors: List[torch.Tensor], opts: Any = None) -> Work:
-        all, op = [_host(t) for t in tensors], _op(opts)
+        all, op = [_host(t) for t in tensors], _op(opts, *tensors)
 
         def body(comm: Communicator) -> None:
             with group():
@@ -207,7 +221,7 @@ class ProcessGroupMonel(dist.ProcessGroup):
         return self._calls.start(lambda comm: comm.broadcast(x, root), tensors)
 
     def reduce(self, tensors: List[torch.Tensor], opts: Any) -> Work:
-        x, op, root = _only(tensors), _op(opts), opts.rootRank
+        x, op, root = _only(tensors), _op(opts, *tensors), opts.rootRank
         return self._calls.start(lambda comm: comm.reduce(x, root, op), tensors)
 
     def barrier(self, opts: Any = None) -> Work:
@@ -244,7 +258,7 @@ class ProcessGroupMonel(dist.ProcessGroup):
         return self._exchange(sends, [(_only(outputs), opts.rootRank)], outputs)
 
     def reduce_scatter(self, outputs: List[torch.Tensor], inputs: List[List[torch.Tensor]], opts: Any = None) -> Work:
-        y, op, parts = _only(outputs), _op(opts), [_host(t) for t in inputs[0]]
+        y, op, parts = _only(outputs), _op(opts, *outputs), [_host(t) for t in inputs[0]]
 
         def body(comm: Communicator) -> None:
             with group():
@@ -254,7 +268,7 @@ class ProcessGroupMonel(dist.ProcessGroup):
         return self._calls.start(body, outputs)
 
     def _reduce_scatter_base(self, output: torch.Tensor, input: torch.Tensor, opts: Any = None) -> Work:
-        y, x, op = _host(output), _host(input), _op(opts)
+        y, x, op = _host(output), _host(input), _op(opts, output)
         return self._calls.start(lambda comm: comm.reduce_scatter(x, y, op), output)
 
     def alltoall(self, outputs: List[torch.Tensor], inputs: List[torch.Tensor], opts: Any = None) -> Work:
