@@ -49,10 +49,11 @@ func (c *Comm) onAlarm() {
 		return
 	}
 	seq, lasted, ok := c.member.Elapsed()
-	if !ok {
+	if !ok || c.control == nil { // a rank that is alone has nobody to ask
 		c.alarm.set.Store(false)
 		// One that has begun since may have relied on this alarm.
 		_, _, ok := c.member.Elapsed()
+		ok = ok && c.control != nil
 		if _, apart := c.member.Apart(); ok || apart {
 			c.alarm.arm(c.firstLook())
 		}

@@ -203,6 +203,7 @@ func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
 		}
 		for _, child := range children {
 			if err := c.sendFrom(o, child, walk, step.Index, n, home); err != nil {
+				parent.r.Release() // a chunk that Fill has put elsewhere cannot be looked at again
 				return err
 			}
 		}

@@ -55,7 +55,10 @@ func (c *Comm) attemptOnDevice(o agree.Op, t *task) error {
 		// The next attempt, the caller and other work of its stream may touch
 		// the tensors and the slots.
 		if e := t.gate.drain(); e != nil {
-			_ = d.named(e)
+			e = d.named(e)
+			if errors.Is(e, errStuck) {
+				c.fail(e) // another attempt would use slots that are still written to
+			}
 		}
 	}
 	return err

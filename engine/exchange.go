@@ -22,8 +22,8 @@ type convoy struct {
 	chunks   int64 // that they take, at most
 }
 
-// exchangeOf sorts a group's transfers by peers. It fails if those with this rank
-// itself do not match.
+// exchangeOf sorts a group's transfers by peers. If those with this rank itself do not
+// match, they are left out, and the error says why.
 func (c *Comm) exchangeOf(transfers []transfer) (*exchange, error) {
 	x := &exchange{}
 	var toSelf, fromSelf []transfer
@@ -40,7 +40,8 @@ func (c *Comm) exchangeOf(transfers []transfer) (*exchange, error) {
 		}
 	}
 	bad := func(err error) (*exchange, error) {
-		return nil, &ArgumentError{Rank: c.rank, Call: "group", Argument: "peer", Err: err}
+		x.self = nil
+		return x, &ArgumentError{Rank: c.rank, Call: "group", Argument: "peer", Err: err}
 	}
 	if len(toSelf) != len(fromSelf) {
 		return bad(fmt.Errorf("%d messages to this rank itself and %d from it; each needs both ends in the group", len(toSelf), len(fromSelf)))
@@ -82,6 +83,11 @@ func (x *exchange) run(c *Comm, o agree.Op) error {
 		}
 	}
 	tasks := parallel{fail: func(err error) { _ = c.causeApart(o, err) }}
+	return tasks.wait(carefully(func() error { return x.begin(c, o, &tasks) }))
+}
+
+// begin starts what goes on by itself as tasks, and does the rest.
+func (x *exchange) begin(c *Comm, o agree.Op, tasks *parallel) error {
 	var later []convoy
 	for _, k := range x.recvs {
 		c.postOf(k.peer)
@@ -94,17 +100,17 @@ func (x *exchange) run(c *Comm, o agree.Op) error {
 	for _, k := range x.sends {
 		p := c.postOf(k.peer)
 		if sent, err := c.sendNow(o, p, k); err != nil {
-			return tasks.wait(err)
+			return err
 		} else if !sent {
 			tasks.start(func() error { return c.sendAll(o, k.peer, k.messages) })
 		}
 	}
 	for _, k := range later {
 		if err := c.receiveAll(o, k.peer, k.messages); err != nil {
-			return tasks.wait(err)
+			return err
 		}
 	}
-	return tasks.wait(nil)
+	return nil
 }
 
 // over is a context that has ended: what waits with it looks once.

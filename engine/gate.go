@@ -62,7 +62,7 @@ func (g *gpu) follow(later, earlier cudaffi.Stream) error {
 
 // awaitRoom waits, within ctx, until one more collective may be put on a stream.
 func (c *Comm) awaitRoom(ctx context.Context, t *gate) error {
-	for p := (patience{}); !t.g.runs.Room() && c.member.Broken() == nil; p.pause() {
+	for p := (patience{}); c.member.Broken() == nil && !t.g.runs.Room(); p.pause() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func RunGroup(ctx context.Context, build func(on func(c *Comm) *Group) error) er
 			return errors.Join(append(g.errs, g.c.runApart(ctx, &tasks[0].call, tasks[0].apart))...)
 		}
 	}
-	works, err := startAll(ctx, groups)
+	works, err := startAll(ctx, groups, false)
 	errs := []error{err}
 	for _, w := range works {
 		<-w.Done() // the end of ctx aborts what is in progress
@@ -66,13 +66,14 @@ func RunGroup(ctx context.Context, build func(on func(c *Comm) *Group) error) er
 
 // StartGroup is RunGroup without the wait, as StartAllReduce is AllReduce. After an
 // error, the calls that are not to blame have been started all the same; an error of
-// build itself says that nothing was.
+// build itself says that nothing was. On a stream, calls begin in the order in which the
+// communicators were first named, which has to be the same on all ranks.
 func StartGroup(ctx context.Context, build func(on func(c *Comm) *Group) error) ([]*Work, error) {
 	groups, err := collect(build)
 	if err != nil {
 		return nil, err
 	}
-	return startAll(ctx, groups)
+	return startAll(ctx, groups, true)
 }
 
 // collect has build make its calls.
@@ -91,7 +92,7 @@ func collect(build func(on func(c *Comm) *Group) error) (groups []*Group, err er
 }
 
 // startAll queues the calls of groups.
-func startAll(ctx context.Context, groups []*Group) (works []*Work, err error) {
+func startAll(ctx context.Context, groups []*Group, holds bool) (works []*Work, err error) {
 	var errs []error
 	for _, g := range groups {
 		tasks := g.all()
@@ -101,7 +102,7 @@ func startAll(ctx context.Context, groups []*Group) (works []*Work, err error) {
 			if t.onDevice == nil && t.reach == nil {
 				options = nil // no stream works on it
 			}
-			w, err := g.c.startTask(ctx, t, options)
+			w, err := g.c.queueTask(ctx, t, options, holds)
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -122,7 +123,6 @@ func (g *Group) all() []*task {
 	x, err := g.c.exchangeOf(transfers)
 	if err != nil {
 		g.errs = append(g.errs, err)
-		return g.tasks
 	}
 	messages := &task{call: agree.NewCall(agree.Send, 0, 0, 0, nil), reach: g.far.used(), tensors: g.far.tensors, apart: func(o agree.Op) error { return x.run(g.c, o) }}
 	g.tasks = append([]*task{messages}, g.tasks...)

@@ -58,6 +58,9 @@ func Comms() []*Comm {
 // empty, they are written to standard error. The signals then no longer do to the
 // process what they did, so choose one that it has no other use for, as SIGUSR1.
 func DumpOnSignal(pattern string, signals ...os.Signal) (stop func()) {
+	if len(signals) == 0 {
+		return func() {} // to signal.Notify that means all there are
+	}
 	arrived := make(chan os.Signal, 1)
 	signal.Notify(arrived, signals...)
 	done, ended := make(chan struct{}), make(chan struct{})

@@ -56,7 +56,6 @@ func (c *Comm) checkTransfer(t *transfer, far *reach) error {
 	if t.kind == agree.Recv {
 		name = "dst"
 	}
-	far.add(name, &t.tensor)
 	argument, err := c.checkRank("peer", t.peer)
 	if err == nil {
 		if t.kind == agree.Send {
@@ -66,6 +65,7 @@ func (c *Comm) checkTransfer(t *transfer, far *reach) error {
 		}
 	}
 	if err == nil {
+		far.add(name, &t.tensor)
 		argument = name
 		t.view, err = t.tensor.View(strided.Logical)
 	}

@@ -49,8 +49,8 @@ func (c *Comm) NewPreMulSum(dt strided.DType, factor strided.Tensor) (Op, error)
 	return op, nil
 }
 
-// FreeOp frees an operator that NewPreMulSum has made. Collectives that have begun with
-// it go on.
+// FreeOp frees an operator that NewPreMulSum has made. Started collectives that use it
+// must have ended.
 func (c *Comm) FreeOp(op Op) error {
 	if !c.factors.remove(op) {
 		return &ArgumentError{Rank: c.rank, Call: "free op", Argument: "op", Err: fmt.Errorf("%v is not one that NewPreMulSum has made", op)}

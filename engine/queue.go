@@ -122,6 +122,9 @@ func (c *Comm) join(w *Work, t *task) error {
 func (c *Comm) turnedAway(w *Work, t *task, err error) error {
 	if t.gate.run == nil && misused(err) {
 		bad := &ArgumentError{Rank: c.rank, Call: t.call.Kind.String(), Argument: "stream", Err: err}
+		if t.apart != nil {
+			return bad // of messages no other rank knows
+		}
 		w.run = func() error { return c.refuseNow(&t.call, bad) }
 		c.queue.push(w)
 		return bad

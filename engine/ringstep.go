@@ -63,6 +63,7 @@ func (c *Comm) ringStep(o agree.Op, s *ringStep) error {
 			home = c.onePiece(received)
 		}
 		if err := c.sendFrom(o, s.next, o.Walk, s.Step.Send, s.n, home); err != nil {
+			s.prev.r.Release() // a chunk that Fill has put elsewhere cannot be looked at again
 			return err
 		}
 	}

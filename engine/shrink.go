@@ -81,7 +81,7 @@ func (c *Comm) shrink(ctx context.Context, members []int, flags ShrinkFlags) (*C
 	if c.family.ended() {
 		return nil, &RankError{Rank: c.rank, Err: fmt.Errorf("communicator %w", ErrClosed)}
 	}
-	if flags == ShrinkAbort {
+	if flags == ShrinkAbort || c.Err() != nil { // what is in progress ends by itself then
 		if c.Err() == nil {
 			c.halt(&RankError{Rank: c.rank, Err: fmt.Errorf("%w: it shrinks the communicator", ErrAborted)})
 		}
@@ -106,6 +106,9 @@ func (c *Comm) shrink(ctx context.Context, members []int, flags ShrinkFlags) (*C
 	p, err := c.regroup(ctx, members, m)
 	if err != nil {
 		return nil, err
+	}
+	if len(p.Members) == 0 {
+		return nil, &RankError{Rank: members[0], Err: fmt.Errorf("%w: a plan without ranks", ErrProtocol)}
 	}
 	return c.bear(ctx, p)
 }

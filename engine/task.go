@@ -33,10 +33,16 @@ type argument struct {
 // startTask queues a task and returns at once. The end of ctx aborts it from then
 // on, queued or not.
 func (c *Comm) startTask(ctx context.Context, t *task, options []CallOption) (*Work, error) {
+	return c.queueTask(ctx, t, options, true)
+}
+
+// queueTask is startTask, where holds says whether later work on the task's stream waits
+// for it. It need not where the caller does.
+func (c *Comm) queueTask(ctx context.Context, t *task, options []CallOption, holds bool) (*Work, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, c.notStarted(&t.call, err)
 	}
-	if argument, err := c.locate(t, options, true); err != nil {
+	if argument, err := c.locate(t, options, holds); err != nil {
 		if argument == "" {
 			return nil, err
 		}

@@ -79,8 +79,8 @@ type DirectSender interface {
 	// Send sends *h and the payload that pieces are, one after the other, as
 	// Acquire and Commit with copies in between would, and waits as Acquire does.
 	// Pieces may be empty, and there may be any number of them. They are the
-	// caller's again when Send returns, and so is the slice that lists them. It
-	// panics when a slot is acquired or the payload is longer than one.
+	// caller's again when Send returns, and so is the slice that lists them. A slot
+	// that is acquired is given up. Send panics when the payload is longer than one.
 	Send(ctx context.Context, h *Header, pieces [][]byte) error
 }
 

@@ -135,6 +135,9 @@ func (a *Agent) NewRuns(n int) (_ *Runs, err error) {
 
 // Free frees them. All must have ended.
 func (r *Runs) Free() error {
+	r.mu.Lock()
+	r.free, r.leaving = nil, nil // nobody looks at their memory any more
+	r.mu.Unlock()
 	var errs []error
 	for _, run := range r.all {
 		if run.marks {
@@ -202,7 +205,7 @@ func (r *Run) start(stream cudaffi.Stream) (on bool, err error) {
 		}
 		r.marks = true
 	}
-	if last != nil && last.recorded && last.stream != stream {
+	if last != nil && last != r && last.recorded {
 		if err := stream.Wait(last.ended); err != nil {
 			return false, err
 		}
@@ -303,7 +306,7 @@ func (r *Run) launch(k kernel, _, shared uint32, params unsafe.Pointer) error {
 }
 
 func (r *Run) write(k uint32, params unsafe.Pointer, bytes uintptr) error {
-	for looks := 0; !r.Done(Ticket(r.next - agentSlots)); looks++ {
+	for looks := 0; !r.Done(Ticket(r.next - agentSlots + 1)); looks++ { // one place is End's
 		if r.Stop != nil {
 			if err := r.Stop(); err != nil {
 				return err
@@ -315,12 +318,16 @@ func (r *Run) write(k uint32, params unsafe.Pointer, bytes uintptr) error {
 			time.Sleep(50 * time.Microsecond)
 		}
 	}
+	r.put(k, params, bytes)
+	return nil
+}
+
+func (r *Run) put(k uint32, params unsafe.Pointer, bytes uintptr) {
 	c := &r.commands[r.next%agentSlots]
 	atomic.StoreUint32(&c.kernel, k)
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&c.told)), bytes), unsafe.Slice((*byte)(params), bytes))
 	atomic.StoreUint32(&c.number, r.next)
 	r.next++
-	return nil
 }
 
 // do has an order carried out.
@@ -338,7 +345,7 @@ func (r *Run) do(o order) error {
 func (r *Run) End() {
 	if !r.ending {
 		r.ending = true
-		_ = r.write(agentEnd, nil, 0) // after an error of Stop there is nobody to be told
+		r.put(agentEnd, nil, 0)
 	}
 }
 

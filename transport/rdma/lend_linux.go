@@ -32,10 +32,8 @@ func (s *sender) Lend(ctx context.Context, h *transport.Header, memory []byte) e
 	s.call.Lock()
 	defer s.call.Unlock()
 	m := s.peer.mesh
-	switch {
-	case s.payload != nil:
-		panic("rdma: Lend with an acquired slot")
-	case len(memory) > m.cfg.SlotSize:
+	s.payload = nil
+	if len(memory) > m.cfg.SlotSize {
 		panic(fmt.Sprintf("rdma: Lend of %d bytes, a slot has %d", len(memory), m.cfg.SlotSize))
 	}
 	g := m.registry.find(memory)

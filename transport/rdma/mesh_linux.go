@@ -37,19 +37,23 @@ type Mesh struct {
 var _ transport.Mesh = (*Mesh)(nil)
 
 // Probe finds out whether this process can use RDMA: whether there is a port to
-// choose, its device can be opened, so many bytes can be registered with it, and a
-// queue pair made. It returns the kind of network that the port is on, or an error
+// choose, and for all that there are their devices can be opened, so many bytes can be
+// registered with them, and a queue pair made. It returns the kind of network that the port is on, or an error
 // that wraps transport.ErrUnavailable and says what is missing.
 func Probe(s Settings, bytes int) (Kind, error) {
 	choices, err := Find(s)
 	if err != nil {
 		return 0, err
 	}
-	nics, err := openNICs(choices[:1])
+	nics, err := openNICs(choices) // any may become this rank's
 	if err != nil {
 		return 0, err
 	}
-	if err := because(errors.Join(nics[0].try(bytes), closeNICs(nics))); err != nil {
+	var errs []error
+	for _, n := range nics {
+		errs = append(errs, n.try(bytes))
+	}
+	if err := because(errors.Join(append(errs, closeNICs(nics))...)); err != nil {
 		return 0, err
 	}
 	return choices[0].kind(), nil

@@ -2,6 +2,7 @@ package rdma
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -63,14 +64,14 @@ const (
 // What is not a number of the range is ignored.
 func FromEnv(getenv func(string) string) Settings {
 	number := func(name string, most int) int {
-		n, err := strconv.Atoi(strings.TrimSpace(getenv(name)))
-		if err != nil || n < 0 || n > most {
+		n, err := strconv.ParseInt(strings.TrimSpace(getenv(name)), 0, 64)
+		if err != nil || n < 0 || n > int64(most) {
 			return 0
 		}
-		return n
+		return int(n)
 	}
 	s := Settings{
-		Disabled:     number("NCCL_IB_DISABLE", 1) == 1,
+		Disabled:     number("NCCL_IB_DISABLE", math.MaxInt32) != 0,
 		HCA:          strings.TrimSpace(getenv("NCCL_IB_HCA")),
 		TrafficClass: number("NCCL_IB_TC", 255),
 		ServiceLevel: number("NCCL_IB_SL", 15),
@@ -79,8 +80,9 @@ func FromEnv(getenv func(string) string) Settings {
 		QPs:          number("NCCL_IB_QPS_PER_CONNECTION", MaxQPs),
 		Rails:        number("MONEL_IB_RAILS", MaxRails),
 	}
-	if n, err := strconv.Atoi(strings.TrimSpace(getenv("NCCL_IB_GID_INDEX"))); err == nil && n >= 0 && n < 256 {
-		s.GIDIndex = &n
+	if n, err := strconv.ParseInt(strings.TrimSpace(getenv("NCCL_IB_GID_INDEX")), 0, 64); err == nil && n >= 0 && n < 256 {
+		index := int(n)
+		s.GIDIndex = &index
 	}
 	return s
 }

@@ -181,9 +181,6 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 }
 
 func (s *sender) Send(ctx context.Context, h *transport.Header, pieces [][]byte) error {
-	if s.cur != nil {
-		panic("tcp: Send with an acquired slot")
-	}
 	n := 0
 	for _, p := range pieces {
 		n += len(p)

@@ -204,7 +204,8 @@ func (h *Hall) fail(m *Meeting, t *topic, err error, stuck []call) error {
 	}
 	h.mu.Lock()
 	visits := h.dismiss(t, err, stuck, m)
-	if m.Once || h.shut || !errors.Is(err, agree.ErrMismatch) {
+	// A meeting of which there is but one has no other attempt for latecomers.
+	if h.shut || !m.Once && !errors.Is(err, agree.ErrMismatch) {
 		t.failed = nil // who is late for this may be in time for another attempt
 	}
 	h.mu.Unlock()
