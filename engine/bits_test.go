@@ -41,6 +41,9 @@ func bits(t testing.TB, w world, dt strided.DType, layoutOf func(rank int) strin
 func TestSameBits(t *testing.T) {
 	for _, dt := range []strided.DType{dtype.Float32, dtype.Float64, dtype.Float16, dtype.BFloat16} {
 		for _, size := range []int{2, 3, 5} {
+			if raceDetector && (dt != dtype.Float16 || size != 3) {
+				continue // the race detector sees no more in the others
+			}
 			t.Run(fmt.Sprintf("%v/np=%d", dt, size), func(t *testing.T) {
 				seen := map[string][32]byte{}
 				for _, logical := range []bool{false, true} {
