@@ -32,7 +32,10 @@ func (s *sender) Lend(ctx context.Context, h *transport.Header, memory []byte) e
 	s.call.Lock()
 	defer s.call.Unlock()
 	m := s.peer.mesh
-	s.payload = nil
+	if s.payload != nil {
+		s.payload = nil
+		s.leave()
+	}
 	if len(memory) > m.cfg.SlotSize {
 		panic(fmt.Sprintf("rdma: Lend of %d bytes, a slot has %d", len(memory), m.cfg.SlotSize))
 	}
