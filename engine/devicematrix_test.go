@@ -19,16 +19,24 @@ var deviceSizes = []int{1, 2, 3, 4}
 var whole = os.Getenv("CI") != "" && !raceDetector
 
 // TestDeviceMatrix is the matrix of all_reduce and broadcast on tensors of devices:
-// all dtypes x operators x layouts x sizes, in and out of place.
+// all dtypes x operators x layouts x sizes, in and out of place. The wires take its
+// cells in turns.
 func TestDeviceMatrix(t *testing.T) {
 	for _, size := range deviceSizes {
 		t.Run(fmt.Sprintf("np=%d", size), func(t *testing.T) {
 			d := onDevices(t)
 			cfg := d.config()
 			cfg.ChunkBytes = smallChunk
-			bySize := localWorld(d, size, cfg)
-			cfg.Algorithm = "ring"
-			byRing := localWorld(d, size, cfg)
+			var bySize, byRing []world
+			for _, wire := range []string{"inproc", "shm", "tcp"} {
+				if newWorld := worlds[wire]; newWorld != nil {
+					cfg.Algorithm = ""
+					bySize = append(bySize, newWorld(d, size, cfg))
+					cfg.Algorithm = "ring"
+					byRing = append(byRing, newWorld(d, size, cfg))
+				}
+			}
+			turn := 0
 			var cells thin
 			for _, dt := range dtype.All() {
 				for _, op := range dtype.Ops() {
@@ -39,7 +47,8 @@ func TestDeviceMatrix(t *testing.T) {
 							if (int(dt)+3*int(op)+5*n+7*m)%13 != size && !whole || cells.skip() {
 								continue
 							}
-							w, v := byRing, bySize
+							turn = (turn + 1) % len(byRing)
+							w, v := byRing[turn], bySize[turn]
 							if (n+m)%2 == 0 {
 								w, v = v, w
 							}
@@ -50,8 +59,8 @@ func TestDeviceMatrix(t *testing.T) {
 							broadcastCase{dt, shape, []string{l.name, other}, n % size, false}.run(d, v)
 						}
 						if (int(dt)+int(op)+n)%5 == 0 {
-							allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts, out: twoOrders}.run(d, byRing)
-							allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts, out: mixedLayouts[1:]}.run(d, byRing)
+							allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts, out: twoOrders}.run(d, byRing[turn])
+							allReduceCase{dt: dt, op: op, shape: shape, in: mixedLayouts, out: mixedLayouts[1:]}.run(d, byRing[turn])
 						}
 					}
 				}
@@ -87,7 +96,7 @@ func TestDeviceWires(t *testing.T) {
 	}
 }
 
-// TestDeviceLargeTensors has links, slots and lanes fill up, with the default chunk
+// TestDeviceLargeTensors has links, slots and rings of commands fill up, with the default chunk
 // size.
 func TestDeviceLargeTensors(t *testing.T) {
 	for name, newWorld := range worlds {
