@@ -10,6 +10,7 @@ import (
 	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/internal/environ"
+	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/bootstrap/launch"
 	"github.com/monel-dev/monel/transport/rdma"
 	"github.com/monel-dev/monel/transport/shm"
@@ -60,6 +61,18 @@ type Config struct {
 	// each flow, or loses packets. Between ranks of one host there is always one.
 	// Same on all ranks.
 	Connections int
+
+	// Checksums protects every chunk with a CRC-32C, so that a bit which is flipped on
+	// the way, by hardware or a driver, is an error that wraps ErrCorrupt and never part
+	// of a result. Chunks then always go through slots. Same on all ranks.
+	Checksums bool
+
+	// Encrypt encrypts and authenticates everything that leaves a host, with
+	// AES-256-GCM under keys made from the job's secret. RDMA is not used then. Ranks
+	// of one host still talk through shared memory, which only their user can open.
+	// Without it, tensors cross the network in the clear, and only what ranks say to
+	// each other about the job is encrypted. Same on all ranks.
+	Encrypt bool
 
 	// Timeout bounds every collective, and is on by default: DefaultTimeout.
 	Timeout time.Duration
@@ -135,6 +148,9 @@ type Config struct {
 	environment *environment   // what FromEnv has found
 	apart       bool           // ranks of one host count as ranks of several; for tests
 	ids         string         // of InitScalable; same on all ranks
+
+	// between wraps the wires of NewLocal; for tests.
+	between func(rank int, mesh transport.Mesh) transport.Mesh
 }
 
 // The defaults of Config.
@@ -150,8 +166,9 @@ const (
 // MaxConnections is the most connections that a link may use.
 const MaxConnections = tcp.MaxConnections
 
-// maxChunkBytes keeps slots within what every transport can offer.
-const maxChunkBytes = shm.MaxSlotSize
+// maxChunkBytes keeps slots, with what protects a chunk, within what every transport
+// can offer.
+const maxChunkBytes = shm.MaxSlotSize / 2
 
 // resolve checks the settings and fills in the defaults.
 func (cfg Config) resolve() (Config, error) {
@@ -210,6 +227,8 @@ func (cfg Config) resolve() (Config, error) {
 		return bad("Connections", "%d; give a number from 1 to %d, or 0 for 1", cfg.Connections, MaxConnections)
 	case !slices.Contains([]string{"", "ip4", "ip6"}, cfg.Family):
 		return bad("Family", "%q; use ip4, ip6 or nothing", cfg.Family)
+	case cfg.Encrypt && cfg.Transport == "rdma":
+		return bad("Encrypt", "RDMA cannot be encrypted here: %w; use auto or tcp", ErrUnavailable)
 	case !slices.Contains([]string{"auto", "shm", "rdma", "tcp"}, cfg.Transport):
 		return bad("Transport", "%q: %w; use auto, shm, rdma or tcp", cfg.Transport, ErrUnavailable)
 	}

@@ -52,6 +52,8 @@ func SettingsFromEnv() Config {
 		Algorithm:   algorithmFrom(r),
 		Connections: connectionsFrom(r),
 		ChunkBytes:  chunkFrom(r),
+		Checksums:   r.Flag("MONEL_CHECKSUMS"),
+		Encrypt:     r.Flag("MONEL_ENCRYPT"),
 		HopBytes:    numberFrom(r, "MONEL_HOP_BYTES"),
 		History:     historyFrom(r),
 		DumpFile:    r.Text("MONEL_DUMP_FILE"),

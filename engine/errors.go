@@ -21,6 +21,7 @@ var (
 	ErrUnauthenticated = transport.ErrUnauthenticated // a wrong secret
 	ErrVersion         = transport.ErrVersion         // another wire protocol version
 	ErrProtocol        = transport.ErrProtocol        // bytes no correct rank sends
+	ErrCorrupt         = transport.ErrCorrupt         // bytes altered on their way (Config.Checksums, Encrypt)
 	ErrUnavailable     = transport.ErrUnavailable     // a transport this machine lacks
 	ErrMismatch        = agree.ErrMismatch            // the ranks made different calls
 	ErrOverlap         = strided.ErrOverlap           // output elements share memory
@@ -111,7 +112,7 @@ func ResultOf(err error) Result {
 		return UnhandledCudaError
 	case errors.Is(err, ErrPeerLost), errors.Is(err, ErrAborted):
 		return RemoteError
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrUnauthenticated), errors.Is(err, ErrVersion), errors.Is(err, ErrProtocol):
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrUnauthenticated), errors.Is(err, ErrVersion), errors.Is(err, ErrProtocol), errors.Is(err, ErrCorrupt):
 		return SystemError
 	}
 	return InternalError

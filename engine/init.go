@@ -143,6 +143,8 @@ func (cfg *Config) fingerprint() string {
 		"algorithm " + cfg.Algorithm,
 		fmt.Sprintf("hop %d bytes", cfg.HopBytes),
 		fmt.Sprintf("connections %d", cfg.Connections),
+		fmt.Sprintf("checksums %v", cfg.Checksums),
+		fmt.Sprintf("encryption %v", cfg.Encrypt),
 	}
 	if cfg.ids != "" {
 		parts = append(parts, cfg.ids)
@@ -152,7 +154,7 @@ func (cfg *Config) fingerprint() string {
 
 // sharedCauses are the sentinels of this layer that keep their identity when a
 // failure is told to other ranks. The order is part of the wire protocol.
-var sharedCauses = []error{ErrMismatch, ErrInvalidArgument, ErrOverlap, ErrCUDA, ErrRevoked}
+var sharedCauses = []error{ErrMismatch, ErrInvalidArgument, ErrOverlap, ErrCUDA, ErrRevoked, ErrCorrupt}
 
 // controlPlane is bootstrap's Control as the engine sees it.
 type controlPlane struct{ *bootstrap.Control }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/inproc"
 )
 
@@ -23,7 +24,7 @@ func NewLocal(size int, cfg Config) ([]*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	meshes := inproc.NewWorld(size, inproc.Options{SlotSize: cfg.ChunkBytes, Slots: ringDepth})
+	meshes := inproc.NewWorld(size, inproc.Options{SlotSize: cfg.slotBytes(), Slots: ringDepth})
 	hub := &localHub{done: make(chan struct{})}
 	for rank := range size {
 		hub.comms = append(hub.comms, newComm(rank, size, cfg))
@@ -31,7 +32,11 @@ func NewLocal(size int, cfg Config) ([]*Comm, error) {
 	for rank, c := range hub.comms {
 		c.oneHost = true
 		c.family.place = &localPlace{hub, rank}
-		c.start(meshes[rank], &localControl{hub: hub, rank: rank}, nil)
+		var mesh transport.Mesh = meshes[rank]
+		if cfg.between != nil {
+			mesh = cfg.between(rank, mesh)
+		}
+		c.start(cfg.checked(rank, mesh), &localControl{hub: hub, rank: rank}, nil)
 	}
 	return hub.comms, nil
 }

@@ -35,14 +35,14 @@ func (c *Comm) openRDMA(session *bootstrap.Session, peers []int) (transport.Mesh
 		}
 	}
 	mesh, err := rdma.New(rdma.Config{
-		Rank: c.rank, Size: c.size, Peers: peers, SlotSize: c.cfg.ChunkBytes, Slots: ringDepth,
+		Rank: c.rank, Size: c.size, Peers: peers, SlotSize: c.cfg.slotBytes(), Slots: ringDepth,
 		LocalRank: local, LocalRanks: ranksBeside(table, c.rank), Settings: c.cfg.RDMA,
 	}, rdma.OverSession(session))
 	if err != nil {
 		return nil, &RankError{Rank: c.rank, Doing: "init", Err: err}
 	}
 	c.cfg.Logger.Debug("RDMA", "rank", c.rank, "ports", mesh.Ports())
-	return mesh, nil
+	return c.cfg.checked(c.rank, mesh), nil
 }
 
 // onlyRDMA makes the mesh if nothing but RDMA is allowed. If it cannot be, the
@@ -51,7 +51,7 @@ func (c *Comm) onlyRDMA(session *bootstrap.Session) (transport.Mesh, error) {
 	table := session.Table()
 	mine := rdmaKind(table, c.rank)
 	if mine == 0 {
-		_, err := rdma.Probe(c.cfg.RDMA, 2*rdma.LinkBytes(c.cfg.ChunkBytes, ringDepth))
+		_, err := rdma.Probe(c.cfg.RDMA, 2*rdma.LinkBytes(c.cfg.slotBytes(), ringDepth))
 		if err == nil {
 			err = fmt.Errorf("RDMA was %w a moment ago", ErrUnavailable)
 		}

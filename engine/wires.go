@@ -32,8 +32,8 @@ func (cfg *Config) info() []byte {
 			cfg.Logger.Info("ranks of this host talk over TCP", "rank", cfg.Rank, "reason", err)
 		}
 	}
-	if cfg.Transport == "auto" || cfg.Transport == "rdma" {
-		kind, err := rdma.Probe(cfg.RDMA, 2*rdma.LinkBytes(cfg.ChunkBytes, ringDepth))
+	if (cfg.Transport == "auto" || cfg.Transport == "rdma") && !cfg.Encrypt {
+		kind, err := rdma.Probe(cfg.RDMA, 2*rdma.LinkBytes(cfg.slotBytes(), ringDepth))
 		means |= infoRDMA * byte(kind)
 		if err != nil && cfg.Transport == "auto" && !cfg.RDMA.Disabled && len(rdma.Ports()) > 0 {
 			cfg.Logger.Info("there is an RDMA device that cannot be used; hosts talk over TCP", "rank", cfg.Rank, "reason", err)
@@ -69,11 +69,11 @@ func (c *Comm) wires(ctx context.Context, session *bootstrap.Session) (transport
 	if c.cfg.apart {
 		beside = nil
 	}
-	sockets := tcp.New(tcp.Config{
-		Rank: c.rank, Size: c.size, SlotSize: c.cfg.ChunkBytes, Slots: ringDepth,
+	sockets := c.cfg.protected(c.rank, tcp.New(tcp.Config{
+		Rank: c.rank, Size: c.size, SlotSize: c.cfg.socketSlotBytes(), Slots: ringDepth,
 		Connections: c.cfg.Connections, Near: beside,
 		LocalRanks: ranksBeside(table, c.rank),
-	}, session)
+	}, session), session)
 	if c.cfg.Transport == "tcp" {
 		return sockets, nil
 	}
@@ -91,12 +91,16 @@ func (c *Comm) wires(ctx context.Context, session *bootstrap.Session) (transport
 			return nil, errors.Join(err, route.New(make([]transport.Mesh, c.size), sockets, memory).Close())
 		}
 	}
+	shared := memory
+	if memory != nil {
+		shared = c.cfg.checked(c.rank, memory)
+	}
 	over := make([]transport.Mesh, c.size)
 	for peer := range over {
 		switch {
 		case peer == c.rank:
 		case slices.Contains(reached, peer):
-			over[peer] = memory
+			over[peer] = shared
 		case c.cfg.Transport == "shm":
 			err = &RankError{Rank: peer, Doing: "init", Err: fmt.Errorf(
 				"shared memory is %w between it and rank %d; use transport auto", ErrUnavailable, c.rank)}
@@ -107,7 +111,7 @@ func (c *Comm) wires(ctx context.Context, session *bootstrap.Session) (transport
 			over[peer] = sockets
 		}
 	}
-	mesh := route.New(over, sockets, memory, verbs)
+	mesh := route.New(over, sockets, shared, verbs)
 	if err != nil {
 		return nil, errors.Join(err, mesh.Close())
 	}
@@ -131,7 +135,7 @@ func allShare(table *bootstrap.Table) bool {
 // of a pair come to the same answer.
 func (c *Comm) shareMemory(ctx context.Context, session *bootstrap.Session, near []int) (transport.Mesh, []int, error) {
 	memory, err := shm.New(shm.Config{
-		Rank: c.rank, Size: c.size, Peers: near, SlotSize: c.cfg.ChunkBytes, Slots: ringDepth,
+		Rank: c.rank, Size: c.size, Peers: near, SlotSize: c.cfg.slotBytes(), Slots: ringDepth,
 	}, shm.OverSession(session))
 	if errors.Is(err, ErrUnavailable) {
 		return nil, nil, nil

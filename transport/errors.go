@@ -22,6 +22,8 @@ var (
 	ErrVersion = errors.New("wire protocol version differs")
 	// ErrProtocol: bytes that no correct peer sends.
 	ErrProtocol = errors.New("wire protocol violated")
+	// ErrCorrupt: bytes that are not those which the peer sent.
+	ErrCorrupt = errors.New("data corrupted on its way")
 	// ErrInvalid: an argument that cannot be right, such as a rank outside the
 	// world.
 	ErrInvalid = errors.New("invalid argument")

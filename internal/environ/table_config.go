@@ -57,6 +57,8 @@ var algorithms = Group{
 			"how all_reduce works (`Config.Algorithm`). `Tree` is what doubling is called there; what is not there is left out, and a list with nothing that is there says nothing", false},
 		{"NCCL_BUFFSIZE", number(256, MaxBuffer), "1 MiB, where NCCL has 4 MiB",
 			"bytes of a link's buffer, which holds four chunks: `Config.ChunkBytes` is a quarter of it, rounded down to a multiple of 64", false},
+		{"MONEL_CHECKSUMS", flag(), "0", "1: a CRC-32C with every chunk (`Config.Checksums`)", false},
+		{"MONEL_ENCRYPT", flag(), "0", "1: what leaves a host is encrypted (`Config.Encrypt`)", false},
 		{"MONEL_HOP_BYTES", number(1, MaxHopBytes), "12288", "what a hop costs, for the choice by size (`Config.HopBytes`)", false},
 	},
 }

@@ -34,7 +34,7 @@ func dialAuthenticated(ctx context.Context, addr netip.AddrPort, key []byte, in 
 		return nil, dialError(addr, syscall.ECONNREFUSED)
 	}
 	unhook := context.AfterFunc(ctx, func() { conn.SetDeadline(past) })
-	err = dialHandshake(conn, key, in, timeout)
+	authenticated, err := dialHandshake(conn, key, in, timeout)
 	if !unhook() {
 		err = context.Cause(ctx)
 	}
@@ -42,7 +42,7 @@ func dialAuthenticated(ctx context.Context, addr netip.AddrPort, key []byte, in 
 		conn.Close()
 		return nil, err
 	}
-	return conn, nil
+	return authenticated, nil
 }
 
 func dialError(addr netip.AddrPort, err error) error {

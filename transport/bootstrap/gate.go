@@ -188,14 +188,14 @@ func (g *gate) shake(s *stranger) {
 			return st
 		},
 	}
-	in, err := d.accept(s.conn)
+	conn, in, err := d.accept(s.conn)
 	g.mu.Lock()
 	g.move(s, nil)
 	delete(g.proven, s.conn)
 	closed := g.closed
 	g.mu.Unlock()
 	if err == nil && !closed {
-		g.admit(s.conn, in)
+		g.admit(conn, in)
 		return
 	}
 	s.conn.Close()

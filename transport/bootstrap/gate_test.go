@@ -82,7 +82,7 @@ func TestGateBoundsStrangers(t *testing.T) {
 			}
 		}
 		c := ln.dial("198.51.100.1:1")
-		if err := dialHandshake(c, handshakeKey(secret), testIntro, strangerTime); err != nil {
+		if _, err := dialHandshake(c, handshakeKey(secret), testIntro, strangerTime); err != nil {
 			t.Error(err)
 		}
 		c.Close()
@@ -114,7 +114,7 @@ func TestGateDropsTheLoudest(t *testing.T) {
 			flood = append(flood, ln.dial(fmt.Sprintf("192.0.2.1:%d", i+1)))
 		}
 		synctest.Wait()
-		if err := dialHandshake(slow, handshakeKey(secret), testIntro, strangerTime); err != nil {
+		if _, err := dialHandshake(slow, handshakeKey(secret), testIntro, strangerTime); err != nil {
 			t.Error(err)
 		}
 		<-admitted

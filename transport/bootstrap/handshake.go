@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/monel-dev/monel/transport"
@@ -30,7 +31,7 @@ import (
 // different versions authenticate each other first and then say so.
 
 // ProtocolVersion is the version of everything that follows the handshake.
-const ProtocolVersion = 1
+const ProtocolVersion = 2
 
 const (
 	handshakeMagic = "MonelHS1"
@@ -156,59 +157,59 @@ func (r *refused) Unwrap() error { return r.err }
 var errNotMonel = errors.New("something that is not Monel answers there")
 
 // dialHandshake proves this side to the listener behind conn and the listener to
-// this side. It leaves conn without a deadline on success; the caller closes it
-// on error.
-func dialHandshake(conn net.Conn, key []byte, in intro, timeout time.Duration) error {
+// this side. It returns the connection, without a deadline and encrypted if its purpose
+// asks for that; on error the caller closes conn.
+func dialHandshake(conn net.Conn, key []byte, in intro, timeout time.Duration) (net.Conn, error) {
 	conn.SetDeadline(time.Now().Add(timeout))
 	var nonce [nonceSize]byte
 	rand.Read(nonce[:])
 	hello := in.encode(&nonce)
 	if _, err := conn.Write(hello[:]); err != nil {
-		return handshakeIO(err, timeout)
+		return nil, handshakeIO(err, timeout)
 	}
 	var answer [answerSize]byte
 	if _, err := io.ReadFull(conn, answer[:8]); err != nil {
-		return handshakeIO(err, timeout)
+		return nil, handshakeIO(err, timeout)
 	}
 	if string(answer[:8]) != handshakeMagic {
-		return fmt.Errorf("%w: %w", transport.ErrProtocol, errNotMonel)
+		return nil, fmt.Errorf("%w: %w", transport.ErrProtocol, errNotMonel)
 	}
 	if _, err := io.ReadFull(conn, answer[8:]); err != nil {
-		return handshakeIO(err, timeout)
+		return nil, handshakeIO(err, timeout)
 	}
 	theirs := binary.LittleEndian.Uint16(answer[8:])
 	proof := prove(key, roleDialer, hello[:], answer[:])
 	if _, err := conn.Write(proof[:]); err != nil {
-		return handshakeIO(err, timeout)
+		return nil, handshakeIO(err, timeout)
 	}
 	var outcome [outcomeSize]byte
 	if _, err := io.ReadFull(conn, outcome[:]); err != nil {
-		return handshakeIO(err, timeout)
+		return nil, handshakeIO(err, timeout)
 	}
 	st := status(outcome[0])
 	if st == statusUnauthenticated {
-		return &refused{st, fmt.Errorf("%w: the listener refused this rank's secret; give every rank the same unique id or secret, and see that no other job uses the same address", transport.ErrUnauthenticated)}
+		return nil, &refused{st, fmt.Errorf("%w: the listener refused this rank's secret; give every rank the same unique id or secret, and see that no other job uses the same address", transport.ErrUnauthenticated)}
 	}
 	want := prove(key, roleListener, hello[:], answer[:], proof[:], outcome[:8])
 	if !hmac.Equal(want[:], outcome[8:]) {
-		return fmt.Errorf("%w: the listener did not prove the secret; give every rank the same unique id or secret, and see that no other job uses the same address", transport.ErrUnauthenticated)
+		return nil, fmt.Errorf("%w: the listener did not prove the secret; give every rank the same unique id or secret, and see that no other job uses the same address", transport.ErrUnauthenticated)
 	}
 	switch st {
 	case statusOK:
 		conn.SetDeadline(time.Time{})
-		return nil
+		return in.purpose.seal(conn, key, slices.Concat(hello[:], answer[:], proof[:]), true), nil
 	case statusVersion:
-		return &refused{st, versionError(in.version, theirs)}
+		return nil, &refused{st, versionError(in.version, theirs)}
 	case statusWrongRank:
-		return &refused{st, fmt.Errorf("%w: another rank listens at this address", transport.ErrProtocol)}
+		return nil, &refused{st, fmt.Errorf("%w: another rank listens at this address", transport.ErrProtocol)}
 	case statusStale:
-		return &refused{st, fmt.Errorf("%w: the listener belongs to another run of the job", transport.ErrPeerLost)}
+		return nil, &refused{st, fmt.Errorf("%w: the listener belongs to another run of the job", transport.ErrPeerLost)}
 	case statusBusy:
-		return &refused{st, fmt.Errorf("%w: the listener holds too many connections that nobody has accepted", transport.ErrUnavailable)}
+		return nil, &refused{st, fmt.Errorf("%w: the listener holds too many connections that nobody has accepted", transport.ErrUnavailable)}
 	case statusClosed:
-		return &refused{st, fmt.Errorf("%w: the peer is closing", transport.ErrPeerLost)}
+		return nil, &refused{st, fmt.Errorf("%w: the peer is closing", transport.ErrPeerLost)}
 	}
-	return fmt.Errorf("%w: unknown handshake status %d", transport.ErrProtocol, st)
+	return nil, fmt.Errorf("%w: unknown handshake status %d", transport.ErrProtocol, st)
 }
 
 func versionError(ours, theirs uint16) error {
@@ -225,26 +226,26 @@ type doorman struct {
 	decide     func(intro) status // the dialer has proved the secret
 }
 
-// accept plays the listener's side. On success the connection has no deadline; on
-// error the caller closes it.
-func (d *doorman) accept(conn net.Conn) (intro, error) {
+// accept plays the listener's side and returns what dialHandshake does, and what the
+// dialer has stated; on error the caller closes conn.
+func (d *doorman) accept(conn net.Conn) (net.Conn, intro, error) {
 	timeout := d.timeout
 	conn.SetDeadline(time.Now().Add(timeout))
 	var hello [introSize]byte
 	// The magic is checked as soon as it is there: whoever talks something else
 	// need not be listened to until the timeout.
 	if _, err := io.ReadFull(conn, hello[:8]); err != nil {
-		return intro{}, handshakeIO(err, timeout)
+		return nil, intro{}, handshakeIO(err, timeout)
 	}
 	if string(hello[:8]) != handshakeMagic {
-		return intro{}, fmt.Errorf("%w: it does not speak Monel's protocol", transport.ErrProtocol)
+		return nil, intro{}, fmt.Errorf("%w: it does not speak Monel's protocol", transport.ErrProtocol)
 	}
 	if _, err := io.ReadFull(conn, hello[8:]); err != nil {
-		return intro{}, handshakeIO(err, timeout)
+		return nil, intro{}, handshakeIO(err, timeout)
 	}
 	in, err := parseIntro(&hello)
 	if err != nil {
-		return intro{}, err
+		return nil, intro{}, err
 	}
 	if d.introduced != nil {
 		d.introduced()
@@ -254,17 +255,17 @@ func (d *doorman) accept(conn net.Conn) (intro, error) {
 	binary.LittleEndian.PutUint16(answer[8:], d.version)
 	rand.Read(answer[16:])
 	if _, err := conn.Write(answer[:]); err != nil {
-		return in, handshakeIO(err, timeout)
+		return nil, in, handshakeIO(err, timeout)
 	}
 	var proof [proofSize]byte
 	if _, err := io.ReadFull(conn, proof[:]); err != nil {
-		return in, handshakeIO(err, timeout)
+		return nil, in, handshakeIO(err, timeout)
 	}
 	var outcome [outcomeSize]byte
 	if want := prove(d.key, roleDialer, hello[:], answer[:]); !hmac.Equal(want[:], proof[:]) {
 		outcome[0] = byte(statusUnauthenticated)
 		conn.Write(outcome[:])
-		return in, fmt.Errorf("%w: its proof of the secret is wrong", transport.ErrUnauthenticated)
+		return nil, in, fmt.Errorf("%w: its proof of the secret is wrong", transport.ErrUnauthenticated)
 	}
 	st := statusVersion
 	if in.version == d.version {
@@ -275,16 +276,16 @@ func (d *doorman) accept(conn net.Conn) (intro, error) {
 	copy(outcome[8:], sum[:])
 	conn.SetDeadline(time.Now().Add(timeout)) // decide may have waited
 	if _, err := conn.Write(outcome[:]); err != nil {
-		return in, handshakeIO(err, timeout)
+		return nil, in, handshakeIO(err, timeout)
 	}
 	switch st {
 	case statusOK:
 		conn.SetDeadline(time.Time{})
-		return in, nil
+		return in.purpose.seal(conn, d.key, slices.Concat(hello[:], answer[:], proof[:]), false), in, nil
 	case statusVersion:
-		return in, &refused{st, versionError(d.version, in.version)}
+		return nil, in, &refused{st, versionError(d.version, in.version)}
 	}
-	return in, &refused{st, fmt.Errorf("connection refused with status %d", st)}
+	return nil, in, &refused{st, fmt.Errorf("connection refused with status %d", st)}
 }
 
 // errHandshakeEnded: the other side closed during the handshake, as a listener

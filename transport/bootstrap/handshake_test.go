@@ -46,12 +46,12 @@ func shake(dial, accept *tap, dialer, listener Secret, in intro, d *doorman) (go
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer a.Close()
-		dialErr = dialHandshake(dial, handshakeKey(dialer), in, strangerTime)
+		_, dialErr = dialHandshake(dial, handshakeKey(dialer), in, strangerTime)
 	})
 	wg.Go(func() {
 		defer b.Close()
 		d.key = handshakeKey(listener)
-		got, acceptErr = d.accept(accept)
+		_, got, acceptErr = d.accept(accept)
 	})
 	wg.Wait()
 	return got, dialErr, acceptErr
@@ -156,14 +156,14 @@ func TestHandshakeReplay(t *testing.T) {
 	// To a listener.
 	a, b := net.Pipe()
 	go play(a, dial.written.Bytes())
-	if _, err := testDoorman(secret).accept(b); !errors.Is(err, transport.ErrUnauthenticated) {
+	if _, _, err := testDoorman(secret).accept(b); !errors.Is(err, transport.ErrUnauthenticated) {
 		t.Errorf("a replayed dialer: %v", err)
 	}
 	a.Close()
 	// To a dialer.
 	a, b = net.Pipe()
 	go play(a, accept.written.Bytes())
-	if err := dialHandshake(b, handshakeKey(secret), testIntro, strangerTime); !errors.Is(err, transport.ErrUnauthenticated) {
+	if _, err := dialHandshake(b, handshakeKey(secret), testIntro, strangerTime); !errors.Is(err, transport.ErrUnauthenticated) {
 		t.Errorf("a replayed listener: %v", err)
 	}
 	a.Close()
@@ -184,7 +184,7 @@ func TestHandshakeReflection(t *testing.T) {
 		io.ReadFull(a, proof[:])
 		a.Write(append(make([]byte, 8), proof[:]...)) // its own proof as ours
 	}()
-	if err := dialHandshake(b, handshakeKey(secret), testIntro, strangerTime); !errors.Is(err, transport.ErrUnauthenticated) {
+	if _, err := dialHandshake(b, handshakeKey(secret), testIntro, strangerTime); !errors.Is(err, transport.ErrUnauthenticated) {
 		t.Errorf("%v", err)
 	}
 }
@@ -217,7 +217,7 @@ func TestHandshakeSlow(t *testing.T) {
 				var wg sync.WaitGroup
 				wg.Go(func() { stranger(a) })
 				began := time.Now()
-				_, err := testDoorman(NewSecret()).accept(b)
+				_, _, err := testDoorman(NewSecret()).accept(b)
 				if took := time.Since(began); !errors.Is(err, transport.ErrTimeout) || took != strangerTime {
 					t.Errorf("after %v: %v", took, err)
 				}
@@ -232,7 +232,7 @@ func TestHandshakeSlow(t *testing.T) {
 			a, b := net.Pipe()
 			go io.Copy(io.Discard, a)
 			began := time.Now()
-			err := dialHandshake(b, handshakeKey(NewSecret()), testIntro, strangerTime)
+			_, err := dialHandshake(b, handshakeKey(NewSecret()), testIntro, strangerTime)
 			if took := time.Since(began); !errors.Is(err, transport.ErrTimeout) || took != strangerTime {
 				t.Errorf("after %v: %v", took, err)
 			}
@@ -264,14 +264,14 @@ func FuzzHandshake(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, dialing bool) {
 		conn := script{bytes.NewReader(b)}
 		if dialing {
-			if err := dialHandshake(conn, handshakeKey(secret), testIntro, time.Second); err == nil {
+			if _, err := dialHandshake(conn, handshakeKey(secret), testIntro, time.Second); err == nil {
 				t.Error("a dialer is satisfied")
 			}
 			return
 		}
 		d := testDoorman(secret)
 		d.decide = func(intro) status { t.Error("a listener is satisfied"); return statusOK }
-		if _, err := d.accept(conn); err == nil {
+		if _, _, err := d.accept(conn); err == nil {
 			t.Error("a listener is satisfied")
 		}
 	})

@@ -10,6 +10,9 @@ import (
 // hungUp reports whether the peer of a connection that nobody has read from yet
 // has closed it without sending anything, as a dialer does that gave up.
 func hungUp(conn net.Conn) bool {
+	if sealed, ok := conn.(*sealedConn); ok {
+		conn = sealed.Conn
+	}
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
 		return false

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // Seal encrypts what only ranks of this session may read, such as the secret of
-// another one: connections are authenticated, but not encrypted. It uses AES-256-GCM
+// another one, over connections that others may read. It uses AES-256-GCM
 // (NIST SP 800-38D) with a random nonce, under a key made from the session's secret
 // and for nothing else.
 func (s *Session) Seal(plain []byte) []byte {
@@ -38,10 +39,30 @@ func (s *Session) Open(sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
+// LinkKey is a key for the data link from one rank to another on a channel, 32 bytes,
+// the same on both and on no other link of this or another session (a session's
+// identity is random).
+func (s *Session) LinkKey(from, to, channel int) []byte {
+	var link [12]byte
+	binary.LittleEndian.PutUint32(link[0:], uint32(from))
+	binary.LittleEndian.PutUint32(link[4:], uint32(to))
+	binary.LittleEndian.PutUint32(link[8:], uint32(channel))
+	mac := hmac.New(sha256.New, s.key)
+	io.WriteString(mac, "monel link 1")
+	mac.Write(s.table.session[:])
+	mac.Write(link[:])
+	return mac.Sum(nil)
+}
+
 func (s *Session) sealer() cipher.AEAD {
 	mac := hmac.New(sha256.New, s.key)
 	io.WriteString(mac, "monel seal 1")
-	block, err := aes.NewCipher(mac.Sum(nil))
+	return newAEAD(mac.Sum(nil))
+}
+
+// newAEAD is AES-256-GCM under a key of 32 bytes.
+func newAEAD(key []byte) cipher.AEAD {
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		panic(err) // the key is 32 bytes long
 	}

@@ -14,7 +14,7 @@ const (
 	DefaultSlotSize = 256 << 10
 	DefaultSlots    = 4
 
-	MaxSlotSize = 32 << 20
+	MaxSlotSize = 64 << 20
 	MaxSlots    = 32
 )
 

@@ -1,0 +1,18 @@
+// Package guard protects what travels over any mesh, chunk by chunk.
+//
+//   - [Checksum] finds what a faulty cable, adapter, driver or memory has altered:
+//     TCP's own 16 bits let one in 65536 random faults pass, shared memory has no
+//     check at all.
+//   - [Seal] keeps whoever can read or alter packets between hosts from learning or
+//     forging anything but lengths and times.
+//
+// Both wrap a mesh and are a mesh. A chunk's protection lies in the slot beside its
+// payload, so the wire below knows nothing of it and copies nothing more. The order of
+// chunks is part of what is protected: one that is lost, repeated or moved is found as
+// surely as one that is altered. What is wrong is reported and never handed on: the
+// link's Next fails with a *transport.RankError that wraps transport.ErrCorrupt, now
+// and ever after.
+//
+// Abilities to work on the caller's memory are hidden, since nothing may be written
+// there before it has been checked.
+package guard
