@@ -123,15 +123,15 @@ type receiver struct {
 }
 
 func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) {
-	if r.open {
-		return &r.header, r.payload, nil
-	}
 	if r.err != nil {
 		return nil, nil, r.err
 	}
 	h, chunk, err := r.wire.Next(ctx)
 	if err != nil {
 		return nil, nil, err
+	}
+	if r.open { // the same chunk again
+		return &r.header, r.payload, nil
 	}
 	var ok bool
 	if r.header, r.payload, ok = r.guard.open(r.next, h, chunk); !ok {
