@@ -55,3 +55,9 @@ func SetInitTimeout(d time.Duration, comms ...*Comm) {
 func Registrations(c *Comm) int64 {
 	return c.mesh.(interface{ Registrations() int64 }).Registrations()
 }
+
+// Between has wrap put something between NewLocal's ranks and their wires.
+func Between(cfg Config, wrap func(rank int, mesh transport.Mesh) transport.Mesh) Config {
+	cfg.between = wrap
+	return cfg
+}

@@ -162,6 +162,21 @@ func onTheWire(t *testing.T, room int, wrap func(transport.Mesh, int) transport.
 	return headers, chunks
 }
 
+// TestSealHides: what is sealed cannot be seen, neither text nor header, and equal
+// chunks look different.
+func TestSealHides(t *testing.T) {
+	way := ways["seal"]
+	headers, sent := onTheWire(t, way.room, way.wrap)
+	for i, chunk := range sent {
+		require.NotContains(t, string(chunk), texts[i][:5])
+		require.Equal(t, transport.Header{}, headers[i])
+	}
+	_, again := onTheWire(t, way.room, func(m transport.Mesh, rank int) transport.Mesh {
+		return guard.Seal(m, rank, func(from, to, channel int) []byte { return linkKey(from, to, channel+1) })
+	})
+	require.NotEqual(t, sent[0][16:32], again[0][16:32], "links have keys of their own")
+}
+
 // deliver has chunks received, of which the first is right and the second is not.
 func deliver(t *testing.T, wrap func(transport.Mesh, int) transport.Mesh, room int, headers []transport.Header, chunks [][]byte) {
 	t.Helper()
