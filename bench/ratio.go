@@ -177,6 +177,9 @@ func describe(c cli.Case) string {
 	if c.Connections > 0 {
 		s += fmt.Sprintf(" --connections %d", c.Connections)
 	}
+	if c.Protection != cli.Unprotected {
+		s += fmt.Sprintf(" --protect %s", c.Protection)
+	}
 	if c.LogicalOrder {
 		s += " --logical_order"
 	}

@@ -20,9 +20,12 @@ type wire struct {
 	algorithm    cli.Algorithm
 	logicalOrder bool
 	connections  int
+	protection   cli.Protection
 }
 
-func wireOf(c cli.Case) wire { return wire{c.Transport, c.Algorithm, c.LogicalOrder, c.Connections} }
+func wireOf(c cli.Case) wire {
+	return wire{c.Transport, c.Algorithm, c.LogicalOrder, c.Connections, c.Protection}
+}
 
 // world holds a rank's communicators, all of the same ranks.
 type world struct {
@@ -65,6 +68,8 @@ func (w *world) add(ctx context.Context, key wire, place engine.Config) error {
 	if key.connections > 0 {
 		place.Connections = key.connections
 	}
+	place.Checksums = place.Checksums || key.protection == cli.Checksums
+	place.Encrypt = place.Encrypt || key.protection == cli.Encryption
 	place.LogicalOrder = place.LogicalOrder || key.logicalOrder
 	comm, err := engine.Init(ctx, place)
 	if err != nil {

@@ -13,6 +13,6 @@
 // link's Next fails with a *transport.RankError that wraps transport.ErrCorrupt, now
 // and ever after.
 //
-// Abilities to work on the caller's memory are hidden, since nothing may be written
-// there before it has been checked.
+// What a link can do with the caller's memory is kept for checksums and hidden for
+// sealed chunks, which are decrypted in their slot.
 package guard

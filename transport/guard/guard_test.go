@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -46,7 +47,7 @@ func TestConformance(t *testing.T) {
 		t.Run(name+"/tcp", func(t *testing.T) {
 			conformance.Run(t, func(_ *testing.T, ranks int) *conformance.World {
 				pipes := &pipes{waiting: map[[3]int]chan net.Conn{}, of: make([][]net.Conn, ranks)}
-				w := &conformance.World{Kill: pipes.kill, MaxInFlight: 8 << 20}
+				w := &conformance.World{Kill: pipes.kill, MaxInFlight: 8 << 20, Direct: name == "checksum"}
 				for rank := range ranks {
 					w.Meshes = append(w.Meshes, way.wrap(tcp.New(tcp.Config{
 						Rank: rank, Size: ranks, SlotSize: 5000 + way.room, Connections: 2}, pipeEnd{pipes, rank}), rank))
@@ -61,7 +62,20 @@ func TestConformance(t *testing.T) {
 type pipes struct {
 	mu      sync.Mutex
 	waiting map[[3]int]chan net.Conn
-	of      [][]net.Conn // by rank
+	of      [][]net.Conn   // by rank
+	alter   func(p []byte) // what is written, if not nil
+}
+
+// altered is an end of a connection that does.
+type altered struct {
+	net.Conn
+	alter func(p []byte)
+}
+
+func (c altered) Write(p []byte) (int, error) {
+	p = append([]byte(nil), p...)
+	c.alter(p)
+	return c.Conn.Write(p)
 }
 
 func (p *pipes) place(from, to, channel int) chan net.Conn {
@@ -95,6 +109,9 @@ func (e pipeEnd) Dial(_ context.Context, peer, channel int) (net.Conn, error) {
 	e.of[peer] = append(e.of[peer], b)
 	e.mu.Unlock()
 	e.place(e.rank, peer, channel) <- b
+	if e.alter != nil {
+		return altered{a, e.alter}, nil
+	}
 	return a, nil
 }
 
@@ -175,6 +192,47 @@ func TestSealHides(t *testing.T) {
 		return guard.Seal(m, rank, func(from, to, channel int) []byte { return linkKey(from, to, channel+1) })
 	})
 	require.NotEqual(t, sent[0][16:32], again[0][16:32], "links have keys of their own")
+}
+
+// TestFindsFaultsInPieces: so it is for chunks that a link takes from the caller's memory
+// and brings there.
+func TestFindsFaultsInPieces(t *testing.T) {
+	mark := []byte("<a piece of the caller's memory>")
+	pipes := &pipes{waiting: map[[3]int]chan net.Conn{}, of: make([][]net.Conn, 2), alter: func(p []byte) {
+		if i := bytes.Index(p, mark); i >= 0 {
+			p[i+3] ^= 0x10
+		}
+	}}
+	var meshes [2]transport.Mesh
+	for rank := range meshes {
+		meshes[rank] = guard.Checksum(tcp.New(tcp.Config{Rank: rank, Size: 2, SlotSize: 512}, pipeEnd{pipes, rank}), rank)
+		defer meshes[rank].Close()
+	}
+	end, err := meshes[0].Sender(t.Context(), 1, 0)
+	require.NoError(t, err)
+	s := end.(transport.DirectSender)
+	other, err := meshes[1].Receiver(t.Context(), 0, 0)
+	require.NoError(t, err)
+	r := other.(transport.DirectReceiver)
+	for i, pieces := range [][][]byte{{[]byte("right "), []byte("so far")}, {[]byte("and "), mark}} {
+		require.NoError(t, s.Send(t.Context(), &transport.Header{byte(i)}, pieces))
+		h, n, err := r.Head(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, transport.Header{byte(i)}, *h)
+		into := [][]byte{make([]byte, 5), make([]byte, n-5)}
+		err = r.Fill(t.Context(), into)
+		if i == 0 {
+			require.NoError(t, err)
+			require.Equal(t, "right so far", string(bytes.Join(into, nil)))
+			r.Release()
+			continue
+		}
+		require.ErrorIs(t, err, transport.ErrCorrupt)
+		_, _, err = r.Head(t.Context())
+		require.ErrorIs(t, err, transport.ErrCorrupt)
+		_, _, err = r.Next(t.Context())
+		require.ErrorIs(t, err, transport.ErrCorrupt)
+	}
 }
 
 // deliver has chunks received, of which the first is right and the second is not.

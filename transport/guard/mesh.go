@@ -33,14 +33,14 @@ type Mesh struct {
 	rank int
 
 	mu        sync.Mutex
-	senders   map[end]*sender
-	receivers map[end]*receiver
+	senders   map[end]transport.Sender
+	receivers map[end]transport.Receiver
 }
 
 type end struct{ peer, channel int }
 
 func wrap(mesh transport.Mesh, rank int, p protection) *Mesh {
-	return &Mesh{Mesh: mesh, p: p, rank: rank, senders: map[end]*sender{}, receivers: map[end]*receiver{}}
+	return &Mesh{Mesh: mesh, p: p, rank: rank, senders: map[end]transport.Sender{}, receivers: map[end]transport.Receiver{}}
 }
 
 // SlotSize is the number of payload bytes, without what protects them.
@@ -59,8 +59,12 @@ func (m *Mesh) Sender(ctx context.Context, peer, channel int) (transport.Sender,
 	defer m.mu.Unlock()
 	s := m.senders[end{peer, channel}]
 	if s == nil {
-		s = &sender{wire: wire, guard: m.p.link(m.rank, peer, channel)}
-		s.front, s.back = m.p.room()
+		slots := &sender{wire: wire, guard: m.p.link(m.rank, peer, channel)}
+		slots.front, slots.back = m.p.room()
+		s = slots
+		if direct, ok := wire.(transport.DirectSender); ok && slots.guard == (checksum{}) {
+			s = &directSender{sender: slots, direct: direct}
+		}
 		m.senders[end{peer, channel}] = s
 	}
 	return s, nil
@@ -76,7 +80,11 @@ func (m *Mesh) Receiver(ctx context.Context, peer, channel int) (transport.Recei
 	defer m.mu.Unlock()
 	r := m.receivers[end{peer, channel}]
 	if r == nil {
-		r = &receiver{wire: wire, guard: m.p.link(peer, m.rank, channel), peer: peer}
+		slots := &receiver{wire: wire, guard: m.p.link(peer, m.rank, channel), peer: peer}
+		r = slots
+		if direct, ok := wire.(transport.DirectReceiver); ok && slots.guard == (checksum{}) {
+			r = &directReceiver{receiver: slots, direct: direct}
+		}
 		m.receivers[end{peer, channel}] = r
 	}
 	return r, nil
@@ -135,14 +143,19 @@ func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) 
 	}
 	var ok bool
 	if r.header, r.payload, ok = r.guard.open(r.next, h, chunk); !ok {
-		r.err = &transport.RankError{Rank: r.peer, Err: fmt.Errorf(
-			"%w: chunk %d of %d bytes on the link from it is not what it sent", transport.ErrCorrupt, r.next, len(chunk))}
-		r.wire.Release()
-		return nil, nil, r.err
+		return nil, nil, r.corrupt(len(chunk))
 	}
 	r.open = true
 	r.next++
 	return &r.header, r.payload, nil
+}
+
+// corrupt ends the link: its current chunk, of n bytes, is not what was sent.
+func (r *receiver) corrupt(n int) error {
+	r.err = &transport.RankError{Rank: r.peer, Err: fmt.Errorf(
+		"%w: chunk %d of %d bytes on the link from it is not what it sent", transport.ErrCorrupt, r.next, n)}
+	r.wire.Release()
+	return r.err
 }
 
 func (r *receiver) Release() {

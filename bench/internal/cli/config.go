@@ -112,6 +112,18 @@ const (
 
 func algorithms() []Algorithm { return []Algorithm{BySize, Ring, Doubling} }
 
+// Protection is what protects the data on its way.
+type Protection string
+
+// The protections.
+const (
+	Unprotected Protection = "none"
+	Checksums   Protection = "checksums"  // engine.Config.Checksums
+	Encryption  Protection = "encryption" // engine.Config.Encrypt
+)
+
+func protections() []Protection { return []Protection{Unprotected, Checksums, Encryption} }
+
 func transports() []Transport { return []Transport{Auto, SHM, RDMA, TCP} }
 
 // Case is one configuration: everything that ratio may compare.
@@ -127,6 +139,7 @@ type Case struct {
 	Algorithm    Algorithm
 	LogicalOrder bool
 	Connections  int // of a link between hosts; 0 is the library's default
+	Protection   Protection
 }
 
 // Config is a whole command line.

@@ -74,7 +74,7 @@ func newLine() *line {
 	l := &line{
 		cfg: Config{
 			Verb:  Measure,
-			Case:  Case{Layout: layouts.Contiguous, Mode: Both, Device: CPU, Transport: Auto, Algorithm: BySize},
+			Case:  Case{Layout: layouts.Contiguous, Mode: Both, Device: CPU, Transport: Auto, Algorithm: BySize, Protection: Unprotected},
 			Sweep: Sweep{Min: 32 << 20, Max: 32 << 20, Step: 1 << 20, Factor: 1},
 		},
 		ops:    opList{dtype.Sum},
@@ -106,6 +106,7 @@ func newLine() *line {
 	f.Var(choice[Algorithm]{&c.Case.Algorithm, "an algorithm", algorithms()}, "algorithm", "how all_reduce `works`: "+join(algorithms()))
 	f.BoolVar(&c.Case.LogicalOrder, "logical_order", false, "walk elements in logical order whatever the layout")
 	f.IntVar(&c.Case.Connections, "connections", 0, "TCP `connections` of a link between hosts; 0 leaves that to NCCL's variables, else 1")
+	f.Var(choice[Protection]{&c.Case.Protection, "a protection", protections()}, "protect", "what protects `data` on its way: "+join(protections()))
 	f.StringVar(&c.JSON, "json", "", "write one object per row to `FILE`; - is standard output")
 	f.Var(&l.layouts, "layouts", "ratio: the `two` layouts to compare, as in transpose,contiguous")
 	f.StringVar(&l.vs, "vs", "", "ratio: `flags` that make the second configuration out of the first")
@@ -181,7 +182,7 @@ func (l *line) checkRatio(args []string) error {
 		}
 		base.vs, base.cfg.NPGiven = l.vs, c.NPGiven
 		if !reflect.DeepEqual(base.cfg.settings(), c.settings()) {
-			return fmt.Errorf("--vs %q: only the collective's own flags may differ: --layout, --mode, --op, --datatype, --root, --device, --transport, --algorithm, --logical_order, --connections", l.vs)
+			return fmt.Errorf("--vs %q: only the collective's own flags may differ: --layout, --mode, --op, --datatype, --root, --device, --transport, --algorithm, --logical_order, --connections, --protect", l.vs)
 		}
 		c.Base = base.cfg.Case
 	}

@@ -16,7 +16,7 @@ func TestDefaultsAreThoseOfNcclTests(t *testing.T) {
 	require.Equal(t, &Config{
 		Verb: Measure,
 		Case: Case{
-			Collective: AllReduce, Layout: layouts.Contiguous, Mode: Both, Device: CPU, Transport: Auto, Algorithm: BySize,
+			Collective: AllReduce, Layout: layouts.Contiguous, Mode: Both, Device: CPU, Transport: Auto, Algorithm: BySize, Protection: Unprotected,
 			Ops: []dtype.Op{dtype.Sum}, DTypes: []dtype.DType{dtype.Float32},
 		},
 		Sweep: Sweep{Min: 32 << 20, Max: 32 << 20, Step: 1 << 20, Factor: 1},
