@@ -21,7 +21,9 @@
 // Whoever knows the secret is a member of the job and is trusted to be one;
 // what a member sends is still validated before use, because a bug is as good
 // as an attack. Whoever does not know it gets nothing: no reply that depends on
-// the secret, a few hundred bytes of memory, and a few seconds. Connections are
-// authenticated, not encrypted: someone who can read or alter packets between
-// hosts can read or alter what is sent after the handshake.
+// the secret, a few hundred bytes of memory, and a few seconds. What ranks say on
+// connections for rendezvous, control and meetings is encrypted and authenticated.
+// Connections for data are authenticated when they are made and handed to their
+// transports as they are; Session.LinkKey gives keys to protect what they carry.
+// SECURITY.md has the whole.
 package bootstrap
