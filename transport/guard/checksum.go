@@ -2,9 +2,9 @@ package guard
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/guard/internal/crc32c"
 )
 
 // ChecksumRoom is how much larger than the chunks of Checksum's mesh the slots of the
@@ -23,22 +23,20 @@ func (checksum) room() (front, back int) { return 0, ChecksumRoom }
 
 func (checksum) link(int, int, int) guard { return checksum{} }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 func sum(i uint64, h *transport.Header, payload []byte) uint32 {
 	var head [8 + transport.HeaderSize]byte
 	binary.LittleEndian.PutUint64(head[:], i)
 	copy(head[8:], h[:])
-	return crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, payload)
+	return crc32c.Update(crc32c.Checksum(head[:]), payload)
 }
 
 func (checksum) shut(i uint64, h *transport.Header, slot []byte, n int) (transport.Header, int) {
 	binary.LittleEndian.PutUint32(slot[n:], sum(i, h, slot[:n]))
-	return *h, n + crc32.Size
+	return *h, n + crc32c.Size
 }
 
 func (checksum) open(i uint64, h *transport.Header, chunk []byte) (transport.Header, []byte, bool) {
-	n := len(chunk) - crc32.Size
+	n := len(chunk) - crc32c.Size
 	if n < 0 {
 		return *h, nil, false
 	}

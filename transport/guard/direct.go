@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/guard/internal/crc32c"
 )
 
 // What links can do with the caller's memory is kept for checksums, since they leave the
@@ -18,14 +18,14 @@ type directSender struct {
 	*sender
 	direct transport.DirectSender
 	pieces [][]byte // of the latest chunk and its sum
-	sum    [crc32.Size]byte
+	sum    [crc32c.Size]byte
 }
 
 // sumPieces is sum for a payload in pieces.
 func sumPieces(i uint64, h *transport.Header, pieces [][]byte) uint32 {
 	crc := sum(i, h, nil)
 	for _, p := range pieces {
-		crc = crc32.Update(crc, castagnoli, p)
+		crc = crc32c.Update(crc, p)
 	}
 	return crc
 }
@@ -46,7 +46,7 @@ type directReceiver struct {
 	*receiver
 	direct transport.DirectReceiver
 	pieces [][]byte
-	sum    [crc32.Size]byte
+	sum    [crc32c.Size]byte
 	filled bool // the current chunk is where Fill has put it
 }
 
@@ -58,8 +58,8 @@ func (r *directReceiver) Head(ctx context.Context) (*transport.Header, int, erro
 	if err != nil {
 		return nil, 0, err
 	}
-	if n -= crc32.Size; n < 0 {
-		return nil, 0, r.corrupt(n + crc32.Size)
+	if n -= crc32c.Size; n < 0 {
+		return nil, 0, r.corrupt(n + crc32c.Size)
 	}
 	return h, n, nil
 }
@@ -83,7 +83,7 @@ func (r *directReceiver) Fill(ctx context.Context, pieces [][]byte) error {
 		return err
 	}
 	if sumPieces(r.next, h, pieces) != binary.LittleEndian.Uint32(r.sum[:]) {
-		return r.corrupt(n + crc32.Size)
+		return r.corrupt(n + crc32c.Size)
 	}
 	r.next++
 	r.filled = true
