@@ -16,6 +16,7 @@ const (
 	DefaultLinger      = time.Second
 	DefaultUserTimeout = 20 * time.Second
 	DefaultSpin        = 200 * time.Microsecond
+	DefaultStripe      = 32 << 10
 )
 
 // MaxConnections is the most connections that a link may use.
@@ -48,21 +49,26 @@ type Config struct {
 	SlotSize int
 
 	// Slots is the number of slots of a sending end, at least 2; 0 means
-	// DefaultSlots. A link with several connections has two for each at least.
-	// The memory of each is allocated when it is first needed. A receiving end
-	// has one slot for each connection: what is under way waits in the system's
-	// buffers.
+	// DefaultSlots. The memory of each is allocated when it is first needed. A
+	// receiving end has one slot: what is under way waits in the system's buffers.
 	Slots int
 
 	// Connections is the number of connections of a link, up to MaxConnections,
-	// the same on every rank; 0 means 1. Chunks take them in turns. More than one
-	// pay where a single flow cannot fill the path: where each has its own limit,
-	// or halves its rate whenever a packet is lost.
+	// the same on every rank; 0 means 1. Large chunks go over all of them at once,
+	// in stripes. More than one pay where a single flow cannot fill the path: where
+	// each has its own limit, or halves its rate whenever a packet is lost.
 	Connections int
 
-	// Near are ranks whose links with this rank have one connection whatever
-	// Connections says, and on whose own lists this rank is.
-	Near []int
+	// Near are ranks whose links with this rank have NearConnections connections
+	// whatever Connections says, and on whose own lists this rank is, with the same
+	// number; 0 means 1. Within a machine a connection is as fast as one processor
+	// can copy, so more of them pay where there are processors to spare.
+	Near            []int
+	NearConnections int
+
+	// Stripe is the least number of bytes that a stripe of a chunk has; 0 means
+	// DefaultStripe.
+	Stripe int
 
 	// LocalRanks is the number of ranks on this machine, 0 if unknown. With more
 	// of them than cores, waiting ranks yield their core to others.
@@ -100,15 +106,17 @@ func (c Config) withDefaults() Config {
 	def(&c.SlotSize, DefaultSlotSize)
 	def(&c.Slots, DefaultSlots)
 	def(&c.Connections, 1)
+	def(&c.NearConnections, 1)
+	def(&c.Stripe, DefaultStripe)
 	def(&c.Linger, DefaultLinger)
 	def(&c.UserTimeout, DefaultUserTimeout)
 	if c.Spin == 0 {
 		c.Spin = defaultSpin(runtime.NumCPU())
 	}
 	if c.Size < 1 || c.Rank < 0 || c.Rank >= c.Size || c.SlotSize < 1 || c.SlotSize > maxSlotSize || c.Slots < 2 ||
-		c.Connections < 1 || c.Connections > MaxConnections {
-		panic(fmt.Sprintf("tcp: config out of range: rank %d of %d, %d slots of %d bytes, %d connections",
-			c.Rank, c.Size, c.Slots, c.SlotSize, c.Connections))
+		c.Connections < 1 || c.Connections > MaxConnections || c.NearConnections < 1 || c.NearConnections > MaxConnections || c.Stripe < 1 {
+		panic(fmt.Sprintf("tcp: config out of range: rank %d of %d, %d slots of %d bytes, %d and %d connections, stripes of %d bytes",
+			c.Rank, c.Size, c.Slots, c.SlotSize, c.Connections, c.NearConnections, c.Stripe))
 	}
 	return c
 }
@@ -116,7 +124,7 @@ func (c Config) withDefaults() Config {
 // connectionsTo is the number of connections of a link with peer.
 func (c *Config) connectionsTo(peer int) int {
 	if slices.Contains(c.Near, peer) {
-		return 1
+		return c.NearConnections
 	}
 	return c.Connections
 }

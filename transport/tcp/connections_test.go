@@ -126,11 +126,12 @@ func (c *counted) Dial(ctx context.Context, peer, channel int) (net.Conn, error)
 }
 
 // TestConnectAgain has one connection of three refused: the link fails, and the
-// next attempt makes that one alone. Ranks that are near have one in any case.
+// next attempt makes that one alone. Links with ranks that are near have a number of
+// their own.
 func TestConnectAgain(t *testing.T) {
 	sources := newSources(t, 3, nil)
 	src := &counted{source: sources[0], dialled: map[int]int{}, refuse: map[int]bool{7: true}}
-	m := tcp.New(tcp.Config{Rank: 0, Size: 3, Connections: 3, Near: []int{2}}, src)
+	m := tcp.New(tcp.Config{Rank: 0, Size: 3, Connections: 3, Near: []int{2}, NearConnections: 2}, src)
 	defer func() {
 		m.Close()
 		for _, s := range sources {
@@ -148,36 +149,7 @@ func TestConnectAgain(t *testing.T) {
 	if _, err := m.Sender(t.Context(), 2, 2); err != nil {
 		t.Fatal(err)
 	}
-	if want := "map[2:1 6:1 7:2 8:1]"; fmt.Sprint(src.dialled) != want {
+	if want := "map[4:1 5:1 6:1 7:2 8:1]"; fmt.Sprint(src.dialled) != want {
 		t.Errorf("dialled %v, want %s", src.dialled, want)
-	}
-}
-
-// TestSlotsAreEnough fills connections that nobody reads. Each holds a chunk
-// that is being written and a further one, whatever Config.Slots says.
-func TestSlotsAreEnough(t *testing.T) {
-	for _, connections := range []int{1, 3, 8} {
-		s, v, _ := pair(t, tcp.Config{Connections: connections, Slots: 2, SlotSize: 1 << 20, SendBuffer: 64 << 10, ReceiveBuffer: 64 << 10})
-		full := make([]byte, 1<<20)
-		count := 0
-		for ; ; count++ {
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-			err := put(ctx, s, full)
-			cancel()
-			if err == context.DeadlineExceeded {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		if count != 2*connections {
-			t.Errorf("%d connections hold %d chunks that do not fit into their buffers, want two each", connections, count)
-		}
-		for range count {
-			if err := get(t.Context(), v, full); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
 }

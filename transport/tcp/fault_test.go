@@ -189,6 +189,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 		{}, {Size: -1}, {Rank: 2, Size: 2}, {Rank: -1, Size: 2},
 		{Size: 2, Slots: 1}, {Size: 2, SlotSize: -1}, {Size: 2, SlotSize: 1 << 31},
 		{Size: 2, Connections: -1}, {Size: 2, Connections: tcp.MaxConnections + 1},
+		{Size: 2, NearConnections: tcp.MaxConnections + 1}, {Size: 2, Stripe: -1},
 	} {
 		func() {
 			defer func() {

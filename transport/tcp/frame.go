@@ -10,7 +10,8 @@ import (
 
 // On the wire a chunk is a frame: a head of 64 bytes and the payload. The head
 // is the payload's length and the frame's number on this link modulo 2^32, each
-// 4 bytes, little-endian; 8 bytes that are zero; and the chunk's header.
+// 4 bytes, little-endian; a byte with the number of the payload's stripes besides the
+// first; 7 bytes that are zero; and the chunk's header.
 //
 // The head is as long as the part of a slot that lies before the payload. When
 // the system puts a frame at the beginning of a page, as it does with the first
@@ -27,7 +28,8 @@ const (
 
 // slot is memory for one frame, in one piece.
 type slot struct {
-	mem []byte
+	mem   []byte
+	parts int // stripes of its frame that are not written yet; guarded by the sender
 }
 
 func newSlot(size int) *slot {
@@ -36,35 +38,38 @@ func newSlot(size int) *slot {
 
 func (s *slot) payload() []byte { return s.mem[headSize:] }
 
-// frame writes the head in front of the first n bytes of the payload and
-// returns all of it as it goes onto the wire.
-func (s *slot) frame(h *transport.Header, n int, number uint32) []byte {
-	f := s.mem[:headSize+n]
-	putHead(f, h, n, number)
+// frame writes the head in front of a payload that is cut in this way, and returns it
+// together with the first stripe, as it goes onto the wire.
+func (s *slot) frame(h *transport.Header, cut stripes, number uint32) []byte {
+	f := s.mem[:headSize+cut.length(0)]
+	putHead(f, h, cut, number)
 	return f
 }
 
-func putHead(b []byte, h *transport.Header, n int, number uint32) {
-	binary.LittleEndian.PutUint32(b, uint32(n))
+func putHead(b []byte, h *transport.Header, cut stripes, number uint32) {
+	binary.LittleEndian.PutUint32(b, uint32(cut.total))
 	binary.LittleEndian.PutUint32(b[4:], number)
-	binary.LittleEndian.PutUint64(b[8:], 0)
+	binary.LittleEndian.PutUint64(b[8:], uint64(cut.count-1))
 	copy(b[prefixSize:], h[:])
 }
 
 // parseHead reads the head of the frame that is expected to be number, copies
-// its header to h, and returns the length of its payload, at most slotSize.
-func parseHead(b []byte, h *transport.Header, slotSize int, number uint32) (int, error) {
+// its header to h, and returns how its payload is cut: at most slotSize bytes into as
+// many stripes as there are connections.
+func parseHead(b []byte, h *transport.Header, slotSize, connections int, number uint32) (stripes, error) {
 	n := binary.LittleEndian.Uint32(b)
 	if got := binary.LittleEndian.Uint32(b[4:]); got != number {
-		return 0, fmt.Errorf("frame %d came where frame %d was due: %w", got, number, transport.ErrProtocol)
+		return stripes{}, fmt.Errorf("frame %d came where frame %d was due: %w", got, number, transport.ErrProtocol)
 	}
 	if uint64(n) > uint64(slotSize) {
-		return 0, fmt.Errorf("frame %d claims %d bytes, a slot has %d; do both ranks use the same slot size? %w",
+		return stripes{}, fmt.Errorf("frame %d claims %d bytes, a slot has %d; do both ranks use the same slot size? %w",
 			number, n, slotSize, transport.ErrProtocol)
 	}
-	if reserved := binary.LittleEndian.Uint64(b[8:]); reserved != 0 {
-		return 0, fmt.Errorf("frame %d has %#x where zero is due: %w", number, reserved, transport.ErrProtocol)
+	more := binary.LittleEndian.Uint64(b[8:])
+	if more >= uint64(connections) {
+		return stripes{}, fmt.Errorf("frame %d has %#x where a number below that of its link's %d connections is due: %w",
+			number, more, connections, transport.ErrProtocol)
 	}
 	copy(h[:], b[prefixSize:headSize])
-	return int(n), nil
+	return stripes{int(n), int(more) + 1}, nil
 }

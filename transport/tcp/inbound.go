@@ -9,27 +9,28 @@ import (
 // frames; what it brings of payloads is copied once more, so it stays small.
 const stashSize = 8 << 10
 
-// inbound assembles frames from a stream of bytes. Heads, and payload bytes
-// that come along with them, pass through the stash; the rest of a payload is
-// read straight into the slot, or to where aim says. It knows no connection:
-// whoever uses it reads into space(), says so with filled(), and calls parse().
+// inbound assembles frames from the stream of bytes of a link's first connection.
+// Heads, and payload bytes that come along with them, pass through the stash; the rest
+// of a payload's first stripe is read straight into the slot, or to where aimAt says.
+// It knows no connection: whoever uses it reads into space(), says so with filled(),
+// and calls parse().
 type inbound struct {
-	slotSize int
-	step     uint32 // from a frame's number to the next one's
+	slotSize    int
+	connections int // of the link
 
 	header transport.Header
-	number uint32 // of the current frame
-	slot   *slot  // allocated by the first payload that it is to hold
-	length int    // of the current payload; valid once headDone
-	got    int    // bytes of it that are where it goes
+	number uint32  // of the current frame
+	slot   *slot   // allocated by the first payload that it is to hold
+	cut    stripes // how the current payload is cut; valid once headDone
+	share  int     // the length of its first stripe
+	got    int     // bytes of that that are where they go
 
-	target pieces // where the current payload goes, if aimed
-	other  pieces // the target before it; scratch
-	aimed  bool   // it is known where the payload goes
-	away   bool   // that is not the slot
+	aim        // where the first stripe goes, if aimed
+	aimed bool // it is known where the payload goes
+	away  bool // that is not the slot
 
 	headDone bool // the current frame's head has been parsed
-	whole    bool // the current chunk is complete and has not been released
+	whole    bool // the first stripe is complete and has not been released
 
 	stash    []byte
 	from, to int // stash[from:to] has been read and not parsed
@@ -46,18 +47,19 @@ func (in *inbound) head() (done bool, err error) {
 	if in.to-in.from < headSize {
 		return false, nil
 	}
-	in.length, err = parseHead(in.stash[in.from:in.to], &in.header, in.slotSize, in.number)
+	in.cut, err = parseHead(in.stash[in.from:in.to], &in.header, in.slotSize, in.connections, in.number)
 	if err != nil {
 		return false, err
 	}
+	in.share = in.cut.length(0)
 	in.from += headSize
 	in.headDone = true
 	in.got = 0
 	return true, nil
 }
 
-// parse moves on as far as the bytes at hand allow and says whether a whole
-// chunk is there. Its payload goes into the slot unless aim was called.
+// parse moves on as far as the bytes at hand allow and says whether a whole first
+// stripe is there. It goes into the slot unless aimAt was called.
 func (in *inbound) parse() (whole bool, err error) {
 	if in.whole {
 		return true, nil
@@ -65,42 +67,46 @@ func (in *inbound) parse() (whole bool, err error) {
 	if done, err := in.head(); !done {
 		return false, err
 	}
-	if !in.aimed && in.length > 0 {
+	if !in.aimed && in.cut.total > 0 {
 		in.aimAtSlot()
 	}
-	if in.got < in.length && in.from < in.to {
+	if in.got < in.share && in.from < in.to {
 		n := in.target.put(in.stash[in.from:in.to])
 		in.from += n
 		in.got += n
 	}
-	in.whole = in.got == in.length
+	in.whole = in.got == in.share
 	return in.whole, nil
 }
 
-// aim makes the payload of the current frame, whose head is there, go into the
+// aimAt makes the first stripe of the current frame, whose head is there, go into the
 // pieces, which are as long as it, what has come of it included.
-func (in *inbound) aim(all ...[]byte) {
-	in.target, in.other = in.other, in.target
-	in.target.set(all...)
-	in.other.moveTo(&in.target)
-	in.other.none()
+func (in *inbound) aimAt(all ...[]byte) {
+	in.at(all...)
 	in.aimed, in.away = true, true
 }
 
-func (in *inbound) aimAtSlot() {
+// home is where a stripe of the current frame goes in the slot.
+func (in *inbound) home(j int) []byte {
 	if in.slot == nil {
 		in.slot = newSlot(in.slotSize)
 	}
-	in.aim(in.slot.payload()[:in.length])
+	lo, hi := in.cut.bounds(j)
+	return in.slot.payload()[lo:hi]
+}
+
+func (in *inbound) aimAtSlot() {
+	in.aimAt(in.home(0))
 	in.away = false
 }
 
 // payload returns the payload of the whole chunk, which is in the slot.
 func (in *inbound) payload() []byte {
-	if in.length == 0 {
+	n := in.cut.total
+	if n == 0 {
 		return []byte{}
 	}
-	return in.slot.payload()[:in.length:in.length]
+	return in.slot.payload()[:n:n]
 }
 
 // space returns where the next bytes of the stream belong: buffers to be filled
@@ -127,7 +133,7 @@ func (in *inbound) space() [][]byte {
 // filled says that n bytes have been read into space().
 func (in *inbound) filled(n int) {
 	if in.headDone {
-		k := min(n, in.length-in.got)
+		k := min(n, in.share-in.got)
 		in.target.filled(k)
 		in.got += k
 		n -= k
@@ -141,7 +147,7 @@ func (in *inbound) release() {
 	in.headDone = false
 	in.target.none()
 	in.aimed, in.away = false, false
-	in.number += in.step
+	in.number++
 }
 
 // atBoundary says whether the stream is between two frames.

@@ -45,7 +45,7 @@ func frames(sizes []int, slotSize int) (stream []byte) {
 		for j := range s.payload()[:n] {
 			s.payload()[j] = byte(i + j*7)
 		}
-		stream = append(stream, s.frame(&transport.Header{0: byte(i), 47: byte(n)}, n, uint32(i))...)
+		stream = append(stream, s.frame(&transport.Header{0: byte(i), 47: byte(n)}, stripes{n, 1}, uint32(i))...)
 	}
 	return stream
 }
@@ -66,7 +66,7 @@ func TestInboundInEveryPartition(t *testing.T) {
 		"random small": func() int { return rng.IntN(100) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := inbound{slotSize: slotSize, step: 1}
+			in := inbound{slotSize: slotSize, connections: 1}
 			i := 0
 			err := feed(&in, stream, limit, func(h *transport.Header, payload []byte) {
 				if h[0] != byte(i) || h[47] != byte(sizes[i]) || len(payload) != sizes[i] {
@@ -100,10 +100,11 @@ func TestInboundRefuses(t *testing.T) {
 		"a later frame's number":    head(0, 1),
 		"the same frame twice":      append(head(0, 0), head(0, 0)...),
 		"nonzero where zero is due": append(append(head(0, 0)[:8], 0, 0, 0, 1), make([]byte, headSize-12)...),
+		"a stripe too many":         append(append(head(0, 0)[:8], 1), make([]byte, headSize-9)...),
 		"text of another protocol":  bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 10),
 		"a frame with a wrong size": append(frames([]int{5, 5}, 1000)[:headSize+4], frames([]int{1, 5}, 1000)...),
 	} {
-		in := inbound{slotSize: 1000, step: 1}
+		in := inbound{slotSize: 1000, connections: 1}
 		err := feed(&in, stream, func() int { return 1 << 20 }, func(*transport.Header, []byte) {})
 		if !errors.Is(err, transport.ErrProtocol) {
 			t.Errorf("%s: %v, want ErrProtocol", name, err)
@@ -121,7 +122,7 @@ func FuzzInbound(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) {
 		const slotSize = 512
 		rng := rand.New(rand.NewPCG(seed, 0))
-		in := inbound{slotSize: slotSize, step: 1}
+		in := inbound{slotSize: slotSize, connections: 1}
 		var again []byte
 		number := uint32(0)
 		err := feed(&in, stream, func() int { return rng.IntN(700) }, func(h *transport.Header, payload []byte) {
@@ -130,7 +131,7 @@ func FuzzInbound(f *testing.F) {
 			}
 			s := newSlot(slotSize)
 			copy(s.payload(), payload)
-			again = append(again, s.frame(h, len(payload), number)...)
+			again = append(again, s.frame(h, stripes{len(payload), 1}, number)...)
 			number++
 		})
 		if err != nil && !errors.Is(err, transport.ErrProtocol) {

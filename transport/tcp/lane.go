@@ -2,7 +2,7 @@ package tcp
 
 import "sync"
 
-// lane is one of a sender's connections, with the frames that wait for room in
+// lane is one of a sender's connections, with the stripes that wait for room in
 // its socket. What is not written at once is written, always oldest first and
 // under the lock, by whoever gets to it: the caller as it commits more or waits
 // for a slot, a receiver of the same mesh while it polls, or the writer, a
@@ -18,6 +18,10 @@ type lane struct {
 
 	wire wire      // nil until connected; guarded by the link's token until then
 	try  tryWriter // the wire, if it can
+
+	helper helper
+	part   outgoing // the stripe that the helper is to enqueue
+	pieces [][]byte // of that; the caller's own
 
 	mu     sync.Mutex
 	queue  queue // what is not written yet
@@ -71,6 +75,9 @@ func (l *lane) flush() {
 		l.wrote(n)
 	}
 }
+
+// enqueuePart is the helper's job. What goes wrong, the link remembers.
+func (l *lane) enqueuePart() { _ = l.enqueue(l.part) }
 
 // help flushes unless somebody else is at it.
 func (l *lane) help() {

@@ -1,8 +1,7 @@
 // Package tcp is the transport over TCP sockets.
 //
-// A link is one connection, used in one direction, or several that its chunks
-// take in turns: chunk i goes over connection i mod k, and is read from there, so
-// chunks stay in order and nobody has to sort them. Where the system allows, the
+// A link is one connection, used in one direction, or several, over which a large
+// chunk goes in stripes at the same time; chunks stay in order. Where the system allows, the
 // goroutine that calls Commit writes to the non-blocking descriptor itself, and
 // the one that calls Next reads from it itself, polling briefly before it
 // sleeps: in the common case no other goroutine takes part, and a chunk costs
@@ -40,7 +39,8 @@ type Mesh struct {
 	closing sync.Once
 
 	writers sync.WaitGroup // goroutines that write
-	stalled stalled        // lanes that wait for room in their sockets
+	helpers sync.WaitGroup
+	stalled stalled // lanes that wait for room in their sockets
 }
 
 // linkKey names one end of a link among those of its direction.
@@ -119,6 +119,17 @@ func (m *Mesh) check(peer, channel int) error {
 }
 
 func (m *Mesh) isClosed() bool { return m.ctx.Err() != nil }
+
+// help starts a helper, unless the mesh is closed.
+func (m *Mesh) help(work func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.helpers.Go(work)
+	return true
+}
 
 // dial makes a connection of a sender.
 func (m *Mesh) dial(ctx context.Context, peer, channel int) (wire, error) {
@@ -202,6 +213,7 @@ func (m *Mesh) close() {
 		w.close()
 	}
 	<-written
+	m.helpers.Wait()
 }
 
 func (m *Mesh) errClosed() error {

@@ -75,3 +75,18 @@ func (p *pieces) moveTo(to *pieces) {
 		to.put(p.all[p.next][:p.got])
 	}
 }
+
+// aim is where a stripe goes: a target, which may change when part of the stripe has
+// come.
+type aim struct {
+	target pieces
+	other  pieces // the target before it; scratch
+}
+
+// at makes the stripe go into the pieces, what has come of it included.
+func (a *aim) at(all ...[]byte) {
+	a.target, a.other = a.other, a.target
+	a.target.set(all...)
+	a.other.moveTo(&a.target)
+	a.other.none()
+}

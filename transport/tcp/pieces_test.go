@@ -104,7 +104,7 @@ func TestQueueOfPieces(t *testing.T) {
 				payload[i] = byte(rng.Uint32())
 			}
 			want = append(append(want, s.mem[:headSize]...), payload...)
-			f := outgoing{begin: s.mem[:headSize], slot: s}
+			f := outgoing{begin: s.mem[:headSize], home: s.payload(), slot: s}
 			if rng.IntN(2) == 0 {
 				copy(s.payload(), payload)
 				f.begin = s.mem[:headSize+len(payload)]

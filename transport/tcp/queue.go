@@ -1,10 +1,11 @@
 package tcp
 
-// outgoing is a frame on its way out. Its payload lies behind its head in the
-// slot, or elsewhere, in pieces.
+// outgoing is a frame on its way out, or a stripe of one. Its payload lies in the slot,
+// behind its head if it has one, or elsewhere, in pieces.
 type outgoing struct {
 	begin  []byte   // the head and what lies behind it
 	pieces [][]byte // what follows; cut as it is written
+	home   []byte   // the slot's memory for the pieces, behind the head
 	slot   *slot    // to be freed when all is written
 }
 
@@ -29,13 +30,17 @@ func (q *queue) keepLast() {
 	if len(f.pieces) == 0 {
 		return
 	}
-	// What is left of the head ends where the payload begins.
-	rest := f.slot.payload()
 	n := 0
 	for _, p := range f.pieces {
-		n += copy(rest[n:], p)
+		n += copy(f.home[n:], p)
 	}
-	f.begin, f.pieces = f.slot.mem[headSize-len(f.begin):headSize+n], nil
+	f.pieces = nil
+	if len(f.begin) == 0 {
+		f.begin = f.home[:n]
+		return
+	}
+	// What is left of the head ends where the payload begins.
+	f.begin = f.slot.mem[headSize-len(f.begin) : headSize+n]
 }
 
 // buffers returns what is to be written next, none of it empty, valid until the

@@ -10,12 +10,9 @@ import (
 )
 
 // sender implements transport.DirectSender. Its caller, one goroutine at a time,
-// fills slots and writes them as far as the sockets take them at once. Frame i
-// goes over lane i modulo their number, in whose queue what is left of it waits.
-//
-// The lanes share the slots. A lane that cannot go on therefore holds all of
-// them sooner or later, and the caller waits; but so does the receiver, which
-// needs that lane's frame before any later one.
+// fills slots and writes them as far as the sockets take them at once. What is left
+// waits in the queues of the lanes. Small frames go over the first lane, and others,
+// in stripes, over several, each of which has a helper.
 type sender struct {
 	mesh          *Mesh
 	peer, channel int
@@ -24,11 +21,9 @@ type sender struct {
 	dialing chan struct{} // holds a token while nobody is connecting
 	ready   bool          // all lanes are connected; guarded by the token until then
 
-	cur    *slot    // acquired and not committed; the caller's own
-	number uint32   // of the next frame; the caller's own
-	turn   int      // the next frame's lane; the caller's own
-	spin   spin     // the caller's own
-	pieces [][]byte // of the frame being sent; the caller's own
+	cur    *slot  // acquired and not committed; the caller's own
+	number uint32 // of the next frame; the caller's own
+	spin   spin   // the caller's own
 
 	room chan struct{} // a token says: a slot may be free, or the link broken
 
@@ -54,10 +49,11 @@ func newSender(m *Mesh, peer, channel int) *sender {
 		room:    make(chan struct{}, 1),
 		spin:    newSpin(m.cfg.Spin, m.cfg.crowded()),
 	}
-	// Two for each lane: one to be written, and one to be filled meanwhile.
-	s.most = max(m.cfg.Slots, 2*len(s.lanes))
+	s.most = m.cfg.Slots
 	for j := range s.lanes {
-		s.lanes[j].link = s
+		l := &s.lanes[j]
+		l.link = s
+		l.helper.init(&m.cfg, m.help, l.enqueuePart)
 	}
 	s.dialing <- struct{}{}
 	return s
@@ -159,12 +155,19 @@ func (s *sender) take() *slot {
 	return nil
 }
 
-// put takes a slot back.
+// put says that a stripe of a slot's frame has been written, and takes the slot back
+// with the last.
 func (s *sender) put(sl *slot) {
 	s.mu.Lock()
-	s.free = append(s.free, sl)
+	sl.parts--
+	free := sl.parts == 0
+	if free {
+		s.free = append(s.free, sl)
+	}
 	s.mu.Unlock()
-	s.wake()
+	if free {
+		s.wake()
+	}
 }
 
 func (s *sender) Commit(h *transport.Header, n int) error {
@@ -175,9 +178,13 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 	if n < 0 || n > s.mesh.cfg.SlotSize {
 		panic(fmt.Sprintf("tcp: Commit of %d bytes in a slot of %d", n, s.mesh.cfg.SlotSize))
 	}
-	s.cur = nil
-	f := outgoing{begin: cur.frame(h, n, s.number), slot: cur}
-	return s.next().enqueue(f)
+	cut := s.cutting(n)
+	s.lanes[0].part = outgoing{begin: cur.frame(h, cut, s.number)}
+	for j := 1; j < cut.count; j++ {
+		lo, hi := cut.bounds(j)
+		s.lanes[j].part = outgoing{begin: cur.payload()[lo:hi]}
+	}
+	return s.spread(cut.count)
 }
 
 func (s *sender) Send(ctx context.Context, h *transport.Header, pieces [][]byte) error {
@@ -191,25 +198,48 @@ func (s *sender) Send(ctx context.Context, h *transport.Header, pieces [][]byte)
 	if _, err := s.Acquire(ctx); err != nil {
 		return err
 	}
-	cur := s.cur
-	s.cur = nil
-	head := cur.mem[:headSize]
-	putHead(head, h, n, s.number)
-	s.pieces = append(s.pieces[:0], pieces...)
-	err := s.next().enqueue(outgoing{begin: head, pieces: s.pieces, slot: cur})
-	clear(s.pieces) // no memory of the caller's is held on to
+	cut := s.cutting(n)
+	head := s.cur.mem[:headSize]
+	putHead(head, h, cut, s.number)
+	for j := range cut.count {
+		l := &s.lanes[j]
+		lo, hi := cut.bounds(j)
+		l.pieces = between(l.pieces[:0], pieces, lo, hi)
+		l.part = outgoing{pieces: l.pieces, home: s.cur.payload()[lo:hi]}
+	}
+	s.lanes[0].part.begin = head
+	err := s.spread(cut.count)
+	for j := range cut.count {
+		clear(s.lanes[j].pieces) // no memory of the caller's is held on to
+	}
 	return err
 }
 
-// next is the lane of the frame that has been numbered. The lane is counted by
-// itself: at 2^32 frames the number begins again, amid a round of three lanes.
-func (s *sender) next() *lane {
-	l := &s.lanes[s.turn]
-	s.number++
-	if s.turn++; s.turn == len(s.lanes) {
-		s.turn = 0
+// cutting is how a payload of n bytes is cut.
+func (s *sender) cutting(n int) stripes { return stripesOf(n, len(s.lanes), s.mesh.cfg.Stripe) }
+
+// spread sends the frame in the current slot, whose stripes are the parts of so many
+// lanes.
+func (s *sender) spread(count int) error {
+	s.cur.parts = count
+	for j := range count {
+		s.lanes[j].part.slot = s.cur
 	}
-	return l
+	s.cur = nil
+	s.number++
+	for j := 1; j < count; j++ {
+		s.lanes[j].helper.offer()
+	}
+	err := s.lanes[0].enqueue(s.lanes[0].part)
+	s.lanes[0].part = outgoing{}
+	for j := 1; j < count; j++ {
+		s.lanes[j].helper.finish()
+		s.lanes[j].part = outgoing{}
+	}
+	if err == nil && count > 1 {
+		err = s.failed()
+	}
+	return err
 }
 
 // failed returns why nothing more is taken, or nil.

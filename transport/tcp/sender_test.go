@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -66,25 +67,41 @@ func TestStalledOnlyWhileQueued(t *testing.T) {
 	}
 }
 
-// TestNumbersGoOnPastTheirEnd has both ends of a link with three connections
-// agree on lanes and numbers where the numbers begin again, amid a round.
-func TestNumbersGoOnPastTheirEnd(t *testing.T) {
-	const lanes = 3
-	const first = 1<<32 - 2*lanes // 2^32 is no multiple of lanes
-	s := &sender{lanes: make([]lane, lanes), number: first}
-	r := &receiver{lanes: make([]inlane, lanes)}
-	for j := range r.lanes {
-		r.lanes[j].in = inbound{number: uint32(first + j), step: lanes}
+// TestStripes cuts payloads and demands all of each, in order, in stripes that keep
+// their offset within pages.
+func TestStripes(t *testing.T) {
+	for _, least := range []int{1, 100, DefaultStripe} {
+		for _, n := range []int{0, 1, 99, 100, 4096, 4097, 12288, 70001, DefaultSlotSize} {
+			for connections := 1; connections <= MaxConnections; connections++ {
+				cut := stripesOf(n, connections, least)
+				if cut.count < 1 || cut.count > connections || cut.count > 1 && n < 2*least {
+					t.Fatalf("%d bytes over %d connections in stripes of %d: %d", n, connections, least, cut.count)
+				}
+				at := 0
+				for j := range cut.count {
+					lo, hi := cut.bounds(j)
+					if lo != at || hi < lo || hi == lo && n > 0 || hi < n && hi%stripeAlign != 0 || cut.length(j) != hi-lo {
+						t.Fatalf("%d bytes over %d connections: stripe %d is [%d,%d) after %d", n, connections, j, lo, hi, at)
+					}
+					at = hi
+				}
+				if at != n {
+					t.Fatalf("%d bytes over %d connections: the stripes have %d", n, connections, at)
+				}
+			}
+		}
 	}
-	r.cur = &r.lanes[0]
-	for i := range 5 * lanes {
-		if want := uint32(first + i); s.number != want || r.cur.in.number != want {
-			t.Fatalf("frame %d is number %d to its sender and %d to its receiver, want %d", i, s.number, r.cur.in.number, want)
+}
+
+// TestBetween cuts lists of pieces anywhere.
+func TestBetween(t *testing.T) {
+	list := [][]byte{[]byte("abc"), nil, []byte("d"), []byte("efghi"), {}}
+	for lo := range 10 {
+		for hi := lo; hi < 10; hi++ {
+			got := bytes.Join(between(nil, list, lo, hi), nil)
+			if want := "abcdefghi"[lo:hi]; string(got) != want {
+				t.Errorf("[%d,%d): %q, want %q", lo, hi, got, want)
+			}
 		}
-		if l := s.next(); l != &s.lanes[i%lanes] || r.cur != &r.lanes[i%lanes] {
-			t.Fatalf("frame %d does not go over lane %d", i, i%lanes)
-		}
-		r.cur.in.whole = true
-		r.Release()
 	}
 }
