@@ -56,9 +56,10 @@ type Config struct {
 	// RDMA chooses the RDMA ports of this rank and says how they are used.
 	RDMA rdma.Settings
 
-	// Connections is the number of TCP connections of each link between hosts, 1
-	// by default and at most MaxConnections. More pay where the network limits
-	// each flow, or loses packets. Between ranks of one host there is always one.
+	// Connections is the number of TCP connections of each link, at most
+	// MaxConnections. Large chunks go over all of them at once. By default there is one
+	// between hosts, where more pay if the network limits each flow or loses packets;
+	// and between ranks of one host as many as their processors can serve, up to four.
 	// Same on all ranks.
 	Connections int
 
@@ -187,9 +188,6 @@ func (cfg Config) resolve() (Config, error) {
 	if cfg.HopBytes == 0 {
 		cfg.HopBytes = DefaultHopBytes
 	}
-	if cfg.Connections == 0 {
-		cfg.Connections = 1
-	}
 	if cfg.Algorithm == "" {
 		cfg.Algorithm = "auto"
 	}
@@ -223,8 +221,8 @@ func (cfg Config) resolve() (Config, error) {
 		return bad("History", "%d; give at most %d operations", cfg.History, environ.MaxHistory)
 	case cfg.TraceHops < 0 || cfg.TraceHops > environ.MaxTraceHops:
 		return bad("TraceHops", "%d; give a number from 0 to %d", cfg.TraceHops, environ.MaxTraceHops)
-	case cfg.Connections < 1 || cfg.Connections > MaxConnections:
-		return bad("Connections", "%d; give a number from 1 to %d, or 0 for 1", cfg.Connections, MaxConnections)
+	case cfg.Connections < 0 || cfg.Connections > MaxConnections:
+		return bad("Connections", "%d; give a number from 1 to %d, or 0 for the default", cfg.Connections, MaxConnections)
 	case !slices.Contains([]string{"", "ip4", "ip6"}, cfg.Family):
 		return bad("Family", "%q; use ip4, ip6 or nothing", cfg.Family)
 	case cfg.Encrypt && cfg.Transport == "rdma":

@@ -35,7 +35,7 @@ func (c *Comm) explainPlan() string {
 	}
 	connections := ""
 	if c.cfg.Connections > 1 {
-		connections = fmt.Sprintf("; %d connections between hosts", c.cfg.Connections)
+		connections = fmt.Sprintf("; %d connections to a link over TCP", c.cfg.Connections)
 	}
 	return fmt.Sprintf("rank %d of %d over %s; ring %s; all_reduce: %s; broadcast: %s; chunks of %s, %d in flight%s",
 		c.rank, c.size, c.Transport(), order, allReduce, broadcast, sizeOf(chunk), ringDepth, connections)

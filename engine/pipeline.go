@@ -39,7 +39,7 @@ func (d *deviceRun) send(walk strided.Walk, links ...transport.Sender) *pipeline
 		queue: make(chan outgoing, 2*slotCount)} // has room for every slot
 	go func() {
 		defer close(p.done)
-		for o := range p.queue {
+		for o, ok := p.next(); ok; o, ok = p.next() {
 			if p.err == nil {
 				if p.err = p.pass(o); p.err != nil {
 					p.err = d.c.cause(d.Op, d.named(p.err)) // stops the other half
@@ -49,6 +49,20 @@ func (d *deviceRun) send(walk strided.Walk, links ...transport.Sender) *pipeline
 		}
 	}()
 	return p
+}
+
+// next waits for the next chunk. To wake a goroutine takes as long as to send a chunk,
+// so where there are processors to spare it looks for a while before it sleeps.
+func (p *pipeline) next() (o outgoing, ok bool) {
+	for w := (patience{}); roomy && !w.long(); w.pause() {
+		select {
+		case o, ok = <-p.queue:
+			return o, ok
+		default:
+		}
+	}
+	o, ok = <-p.queue
+	return o, ok
 }
 
 func (p *pipeline) pass(o outgoing) error {

@@ -9,7 +9,8 @@ import (
 // queue holds the collectives that were started and have not ended, in the order
 // in which they were. One goroutine carries them out one after the other; it is
 // there as long as there are any. Calls that block take the turn themselves unless
-// the queue has something in it, behind which they queue up too.
+// the queue has something in it, behind which they queue up too; those with tensors of
+// devices go through the queue, and carry themselves out if they find it empty.
 type queue struct {
 	count   atomic.Int64   // of works that are queued or in progress
 	workers sync.WaitGroup // the goroutine, if there is one
@@ -43,10 +44,30 @@ func (q *queue) push(w *Work) {
 		q.tail.next = w
 	}
 	q.tail = w
-	if !q.working {
-		q.working = true
-		q.workers.Go(q.work)
+	if q.working {
+		return
 	}
+	q.working = true
+	if w.waits {
+		w.here = true
+		q.workers.Add(1)
+		return
+	}
+	q.workers.Go(q.work)
+}
+
+// workHere carries out a work that was pushed into an empty queue, and leaves those
+// behind it to a goroutine.
+func (q *queue) workHere() {
+	defer q.workers.Done()
+	q.do(q.pop())
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.head == nil {
+		q.working = false
+		return
+	}
+	q.workers.Go(q.work)
 }
 
 func (q *queue) pop() *Work {
@@ -66,13 +87,17 @@ func (q *queue) pop() *Work {
 
 func (q *queue) work() {
 	for w := q.pop(); w != nil; w = q.pop() {
-		if w.state.CompareAndSwap(workQueued, workTaken) {
-			w.err = w.run()
-		}
-		w.run = nil // what it refers to is the caller's again
-		q.count.Add(-1)
-		close(w.done)
+		q.do(w)
 	}
+}
+
+func (q *queue) do(w *Work) {
+	if w.state.CompareAndSwap(workQueued, workTaken) {
+		w.err = w.run()
+	}
+	w.run = nil // what it refers to is the caller's again
+	q.count.Add(-1)
+	close(w.done)
 }
 
 // newWork is a work for the queue whose run is still to be said.
@@ -120,6 +145,7 @@ func (c *Comm) join(w *Work, t *task) error {
 
 // turnedAway deals with a task that found no place on its stream.
 func (c *Comm) turnedAway(w *Work, t *task, err error) error {
+	w.waits = false // its caller hears of it at once
 	if t.gate.run == nil && misused(err) {
 		bad := &ArgumentError{Rank: c.rank, Call: t.call.Kind.String(), Argument: "stream", Err: err}
 		if t.apart != nil {

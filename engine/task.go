@@ -86,12 +86,17 @@ func (c *Comm) runTask(ctx context.Context, t *task) error {
 		return c.refuse(&t.call, argument, err)
 	}
 	w := c.newWork(t)
+	w.waits = true
 	w.run = func() error { return c.carryOut(ctx, t) }
 	if err := c.enqueue(ctx, w, t); err != nil {
 		if t.bad != nil {
 			return t.bad
 		}
 		return c.explain(err, &t.call)
+	}
+	if w.here {
+		c.queue.workHere()
+		return w.err
 	}
 	select {
 	case <-w.done:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -15,8 +16,9 @@ import (
 	"github.com/monel-dev/monel/transport/tcp"
 )
 
-// What a rank tells the others about its means is one byte: infoShm, if it can
-// share memory, and infoRDMA times the kind of network that its RDMA port is on.
+// What a rank tells the others about its means is two bytes: infoShm, if it can share
+// memory, and infoRDMA times the kind of network that its RDMA port is on; and the
+// number of processors that it may use, 255 if there are more.
 const (
 	infoShm  = 1
 	infoRDMA = 2
@@ -39,7 +41,7 @@ func (cfg *Config) info() []byte {
 			cfg.Logger.Info("there is an RDMA device that cannot be used; hosts talk over TCP", "rank", cfg.Rank, "reason", err)
 		}
 	}
-	return []byte{means}
+	return []byte{means, byte(min(runtime.GOMAXPROCS(0), 255))}
 }
 
 // means is what a rank has said about itself.
@@ -63,15 +65,13 @@ func (c *Comm) wires(ctx context.Context, session *bootstrap.Session) (transport
 	if c.cfg.Transport == "rdma" {
 		return c.onlyRDMA(session)
 	}
-	// Nothing between ranks of one host limits a flow: more connections only make
-	// a stream slower there, by a quarter with four of them.
 	beside := shm.Peers(table, c.rank)
 	if c.cfg.apart {
 		beside = nil
 	}
 	sockets := c.cfg.protected(c.rank, tcp.New(tcp.Config{
 		Rank: c.rank, Size: c.size, SlotSize: c.cfg.socketSlotBytes(), Slots: ringDepth,
-		Connections: c.cfg.Connections, Near: beside,
+		Connections: c.cfg.Connections, Near: beside, NearConnections: c.cfg.connectionsBeside(table, c.rank),
 		LocalRanks: ranksBeside(table, c.rank),
 	}, session), session)
 	if c.cfg.Transport == "tcp" {

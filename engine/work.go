@@ -19,6 +19,8 @@ type Work struct {
 	err    error // written before done is closed
 	done   chan struct{}
 	next   *Work // in the queue
+	waits  bool  // whoever pushes it does nothing else until it has ended
+	here   bool  // and carries it out; see queue.push
 }
 
 // The states of a Work, of which only the first can be left by somebody else than
