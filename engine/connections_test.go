@@ -30,3 +30,46 @@ func TestConnections(t *testing.T) {
 		}
 	}
 }
+
+// TestStripedChunks has chunks of the default size go over several connections at once,
+// between hosts and within one.
+func TestStripedChunks(t *testing.T) {
+	for _, apart := range []bool{false, true} {
+		for _, size := range []int{2, 3} {
+			t.Run(fmt.Sprintf("apart=%v/np=%d", apart, size), func(t *testing.T) {
+				t.Parallel()
+				cfg := engine.Config{Connections: 4}
+				if apart {
+					cfg = engine.Apart(cfg)
+				}
+				w := initWorld(t, size, cfg, "tcp")
+				for n, shape := range [][]int64{{300, 500}, {61, 37, 200}} {
+					for _, in := range [][]string{{"contiguous"}, {"transpose"}, {"contiguous", "transpose"}} {
+						allReduceCase{dt: dtype.Float32, op: engine.Sum, shape: shape, in: in}.run(t, w)
+						broadcastCase{dt: dtype.Float32, shape: shape, layouts: in, root: n % size}.run(t, w)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestStripedDevice is TestStripedChunks with tensors of devices, on all ranks or on some.
+func TestStripedDevice(t *testing.T) {
+	for _, mixed := range []bool{false, true} {
+		for _, size := range []int{2, 3} {
+			t.Run(fmt.Sprintf("mixed=%v/np=%d", mixed, size), func(t *testing.T) {
+				d := onDevices(t)
+				d.mixed = mixed
+				cfg := d.config()
+				cfg.Connections = 4
+				w := tcpWorld(d, size, cfg)
+				shape := []int64{2, 48, 61, 37}
+				for _, l := range []string{"contiguous", "transpose"} {
+					allReduceCase{dt: dtype.Float32, op: engine.Sum, shape: shape, in: []string{l}}.run(d, w)
+					broadcastCase{dtype.Float32, shape, []string{l}, size - 1, true}.run(d, w)
+				}
+			})
+		}
+	}
+}

@@ -107,8 +107,9 @@ func algorithmFrom(r *environ.Reader) string {
 	return choose.Doubling.String()
 }
 
-// connectionsFrom reads NCCL_SOCKET_NTHREADS and NCCL_NSOCKS_PERTHREAD. There are
-// no threads to be counted here, but as many sockets as there would be in NCCL.
+// connectionsFrom reads NCCL_SOCKET_NTHREADS and NCCL_NSOCKS_PERTHREAD. A link has
+// as many connections as there would be sockets in NCCL, and what a thread is for there
+// is done by whoever has time.
 // It returns 0 where they say nothing.
 func connectionsFrom(r *environ.Reader) int {
 	threads, some := r.Number("NCCL_SOCKET_NTHREADS")

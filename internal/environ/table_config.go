@@ -39,7 +39,7 @@ var network = Group{
 		{"NCCL_SOCKET_IFNAME", text("prefixes of names, separated by commas; `=` in front: whole names; `^`: all but those; `^=`: both"), "the interface that faces rank 0",
 			"which network interface this rank listens on (`Config.Interface`)", false},
 		{"NCCL_SOCKET_FAMILY", oneOf("AF_INET", "AF_INET6"), "IPv4 where there is a choice", "addresses of which family are used (`Config.Family`)", false},
-		{"NCCL_SOCKET_NTHREADS", number(1, MaxConnections), "1", "with the next, how many connections a TCP link between hosts has (`Config.Connections`): their product, at most 64. There are no threads. All ranks", false},
+		{"NCCL_SOCKET_NTHREADS", number(1, MaxConnections), "1 between hosts, up to 4 within one", "with the next, how many connections a TCP link has, over which large chunks go at once (`Config.Connections`): their product, at most 64. All ranks", false},
 		{"NCCL_NSOCKS_PERTHREAD", number(1, MaxConnections), "1", "see above. All ranks", false},
 		{"NCCL_SHM_DISABLE", flag(), "0", "1: ranks of one host talk over TCP as well (`Config.Transport`). All ranks", false},
 		{"NCCL_NET", oneOf("Socket", "IB"), "`IB`", "what connects hosts: `Socket` means no RDMA, and `IB` what is usual, RDMA where both hosts have a port that can be used", false},

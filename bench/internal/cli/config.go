@@ -138,7 +138,7 @@ type Case struct {
 	Transport    Transport
 	Algorithm    Algorithm
 	LogicalOrder bool
-	Connections  int // of a link between hosts; 0 is the library's default
+	Connections  int // of a link; 0 is the library's default
 	Protection   Protection
 }
 

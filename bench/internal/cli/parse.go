@@ -105,7 +105,7 @@ func newLine() *line {
 	f.Var(choice[Mode]{&c.Case.Mode, "a mode", modes()}, "mode", "`which` buffers a call gets: "+join(modes()))
 	f.Var(choice[Algorithm]{&c.Case.Algorithm, "an algorithm", algorithms()}, "algorithm", "how all_reduce `works`: "+join(algorithms()))
 	f.BoolVar(&c.Case.LogicalOrder, "logical_order", false, "walk elements in logical order whatever the layout")
-	f.IntVar(&c.Case.Connections, "connections", 0, "TCP `connections` of a link between hosts; 0 leaves that to NCCL's variables, else 1")
+	f.IntVar(&c.Case.Connections, "connections", 0, "TCP `connections` of a link; 0 leaves that to NCCL's variables, else 1 between hosts and up to 4 within one")
 	f.Var(choice[Protection]{&c.Case.Protection, "a protection", protections()}, "protect", "what protects `data` on its way: "+join(protections()))
 	f.StringVar(&c.JSON, "json", "", "write one object per row to `FILE`; - is standard output")
 	f.Var(&l.layouts, "layouts", "ratio: the `two` layouts to compare, as in transpose,contiguous")
