@@ -54,11 +54,13 @@ func TestStripedChunks(t *testing.T) {
 	}
 }
 
-// TestStripedDevice is TestStripedChunks with tensors of devices, on all ranks or on some.
+// TestStripedDevice is TestStripedChunks with tensors of devices, on all ranks or on some,
+// with either way of waiting.
 func TestStripedDevice(t *testing.T) {
 	for _, mixed := range []bool{false, true} {
 		for _, size := range []int{2, 3} {
 			t.Run(fmt.Sprintf("mixed=%v/np=%d", mixed, size), func(t *testing.T) {
+				defer engine.SetRoomy(size == 2)()
 				d := onDevices(t)
 				d.mixed = mixed
 				cfg := d.config()

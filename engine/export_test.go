@@ -33,6 +33,14 @@ func SetSettleWait(d time.Duration) (restore func()) {
 	return func() { settleWait = before }
 }
 
+// SetRoomy makes waits take this machine for one with processors to spare, or not, until
+// the function that it returns is called.
+func SetRoomy(is bool) (restore func()) {
+	before := roomy
+	roomy = is
+	return func() { roomy = before }
+}
+
 type counted struct {
 	transport.DirectReceiver
 	n *int
