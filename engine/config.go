@@ -65,7 +65,7 @@ type Config struct {
 
 	// Checksums protects every chunk with a CRC-32C, so that a bit which is flipped on
 	// the way, by hardware or a driver, is an error that wraps ErrCorrupt and never part
-	// of a result. Chunks then always go through slots. Same on all ranks.
+	// of a result. Over RDMA, chunks then always go through slots. Same on all ranks.
 	Checksums bool
 
 	// Encrypt encrypts and authenticates everything that leaves a host, with

@@ -24,6 +24,10 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Encrypt && cfg.Size > 1 && cfg.meetsByLauncher() && cfg.launched.Guessable {
+		return nil, &ArgumentError{Rank: cfg.Rank, Call: "init", Argument: "Encrypt", Err: errors.New(
+			"the job's secret can be guessed: its launcher gives ranks none; set MONEL_SECRET to the same random text on all of them")}
+	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.InitTimeout)
 	defer cancel()
 	cfg.reportEnvironment()
@@ -83,10 +87,16 @@ func (c *Comm) connect(ctx context.Context) (*bootstrap.Session, *bootstrap.Cont
 		Control:     bootstrap.ControlConfig{Causes: sharedCauses},
 		Logger:      logging.Of(cfg.Logger, logging.Bootstrap),
 	}
-	if cfg.launched != nil && cfg.ID.IsZero() && cfg.Root == "" {
+	if cfg.meetsByLauncher() {
 		return cfg.launched.Connect(ctx, b)
 	}
 	return bootstrap.Connect(ctx, b)
+}
+
+// meetsByLauncher reports whether the launcher says where the ranks meet, and by which
+// secret.
+func (cfg *Config) meetsByLauncher() bool {
+	return cfg.launched != nil && cfg.ID.IsZero() && cfg.Root == ""
 }
 
 // ranksBeside counts the ranks on rank's machine, itself included, so that

@@ -226,13 +226,16 @@ func (c *Comm) arrival(op agree.Op, in *inLink, index uint32, bytes int, sameWal
 			return chunkHeader{}, nil, err
 		}
 		h := decodeChunkHeader(raw)
+		expected := h.seq == op.Seq && h.attempt == op.Attempt && h.sig == op.Sig && (!sameWalk || h.walk == op.Walk) && h.index == index && n == bytes
+		if headOnly && !expected {
+			// Nothing is concluded from a head that may have been altered on its way:
+			// protection covers the whole chunk.
+			if _, _, err := in.r.Next(op.Stop); err != nil {
+				return h, nil, err
+			}
+		}
 		switch {
 		case h.stale(op):
-			if headOnly {
-				if _, _, err := in.r.Next(op.Stop); err != nil {
-					return h, nil, err
-				}
-			}
 			in.r.Release()
 			continue
 		case h.seq == op.Seq && h.attempt > op.Attempt:

@@ -167,14 +167,18 @@ func (c *Comm) receiveMessage(o agree.Op, p *post, m *transfer) error {
 			return err
 		}
 		h := decodeChunkHeader(raw)
+		if headOnly && (h.seq != p.got || h.attempt != inChunks || h.index != index || length != n ||
+			h.sig != uint64(m.tensor.DType()) || int64(h.walk) != m.view.Count()) {
+			// As in arrival: the whole chunk tells whether that is what was sent.
+			if _, payload, err = p.in.r.Next(o.Stop); err != nil {
+				return err
+			}
+		}
 		switch {
 		case h.seq != p.got || h.attempt > inLetters:
 			return p.broken("message %d where message %d is due", h.seq, p.got)
 		case h.attempt == inLetters && index == 0:
-			if headOnly {
-				_, payload, err = p.in.r.Next(o.Stop)
-			}
-			if err == nil && len(payload) == 0 {
+			if len(payload) == 0 {
 				err = p.broken("no letters")
 			}
 			if err != nil {

@@ -37,7 +37,7 @@ func (k Kind) String() string {
 // Fault is something that happens once.
 type Fault struct {
 	Kind     Kind
-	From, To int // the link, on any channel
+	From, To int // the link, on whichever channel such a chunk comes first
 	At       int // to which chunk of the link, from 0
 	Bit      int
 	For      time.Duration
@@ -51,6 +51,7 @@ type Plan struct {
 	mu       sync.Mutex
 	cut      map[[2]int]chan struct{} // closed once the link is cut
 	happened int
+	over     map[int]bool // faults, by index
 }
 
 // Happened is how many faults have happened so far.
@@ -76,18 +77,22 @@ func (p *Plan) wire(from, to int) chan struct{} {
 
 // at is the fault of a chunk, and counts it.
 func (p *Plan) at(from, to, chunk int) (Fault, bool) {
-	for _, f := range p.Faults {
-		if f.From == from && f.To == to && f.At == chunk {
-			p.mu.Lock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, f := range p.Faults {
+		if f.From == from && f.To == to && f.At == chunk && !p.over[i] {
+			if p.over == nil {
+				p.over = map[int]bool{}
+			}
+			p.over[i] = true
 			p.happened++
-			p.mu.Unlock()
 			return f, true
 		}
 	}
 	return Fault{}, false
 }
 
-// Wrap wraps the mesh of a rank. It hides what links can do with the caller's memory.
+// Wrap wraps the mesh of a rank. Its links work on the caller's memory, by copying.
 func Wrap(mesh transport.Mesh, rank int, plan *Plan) transport.Mesh {
 	life, end := context.WithCancel(context.Background())
 	return &faultyMesh{Mesh: mesh, rank: rank, plan: plan, life: life, end: end,
@@ -188,6 +193,22 @@ func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
 	return slot, s.m.explain(ctx, err, s.cut, s.peer)
 }
 
+// Send is Acquire, a copy of the pieces, and Commit.
+func (s *sender) Send(ctx context.Context, h *transport.Header, pieces [][]byte) error {
+	slot, err := s.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, p := range pieces {
+		if copy(slot[n:], p) < len(p) {
+			panic("faulty: Send of more than a slot has")
+		}
+		n += len(p)
+	}
+	return s.Commit(h, n)
+}
+
 // explain is what a wait's error means to whoever waits.
 func (m *faultyMesh) explain(ctx context.Context, err error, cut chan struct{}, peer int) error {
 	switch {
@@ -283,6 +304,27 @@ func (r *receiver) suffer(ctx context.Context, f Fault) (again bool, err error) 
 		return true, nil
 	}
 	return false, nil
+}
+
+// Head is Next without the payload.
+func (r *receiver) Head(ctx context.Context) (*transport.Header, int, error) {
+	h, payload, err := r.Next(ctx)
+	return h, len(payload), err
+}
+
+// Fill copies the payload.
+func (r *receiver) Fill(ctx context.Context, pieces [][]byte) error {
+	_, payload, err := r.Next(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range pieces {
+		payload = payload[copy(p, payload):]
+	}
+	if len(payload) > 0 {
+		panic("faulty: Fill of less than the chunk has")
+	}
+	return nil
 }
 
 func (r *receiver) Release() {

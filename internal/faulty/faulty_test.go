@@ -18,7 +18,7 @@ import (
 func TestConformance(t *testing.T) {
 	conformance.Run(t, func(_ *testing.T, ranks int) *conformance.World {
 		meshes := inproc.NewWorld(ranks, inproc.Options{SlotSize: 5000})
-		w := &conformance.World{Kill: func(rank int) { meshes[rank].Kill() }}
+		w := &conformance.World{Direct: true, Kill: func(rank int) { meshes[rank].Kill() }}
 		plan := &faulty.Plan{}
 		for rank, m := range meshes {
 			w.Meshes = append(w.Meshes, faulty.Wrap(m, rank, plan))

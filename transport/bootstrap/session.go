@@ -45,8 +45,9 @@ type box struct {
 	waiter chan net.Conn // somebody waits; room for one
 }
 
-// maxParked bounds the connections from one rank that wait to be accepted.
-const maxParked = 64
+// maxParked bounds the connections from one rank that wait to be accepted: those of a few
+// links with as many connections as TCP allows.
+const maxParked = 256
 
 // dialTime bounds Dial when its context does not.
 const dialTime = 10 * time.Second
@@ -102,7 +103,7 @@ func (s *Session) decide(in intro) status {
 	if s.closed {
 		return statusClosed
 	}
-	if b := s.boxes[boxKey{in.purpose, in.from, in.channel}]; b == nil && s.parked[in.from] >= maxParked {
+	if b := s.boxes[boxKey{in.purpose, in.from, in.channel}]; b == nil && s.handle[in.purpose] == nil && s.parked[in.from] >= maxParked {
 		return statusBusy
 	}
 	s.parked[in.from]++ // its place is kept until it is admitted or abandoned

@@ -9,14 +9,14 @@ import (
 	"github.com/monel-dev/monel/transport/guard/internal/crc32c"
 )
 
-// What links can do with the caller's memory is kept for checksums, since they leave the
-// payload as it is: pieces are summed where they lie, and the sum is one more piece. A
+// Direct sends and fills are kept for checksums, since they leave the payload as it is: pieces are summed where they lie, and the sum is one more piece. A
 // chunk that turns out to be wrong has been written to its pieces by then; its Fill
 // fails, and nothing has been computed from it.
 
 type directSender struct {
 	*sender
 	direct transport.DirectSender
+	size   int      // of a slot
 	pieces [][]byte // of the latest chunk and its sum
 	sum    [crc32c.Size]byte
 }
@@ -31,6 +31,13 @@ func sumPieces(i uint64, h *transport.Header, pieces [][]byte) uint32 {
 }
 
 func (s *directSender) Send(ctx context.Context, h *transport.Header, pieces [][]byte) error {
+	n := 0
+	for _, p := range pieces {
+		n += len(p)
+	}
+	if n > s.size {
+		panic(fmt.Sprintf("guard: Send of %d bytes, a slot has %d", n, s.size))
+	}
 	binary.LittleEndian.PutUint32(s.sum[:], sumPieces(s.next, h, pieces))
 	s.pieces = append(append(s.pieces[:0], pieces...), s.sum[:])
 	err := s.direct.Send(ctx, h, s.pieces)
@@ -59,7 +66,7 @@ func (r *directReceiver) Head(ctx context.Context) (*transport.Header, int, erro
 		return nil, 0, err
 	}
 	if n -= crc32c.Size; n < 0 {
-		return nil, 0, r.corrupt(n + crc32c.Size)
+		return nil, 0, r.corrupt(n+crc32c.Size, false)
 	}
 	return h, n, nil
 }
@@ -83,7 +90,7 @@ func (r *directReceiver) Fill(ctx context.Context, pieces [][]byte) error {
 		return err
 	}
 	if sumPieces(r.next, h, pieces) != binary.LittleEndian.Uint32(r.sum[:]) {
-		return r.corrupt(n + crc32c.Size)
+		return r.corrupt(n+crc32c.Size, true)
 	}
 	r.next++
 	r.filled = true

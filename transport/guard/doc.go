@@ -13,6 +13,8 @@
 // link's Next fails with a *transport.RankError that wraps transport.ErrCorrupt, now
 // and ever after.
 //
-// What a link can do with the caller's memory is kept for checksums and hidden for
-// sealed chunks, which are decrypted in their slot.
+// Direct sends and fills are kept for checksums. Lending memory to the wire, and for
+// sealed chunks everything that works on the caller's memory, is hidden. What a wire adds
+// of its own, such as TCP's lengths, is not covered: altered, it is a protocol's violation
+// or a wait that times out.
 package guard

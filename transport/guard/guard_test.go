@@ -235,6 +235,33 @@ func TestFindsFaultsInPieces(t *testing.T) {
 	}
 }
 
+// TestShortChunk: a chunk that is too short to carry a sum is found before its payload is
+// there, and by all ways to receive.
+func TestShortChunk(t *testing.T) {
+	pipes := &pipes{waiting: map[[3]int]chan net.Conn{}, of: make([][]net.Conn, 2)}
+	bare := tcp.New(tcp.Config{Rank: 0, Size: 2, SlotSize: 512}, pipeEnd{pipes, 0})
+	defer bare.Close()
+	guarded := guard.Checksum(tcp.New(tcp.Config{Rank: 1, Size: 2, SlotSize: 512}, pipeEnd{pipes, 1}), 1)
+	defer guarded.Close()
+	for channel := range 2 {
+		s, err := bare.Sender(t.Context(), 1, channel)
+		require.NoError(t, err)
+		slot, err := s.Acquire(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, s.Commit(&transport.Header{}, copy(slot, "abc")))
+		end, err := guarded.Receiver(t.Context(), 0, channel)
+		require.NoError(t, err)
+		r := end.(transport.DirectReceiver)
+		if channel == 0 {
+			_, _, err = r.Head(t.Context())
+		} else {
+			_, _, err = r.Next(t.Context())
+		}
+		require.ErrorIs(t, err, transport.ErrCorrupt)
+		r.Release()
+	}
+}
+
 // deliver has chunks received, of which the first is right and the second is not.
 func deliver(t *testing.T, wrap func(transport.Mesh, int) transport.Mesh, room int, headers []transport.Header, chunks [][]byte) {
 	t.Helper()

@@ -63,7 +63,7 @@ func (m *Mesh) Sender(ctx context.Context, peer, channel int) (transport.Sender,
 		slots.front, slots.back = m.p.room()
 		s = slots
 		if direct, ok := wire.(transport.DirectSender); ok && slots.guard == (checksum{}) {
-			s = &directSender{sender: slots, direct: direct}
+			s = &directSender{sender: slots, direct: direct, size: m.SlotSize()}
 		}
 		m.senders[end{peer, channel}] = s
 	}
@@ -143,18 +143,21 @@ func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) 
 	}
 	var ok bool
 	if r.header, r.payload, ok = r.guard.open(r.next, h, chunk); !ok {
-		return nil, nil, r.corrupt(len(chunk))
+		return nil, nil, r.corrupt(len(chunk), true)
 	}
 	r.open = true
 	r.next++
 	return &r.header, r.payload, nil
 }
 
-// corrupt ends the link: its current chunk, of n bytes, is not what was sent.
-func (r *receiver) corrupt(n int) error {
+// corrupt ends the link: its current chunk, of n bytes, is not what was sent. All of it
+// has come if it is there.
+func (r *receiver) corrupt(n int, there bool) error {
 	r.err = &transport.RankError{Rank: r.peer, Err: fmt.Errorf(
 		"%w: chunk %d of %d bytes on the link from it is not what it sent", transport.ErrCorrupt, r.next, n)}
-	r.wire.Release()
+	if there {
+		r.wire.Release()
+	}
 	return r.err
 }
 
