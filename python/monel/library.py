@@ -7,8 +7,9 @@ import functools
 import os
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_void_p
 from pathlib import Path
+from typing import Any, List, Optional
 
-from .errors import BY_RESULT, InternalError
+from .errors import BY_RESULT, InternalError, MonelError
 
 
 class UniqueId(ctypes.Structure):
@@ -35,6 +36,7 @@ _FUNCTIONS = {
     "ncclCommDestroy": [_C],
     "ncclCommAbort": [_C],
     "ncclCommCount": [_C, POINTER(c_int)],
+    "ncclCommGetAsyncError": [_C, POINTER(c_int)],
     "ncclCommUserRank": [_C, POINTER(c_int)],
     "ncclGroupStart": [],
     "ncclGroupEnd": [],
@@ -52,7 +54,7 @@ _FUNCTIONS = {
 }
 
 
-def _places() -> list[str]:
+def _places() -> List[str]:
     named = os.environ.get("MONEL_LIBNCCL")
     if named:
         return [named]
@@ -83,7 +85,7 @@ def library() -> ctypes.CDLL:
     )
 
 
-def call(name: str, *args) -> None:
+def call(name: str, *args: Any) -> None:
     """Calls a function of the library and raises what it returns."""
     lib = library()
     result = getattr(lib, name)(*args)
@@ -97,3 +99,13 @@ def ask(name: str, comm: c_void_p) -> int:
     answer = c_int()
     call(name, comm, byref(answer))
     return answer.value
+
+
+def failure(comm: c_void_p) -> Optional[MonelError]:
+    """What has made a communicator fail, or None."""
+    result = ask("ncclCommGetAsyncError", comm)
+    if result in (0, 7):  # ncclInProgress: it has not met its ranks yet
+        return None
+    lib = library()
+    text = lib.ncclGetLastError(comm) or lib.ncclGetErrorString(result)
+    return BY_RESULT.get(result, InternalError)(text.decode(errors="replace"))

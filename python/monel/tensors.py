@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, NamedTuple, Optional, Sequence, Tuple
+import sys
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from .library import Tensor
 
@@ -31,14 +32,13 @@ def describe(x: Any, writable: bool = False) -> Described:
     Raises TypeError if x is no tensor that is understood, and ValueError if it may not be
     written though it has to be.
     """
-    if getattr(x, "requires_grad", False) and hasattr(x, "detach"):
-        x = x.detach()
-    try:
-        interface = getattr(x, "__cuda_array_interface__", None) or getattr(x, "__array_interface__", None)
-    except KeyError:  # PyTorch 1.13 has no name there for its bfloat16
-        interface = None
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        return _from_torch(x, torch)
+    interface = getattr(x, "__cuda_array_interface__", None) or getattr(x, "__array_interface__", None)
+    # DLPack has names for more types; interfaces say where an array is read-only.
     if hasattr(x, "__dlpack__") and (interface is None or interface["typestr"][1:] not in _NAMED):
-        return _from_dlpack(x)
+        return _from_dlpack(x, writable)
     if interface is not None:
         return _from_interface(x, interface, writable)
     raise TypeError(
@@ -53,6 +53,34 @@ def _make(data: int, dtype: int, shape: Sequence[int], strides: Optional[Sequenc
     steps = None if strides is None else (ctypes.c_int64 * max(n, 1))(*strides)
     tensor = Tensor(data or None, dtype, n, sizes, steps)
     return Described(tensor, tuple(shape), (keep, sizes, steps))
+
+
+_TORCH: Dict[Any, int] = {}
+# PyTorch's names for ncclDataType_t; older versions lack some.
+_TORCH_NAMES = {
+    "int8": 0, "uint8": 1, "int32": 2, "uint32": 3, "int64": 4, "uint64": 5,
+    "float16": 6, "float32": 7, "float64": 8, "bfloat16": 9, "float8_e4m3fn": 10, "float8_e5m2": 11,
+}  # fmt: skip
+
+
+def _from_torch(x: Any, torch: Any) -> Described:
+    """PyTorch's own tensors, which say more of themselves than any interface: some stand for
+    the negative or the conjugate of what is in memory."""
+    if not _TORCH:
+        _TORCH.update({getattr(torch, name): n for name, n in _TORCH_NAMES.items() if hasattr(torch, name)})
+    dtype = _TORCH.get(x.dtype)
+    if dtype is None:
+        raise TypeError(f"elements of type {x.dtype} cannot be communicated")
+    if x.layout != torch.strided:
+        raise TypeError(f"a tensor of layout {x.layout} cannot be communicated; give a dense one")
+    if x.device.type not in ("cpu", "cuda"):
+        raise TypeError(f"memory of device {x.device} cannot be communicated")
+    if x.is_neg() or x.is_conj():
+        raise ValueError(
+            "the tensor is a view that negates or conjugates what is in memory; "
+            "give resolve_neg() or resolve_conj() of it"
+        )
+    return _make(x.data_ptr() if x.numel() else 0, dtype, x.shape, x.stride(), x)
 
 
 def _from_interface(x: Any, interface: dict, writable: bool) -> Described:
@@ -88,15 +116,48 @@ class _DLTensor(ctypes.Structure):
     ]
 
 
+class _DLVersioned(ctypes.Structure):
+    """DLManagedTensorVersioned, of DLPack 1."""
+
+    _fields_ = [
+        ("major", ctypes.c_uint32),
+        ("minor", ctypes.c_uint32),
+        ("manager", ctypes.c_void_p),
+        ("deleter", ctypes.c_void_p),
+        ("flags", ctypes.c_uint64),
+        ("tensor", _DLTensor),
+    ]
+
+
+_READ_ONLY, _COPIED = 1, 2
 _pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer.argtypes, _pointer.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_void_p
+_is_valid = ctypes.pythonapi.PyCapsule_IsValid
+_is_valid.argtypes, _is_valid.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_int
 
 
-def _from_dlpack(x: Any) -> Described:
+def _capsule(x: Any) -> Any:
+    """x as DLPack has it, in version 1 if x knows that."""
     # -1: do not make any stream wait; the order of streams is the caller's, as in NCCL.
-    on_gpu = x.__dlpack_device__()[0] == _CUDA
-    capsule = x.__dlpack__(stream=-1) if on_gpu else x.__dlpack__()
-    t = _DLTensor.from_address(_pointer(capsule, b"dltensor"))
+    stream = {"stream": -1} if x.__dlpack_device__()[0] in (_CUDA, _CUDA_MANAGED) else {}
+    try:
+        return x.__dlpack__(max_version=(1, 0), **stream)
+    except TypeError:  # x is of before DLPack 1
+        return x.__dlpack__(**stream)
+
+
+def _from_dlpack(x: Any, writable: bool) -> Described:
+    capsule = _capsule(x)
+    if _is_valid(capsule, b"dltensor_versioned"):
+        managed = _DLVersioned.from_address(_pointer(capsule, b"dltensor_versioned"))
+        if managed.major != 1:
+            raise TypeError(f"DLPack of version {managed.major}.{managed.minor} is not known; give 1.x")
+        # Before version 1 nothing says whether a tensor may be written; it is the caller's word.
+        if writable and managed.flags & (_READ_ONLY | _COPIED):
+            raise ValueError("the array is read-only, or was copied, and the result would be written to it")
+        t = managed.tensor
+    else:
+        t = _DLTensor.from_address(_pointer(capsule, b"dltensor"))
     if t.device_type not in (_CPU, _CUDA, _CUDA_HOST, _CUDA_MANAGED):
         raise TypeError(f"memory of DLPack's device type {t.device_type} cannot be communicated")
     dtype = _DLPACK.get((t.code, t.bits))
