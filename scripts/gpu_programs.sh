@@ -18,5 +18,18 @@ if [ -z "${WITHOUT_SANITIZER:-}" ]; then
 	find "$dir/nvidia/cu13/compute-sanitizer" -maxdepth 1 -type f -exec cp {} "$out/sanitizer" \;
 	chmod +x "$out/sanitizer/compute-sanitizer" "$out"/sanitizer/Tree*
 fi
+# What Python needs there. The library is linked with this machine's C library, so it runs
+# where that is as new.
+if [ "$(uname -m)" = x86_64 ]; then
+	scripts/build_libnccl.sh
+	cp build/libnccl.so.2 "$out"
+	rm -rf "$out/python" "$out/sections"
+	mkdir -p "$out/python"
+	cp -r python/monel "$out/python"
+	cp -r bench/gpu/sections bench/gpu/*.py "$out"
+	find "$out/python" "$out/sections" -name __pycache__ -prune -exec rm -rf {} +
+else
+	echo "libnccl.so.2 is left out: it can only be built on x86-64"
+fi
 cp bench/gpu/run.sh "$out"
 du -sh "$out"

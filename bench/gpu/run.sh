@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks and measures Monel on this machine's NVIDIA GPUs, in about ten minutes.
+# Checks and measures Monel on this machine's NVIDIA GPUs, in about twelve minutes.
 #
 #   bench/gpu/run.sh [FOLDER]
 #
@@ -75,6 +75,10 @@ fi
 
 peers=()
 python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null && peers=(--peers torch)
+if [ ${#peers[@]} -gt 0 ] && [ -f "$bin/libnccl.so.2" ]; then
+	table python 130 python3 "$bin/python_cuda.py" --monel "$bin/python" --library "$bin/libnccl.so.2" \
+		--json "$out/python.json" --logs "$out/python-logs"
+fi
 table cuda-kernels 120 "$bin/bench" cuda-kernels -d float,bfloat16 --filter '^(pack|unpack|reduce_into)/.*/(contiguous|transpose|channels_last)/' \
 	--rounds 3 "${peers[@]}" --json "$out/cuda-kernels.json"
 

@@ -66,6 +66,7 @@ class ProcessGroupMonel(dist.ProcessGroup):
         self._lock = threading.Lock()
         self._calls = Queue(functools.partial(self._meet, "all", size, rank, rank == 0))
         self._messages: Dict[Tuple[int, int, int], Queue] = {}
+        self._group_name, self._group_desc = "", "undefined"
         self._together: Optional[List[Work]] = None
         self._calls.start(lambda comm, stream: None, [], None).wait()  # ranks meet now, or fail now
         self._end = weakref.finalize(self, _close, self._calls, self._messages)
@@ -75,6 +76,24 @@ class ProcessGroupMonel(dist.ProcessGroup):
 
     def getBackendName(self) -> str:  # as newer versions call it
         return "monel"
+
+    # PyTorch 2 asks for a group's name here or, from C++, there.
+    def _set_group_name(self, name: str) -> None:
+        self._group_name = name
+
+    def _set_group_desc(self, text: str) -> None:
+        self._group_desc = text
+
+    setGroupName, setGroupDesc = _set_group_name, _set_group_desc
+
+    def getGroupName(self) -> str:
+        return self._group_name
+
+    def getGroupDesc(self) -> str:
+        return self._group_desc
+
+    group_name = property(getGroupName)
+    group_desc = property(getGroupDesc)
 
     def _get_backend(self, device: Any) -> "ProcessGroupMonel":
         return self  # for all devices
