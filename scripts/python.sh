@@ -16,3 +16,5 @@ for test in python/tests/test_*.py; do
 	echo "== $test"
 	timeout 200 $python -W ignore "$test"
 done
+echo "== python/tests/catalogue.py"
+timeout 300 $python -W ignore python/tests/catalogue.py
