@@ -15,8 +15,9 @@ On a GPU, a call begins when what is on the current stream has been done, ``wait
 work makes the then current stream wait for the result, and neither makes the host wait,
 as with PyTorch's NCCL backend. In host memory ``wait`` blocks.
 
-Sparse tensors, and recv from any rank, raise an error. MONEL_TIMEOUT bounds every call,
-whatever the group's timeout.
+Sparse tensors, and recv from any rank, raise an error. A call is bounded by the group's
+timeout and by MONEL_TIMEOUT, which is 10 minutes unless it is set: set it for groups whose
+ranks may have to wait for each other longer.
 """
 
 from .group import ProcessGroupMonel, register

@@ -62,9 +62,10 @@ class ProcessGroupMonel(dist.ProcessGroup):
         self._rank, self._size = rank, size
         patience = timeout.total_seconds() if timeout is not None else 1800.0
         # Nothing below refers to self, which would keep it alive until the program ends.
+        self._patience = patience
         self._meet = functools.partial(_meet, store, patience)
         self._lock = threading.Lock()
-        self._calls = Queue(functools.partial(self._meet, "all", size, rank, rank == 0))
+        self._calls = Queue(functools.partial(self._meet, "all", size, rank, rank == 0), patience)
         self._messages: Dict[Tuple[int, int, int], Queue] = {}
         self._group_name, self._group_desc = "", "undefined"
         self._together: Optional[List[Work]] = None
@@ -182,7 +183,8 @@ class ProcessGroupMonel(dist.ProcessGroup):
 
     def allgather_coalesced(self, outputs: List[List[torch.Tensor]], inputs: List[torch.Tensor], opts: Any = None) -> Work:
         sends = [(x, r) for x in inputs for r in range(self._size)]
-        return self._exchange(sends, [part for row in outputs for part in self._ranked(row)], outputs)
+        recvs = [(y, r) for r, row in enumerate(outputs) for y in row]  # a list for each rank
+        return self._exchange(sends, recvs, outputs)
 
     def _allgather_base(self, output: torch.Tensor, input: torch.Tensor, opts: Any = None) -> Work:
         return self.allgather_into_tensor_coalesced([output], [input], result=output)
@@ -227,9 +229,8 @@ class ProcessGroupMonel(dist.ProcessGroup):
             y, x = dense(output), dense(input)
             return self._start(self._calls, lambda comm, s: comm.all_to_all(x, y, stream=s), [y, x], output)
         sides = ((output, output_sizes), (input, input_sizes))
-        parts = [list(t.split(list(sizes) or t.shape[0] // self._size)) for t, sizes in sides]
-        work = self._exchange(self._ranked(parts[1]), self._ranked(parts[0]), output)
-        return work
+        into, out = (list(t.split(list(sizes) or t.shape[0] // self._size)) for t, sizes in sides)
+        return self._exchange(self._ranked(out), self._ranked(into), output)
 
     # Messages.
 
@@ -244,7 +245,7 @@ class ProcessGroupMonel(dist.ProcessGroup):
                     raise ValueError(f"monel: more than {_MOST_TAGS} tags from rank {source} to rank {target}")
                 sends = self._rank == source
                 name = f"{source}-{target}-{tag}"
-                queue = Queue(functools.partial(self._meet, name, 2, 0 if sends else 1, sends))
+                queue = Queue(functools.partial(self._meet, name, 2, 0 if sends else 1, sends), self._patience)
                 self._messages[key] = queue
             return queue
 

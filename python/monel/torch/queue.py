@@ -23,8 +23,9 @@ Body = Callable[[Communicator, Optional[int]], Any]
 class Queue:
     """A communicator, made at the first call, and a thread that makes the calls in their order."""
 
-    def __init__(self, connect: Callable[[], Communicator]) -> None:
-        self._connect = connect
+    def __init__(self, connect: Callable[[], Communicator], patience: float) -> None:
+        """patience is how many seconds a call may take."""
+        self._connect, self._patience = connect, patience
         self._comm: Optional[Communicator] = None
         self._thread = ThreadPoolExecutor(1, "monel")
         self._lock = threading.Lock()
@@ -41,7 +42,7 @@ class Queue:
         with self._lock:
             place = None if device is None else Place(device, self._stream(device), tensors)
             future: "Future[None]" = Future()
-            work = Work(future, result, place)
+            work = Work(future, result, place, self._patience, self.abort)
             # What goes on a stream only has to be put there, which no thread is needed for,
             # unless earlier calls are still on their way.
             here = place is not None and self._comm is not None and not self._going

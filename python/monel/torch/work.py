@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 import torch
 from torch._C import _distributed_c10d as c10d
@@ -22,24 +22,32 @@ class Work(c10d.Work):
     and every later call raise it.
     """
 
-    def __init__(self, future: "Future[None]", tensors: Any, place: Optional[Place]) -> None:
+    def __init__(
+        self, future: "Future[None]", tensors: Any, place: Optional[Place], patience: float, abort: Callable[[], None]
+    ) -> None:
         super().__init__()
         self._future, self._tensors, self._place = future, tensors, place
+        self._until, self._patience, self._abort = time.monotonic() + patience, patience, abort
 
     def wait(self, timeout: Any = None) -> bool:
         """Waits for the result, and raises what the call failed with.
 
         On a GPU, makes the current stream wait and returns at once; with a timeout, in
-        seconds or as a timedelta, the host waits for that long at most.
+        seconds or as a timedelta, the host waits for that long at most. If the group's own
+        timeout has passed since the call, the group is aborted.
         """
         seconds = timeout.total_seconds() if hasattr(timeout, "total_seconds") else timeout
         until = time.monotonic() + seconds if seconds else None
         try:
-            self._future.result(seconds or None)
+            left = max(0.0, self._until - time.monotonic())
+            self._future.result(min(seconds, left) if seconds else left)
         except FutureTimeout:
             if self._future.done():  # what the call itself has failed with
                 raise
-            raise Timeout(f"monel: no result within {seconds:g} s; the call goes on") from None
+            if until is not None and until < self._until:
+                raise Timeout(f"monel: no result within {seconds:g} s; the call goes on") from None
+            self._abort()
+            raise Timeout(f"monel: timed out: no result within the group's timeout of {self._patience:g} s") from None
         if self._place is not None:
             if until is not None:
                 self._finish(until, seconds)
