@@ -14,6 +14,7 @@ import torch.distributed as dist
 
 from ..communicator import Communicator, group, unique_id
 from ..errors import Timeout
+from .preparing import Preparing
 from .queue import Queue
 from .tensors import dense, only, operator
 from .work import Work, Works
@@ -62,10 +63,10 @@ class ProcessGroupMonel(dist.ProcessGroup):
         self._rank, self._size = rank, size
         patience = timeout.total_seconds() if timeout is not None else 1800.0
         # Nothing below refers to self, which would keep it alive until the program ends.
-        self._patience = patience
+        self._patience, self._preparing = patience, Preparing()
         self._meet = functools.partial(_meet, store, patience)
         self._lock = threading.Lock()
-        self._calls = Queue(functools.partial(self._meet, "all", size, rank, rank == 0), patience)
+        self._calls = Queue(functools.partial(self._meet, "all", size, rank, rank == 0), patience, self._preparing)
         self._messages: Dict[Tuple[int, int, int], Queue] = {}
         self._group_name, self._group_desc = "", "undefined"
         self._together: Optional[List[Work]] = None
@@ -245,7 +246,8 @@ class ProcessGroupMonel(dist.ProcessGroup):
                     raise ValueError(f"monel: more than {_MOST_TAGS} tags from rank {source} to rank {target}")
                 sends = self._rank == source
                 name = f"{source}-{target}-{tag}"
-                queue = Queue(functools.partial(self._meet, name, 2, 0 if sends else 1, sends), self._patience)
+                connect = functools.partial(self._meet, name, 2, 0 if sends else 1, sends)
+                queue = Queue(connect, self._patience, self._preparing)
                 self._messages[key] = queue
             return queue
 

@@ -13,6 +13,7 @@ import torch
 from ..communicator import Communicator
 from ..errors import MonelError
 from .place import Place
+from .preparing import Preparing, touch
 from .tensors import device_of
 from .work import Work
 
@@ -23,9 +24,9 @@ Body = Callable[[Communicator, Optional[int]], Any]
 class Queue:
     """A communicator, made at the first call, and a thread that makes the calls in their order."""
 
-    def __init__(self, connect: Callable[[], Communicator], patience: float) -> None:
-        """patience is how many seconds a call may take."""
-        self._connect, self._patience = connect, patience
+    def __init__(self, connect: Callable[[], Communicator], patience: float, preparing: Preparing) -> None:
+        """patience is how many seconds a call may take. preparing is the process group's."""
+        self._connect, self._patience, self._preparing = connect, patience, preparing
         self._comm: Optional[Communicator] = None
         self._thread = ThreadPoolExecutor(1, "monel")
         self._lock = threading.Lock()
@@ -40,25 +41,36 @@ class Queue:
         work gives out. Raises what can be seen of the arguments alone."""
         device = device_of(tensors)
         with self._lock:
+            first = device is not None and device not in self._streams
             place = None if device is None else Place(device, self._stream(device), tensors)
             future: "Future[None]" = Future()
             work = Work(future, result, place, self._patience, self.abort)
             # What goes on a stream only has to be put there, which no thread is needed for,
             # unless earlier calls are still on their way.
-            here = place is not None and self._comm is not None and not self._going
+            here = place is not None and self._comm is not None and not self._going and not first
             self._going.add(work)
             future.add_done_callback(lambda _: self._end(work))
             if here:
                 self._carry(future, body, place)
-            else:
-                self._thread.submit(self._carry, future, body, place)
+                return work
+            if first:
+                self._preparing.begin(work)
+            self._thread.submit(self._carry, future, body, place, work if first else None)
         return work
 
-    def _carry(self, future: "Future[None]", body: Body, place: Optional[Place]) -> None:
+    def _carry(self, future: "Future[None]", body: Body, place: Optional[Place], first: Optional[Work] = None) -> None:
+        """Makes a call. first is its work if none was on the GPU before."""
         try:
-            if self._comm is None:
-                self._comm = self._connect()
-            comm = self._comm
+            try:
+                if self._comm is None:
+                    self._comm = self._connect()
+                comm = self._comm
+                if first is not None:
+                    with torch.cuda.device(place.device):
+                        touch(comm, place.device, place.stream)
+            finally:
+                if first is not None:
+                    self._preparing.end(first)
             if place is None:
                 body(comm, None)
             else:
