@@ -16,5 +16,7 @@ for test in python/tests/test_*.py; do
 	echo "== $test"
 	timeout 200 $python -W ignore "$test"
 done
+echo "== devices, simulated"
+MONEL_PYTHON=$python go test -count=1 -tags python ./python/tests
 echo "== python/tests/catalogue.py"
 timeout 300 $python -W ignore python/tests/catalogue.py

@@ -24,7 +24,8 @@ func TestDevice(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, os.Getenv("MONEL_PYTHON"), "-W", "ignore", "device_checks.py")
-			cmd.Env = append(os.Environ(), cudasim.Environment(path, cudasim.Devices(2), cudasim.Delays(seed, 2*time.Millisecond))...)
+			cmd.Env = append(os.Environ(), cudasim.Environment(path, cudasim.Devices(2),
+				cudasim.Delays(seed, 2*time.Millisecond), cudasim.Patience(time.Minute))...)
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", out)
 		})

@@ -53,6 +53,12 @@ class Stream:
         driver("cuStreamCreate", ctypes.byref(stream), NON_BLOCKING)
         self.cuda_stream = stream.value
 
+    def __del__(self):
+        # A device has 32 channels. Streams beyond that would wait for each other's work.
+        with contextlib.suppress(Exception):
+            driver.use(self.device)
+            driver("cuStreamDestroy_v2", self.handle)
+
     @property
     def handle(self):
         return ctypes.c_void_p(self.cuda_stream)

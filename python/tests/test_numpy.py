@@ -1,13 +1,16 @@
 """Every collective on NumPy arrays of many layouts, against NumPy itself."""
 
+import ctypes
 import os
 import subprocess
 import sys
+import types
 import unittest
 
 import numpy as np
 
 import monel
+from monel import tensors
 from ranks import run_ranks
 
 N = 3
@@ -177,6 +180,26 @@ class Errors(unittest.TestCase):
 
         run_ranks(2, body)
 
+    def test_group_borrows(self):
+        def body(comm):
+            x = np.ones(5, np.float32)
+            with monel.group():
+                comm.all_reduce(x)
+                with self.assertRaisesRegex(monel.InvalidUsage, "group"):
+                    comm.close()
+            self.assertTrue((x == 2).all())
+            self.assertIsNone(comm.error())
+
+        run_ranks(2, body)
+
+    def test_streams(self):
+        address_of = monel.communicator.address_of
+        self.assertEqual([address_of(s) for s in (None, 0, 7)], [None, None, 7])
+        self.assertEqual(address_of(types.SimpleNamespace(cuda_stream=9)), 9)
+        self.assertEqual(address_of(types.SimpleNamespace(__cuda_stream__=lambda: (0, 11))), 11)
+        with self.assertRaises(TypeError):
+            address_of("default")
+
     def test_disagreement(self):
         def body(comm):
             x = np.ones(3 + comm.rank, np.float32)
@@ -193,6 +216,43 @@ class Errors(unittest.TestCase):
                 return
             with self.assertRaisesRegex(monel.RemoteError, "rank 0"):
                 comm.all_reduce(np.zeros(3))
+
+        run_ranks(2, body)
+
+
+class Foreign:
+    """An array that only DLPack describes, of a version, with flags."""
+
+    def __init__(self, array, flags=0, major=1):
+        self.array, self.flags, self.major = array, flags, major
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+    def __dlpack__(self, stream=None, max_version=None):
+        a = self.array
+        self.shape, self.strides = (ctypes.c_int64 * a.ndim)(*a.shape), (ctypes.c_int64 * a.ndim)(*(s // a.itemsize for s in a.strides))
+        self.managed = tensors._DLVersioned(self.major, 0, None, None, self.flags)
+        self.managed.tensor = tensors._DLTensor(a.ctypes.data, 1, 0, a.ndim, 2, 32, 1, self.shape, self.strides, 0)
+        new = ctypes.pythonapi.PyCapsule_New
+        new.argtypes, new.restype = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p], ctypes.py_object
+        return new(ctypes.addressof(self.managed), b"dltensor_versioned", None)
+
+
+class DLPack(unittest.TestCase):
+    def test_versions_and_flags(self):
+        def body(comm):
+            a = np.arange(12, dtype=np.float32).reshape(3, 4).T + comm.rank
+            comm.all_reduce(Foreign(a))
+            np.testing.assert_array_equal(a, 2 * np.arange(12).reshape(3, 4).T + 1)
+            for flags in (1, 2):  # read-only, copied
+                with self.assertRaisesRegex(ValueError, "read-only"):
+                    comm.all_reduce(Foreign(a, flags))
+            with self.assertRaisesRegex(TypeError, "version"):
+                comm.all_reduce(Foreign(a, major=2))
+            out = np.zeros_like(a)
+            comm.all_reduce(Foreign(np.ones_like(a), 1), out=out)  # it is only read
+            self.assertTrue((out == 2).all())
 
         run_ranks(2, body)
 

@@ -1,6 +1,8 @@
 """PyTorch's tensors, and torch.distributed with the backend "monel", on tensors that are
 not contiguous, against sums by hand."""
 
+import copy
+import datetime
 import os
 import socket
 import subprocess
@@ -50,6 +52,10 @@ class Tensors(unittest.TestCase):
                     comm.all_reduce(x)
                     self.assertTrue(torch.equal(x, given(0, dtype) + given(1, dtype)), dtype)
                     self.assertTrue(clean(x, whole), dtype)
+            z = torch.ones(3, dtype=torch.complex64)
+            for x in (z.conj().imag, torch.ones(3).to_sparse(), torch.ones(3, dtype=torch.int16)):
+                with self.assertRaisesRegex((TypeError, ValueError), "negates|layout|type"):
+                    comm.all_reduce(x)
             p = torch.ones(3, requires_grad=True)
             comm.all_reduce(p)
             self.assertEqual(p.tolist(), [2, 2, 2])
@@ -132,6 +138,73 @@ def work(rank, n):
     assert works[0].get_future().wait() is not None
 
 
+def coalesced(rank, n):
+    xs = [given(rank).permute(2, 0, 1), given(rank + 1)]
+    dist.all_reduce_coalesced(xs)
+    assert torch.equal(xs[0], sum(given(r).permute(2, 0, 1) for r in range(n)))
+    assert torch.equal(xs[1], sum(given(r + 1) for r in range(n)))
+    group = dist.group.WORLD
+    group._start_coalescing()
+    outs = [torch.zeros(n * 6, 4, 2), torch.zeros(2, 4, n * 6).permute(2, 1, 0)]
+    for out in outs:
+        group._allgather_base(out, given(rank))
+    work = group._end_coalescing()
+    assert work.wait() and work.is_completed() and work.is_success() and work.exception() is None
+    for out in outs:
+        assert torch.equal(out, torch.cat([given(r) for r in range(n)]))
+    y = torch.zeros(SHAPE)
+    group.reduce_scatter_tensor_coalesced([y], [torch.cat([given(rank)] * n)]).wait()
+    assert torch.equal(y, sum(given(r) for r in range(n)))
+
+
+def tags(rank, n):
+    # The other way round than they were sent.
+    if rank == 0:
+        works = [dist.isend(torch.full((3,), float(tag)), 1, tag=tag) for tag in (1, 2)]
+    elif rank == 1:
+        xs = {tag: torch.zeros(3) for tag in (2, 1)}
+        works = [dist.irecv(x, 0, tag=tag) for tag, x in xs.items()]
+    else:
+        return
+    for w in works:
+        w.wait()
+    assert rank == 0 or all((x == tag).all() for tag, x in xs.items())
+
+
+def objects(rank, n):
+    names = [rank, {"of": "rank 0"}]
+    dist.broadcast_object_list(names, 0)
+    assert names == [0, {"of": "rank 0"}]
+    got = [None]
+    dist.scatter_object_list(got, list(range(n)) if rank == 0 else None, 0)
+    assert got == [rank]
+
+
+def complex_numbers(rank, n):
+    x = torch.complex(given(rank), -given(rank)).permute(2, 0, 1)
+    dist.all_reduce(x)
+    assert torch.equal(x.real, sum(given(r) for r in range(n)).permute(2, 0, 1)) and torch.equal(x.imag, -x.real)
+
+
+def late(rank, n):
+    group = dist.new_group(list(range(n)), timeout=datetime.timedelta(seconds=1))
+    work = dist.barrier(group, async_op=True) if rank == 0 else None
+    if rank == 0:
+        try:
+            work.wait(datetime.timedelta(seconds=0.1))
+        except monel.Timeout as e:
+            assert "goes on" in str(e) and not work.is_completed()
+        else:
+            raise AssertionError("a barrier did not wait")
+        try:
+            work.wait()
+        except monel.Timeout as e:
+            assert "the group's timeout" in str(e)
+        else:
+            raise AssertionError("a barrier did not wait")
+    dist.barrier()
+
+
 def groups(rank, n):
     pair = dist.new_group([0, 1])
     if rank < 2:
@@ -166,13 +239,31 @@ def training(rank, n):
     assert torch.allclose(model.weight.grad, data.mean(0).expand(2, 4))
 
 
+def many_steps(rank, n):
+    """A model trained by all ranks, its gradients views of buckets, is the one that is trained on all data."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(64, 2)).double()
+    model = model.to(memory_format=torch.channels_last)
+    alone = copy.deepcopy(model)
+    ddp = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True, bucket_cap_mb=0.001)
+    data = torch.randn(2 * n, 3, 6, 6, dtype=torch.float64)
+    for net, part in ((ddp, data[2 * rank : 2 * rank + 2]), (alone, data)):
+        optimizer = torch.optim.SGD(net.parameters(), 0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            net(part).square().mean().backward()
+            optimizer.step()
+    for ours, theirs in zip(model.parameters(), alone.parameters()):
+        assert torch.allclose(ours, theirs, rtol=1e-10)
+
+
 class Distributed(unittest.TestCase):
     def test_backend(self):
         for n in (2, 3):
             with socket.socket() as s:
                 s.bind(("127.0.0.1", 0))
                 port = s.getsockname()[1]
-            env = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(n), "OMP_NUM_THREADS": "1"}
+            env = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(n), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "USE_LIBUV": "0"}
             ranks = [subprocess.Popen([sys.executable, __file__, "rank"], env={**env, "RANK": str(r)}) for r in range(n)]
             try:
                 self.assertEqual([r.wait(120) for r in ranks], [0] * n)
@@ -183,7 +274,7 @@ class Distributed(unittest.TestCase):
 
 def rank_main():
     dist.init_process_group("monel")
-    for body in (every_collective, messages, work, groups, errors, training):
+    for body in (every_collective, messages, work, coalesced, tags, objects, complex_numbers, late, groups, errors, training, many_steps):
         body(dist.get_rank(), dist.get_world_size())
     dist.destroy_process_group()
 
