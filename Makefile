@@ -4,7 +4,7 @@
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi cudasim ptx kernels gpu generated cross arm64 launchers hosts test-rdma fuzz race libnccl libnccl-check python install
+.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi cudasim ptx kernels gpu generated cross arm64 launchers hosts test-rdma fuzz race libnccl libnccl-check python python-torch2 install
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ libnccl-check: libnccl ## libnccl.so.2 against NVIDIA's header, library, and use
 
 python: libnccl ## the Python package's tests
 	@scripts/python.sh
+
+python-torch2: libnccl ## the Python package's tests with a PyTorch 2 (Debian, root)
+	@scripts/python_torch2.sh
 
 install: libnccl ## libnccl.so.2, its headers and pkg-config file into PREFIX (/usr/local)
 	@scripts/install_libnccl.sh $(or $(PREFIX),/usr/local)
