@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# The Python package's tests with a PyTorch 2, Debian 13's, in a folder of its own: about
+# The Python package's tests with a PyTorch 2, Debian 13's, in a folder of the cache: about
 # 1 GB, which is kept. Needs root, for chroot.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/install.sh
 require debootstrap debootstrap
-root=$PWD/build/debian13
+root=${XDG_CACHE_HOME:-$HOME/.cache}/monel/debian13 # not among the sources, which tools walk through
+mkdir -p "$root"
 if ! [ -e "$root/.complete" ]; then
 	as_root debootstrap --variant=minbase trixie "$root" >/dev/null
 	as_root chroot "$root" env DEBIAN_FRONTEND=noninteractive \
