@@ -14,6 +14,7 @@ fi
 echo "== go vet"
 go vet ./...
 go vet -tags libnccl ./libnccl/check/...
+go vet -tags python ./python/tests
 CGO_ENABLED=1 go vet ./libnccl
 
 echo "== staticcheck"
