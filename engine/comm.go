@@ -226,6 +226,12 @@ func (c *Comm) Rank() int { return c.rank }
 // Size is the number of ranks.
 func (c *Comm) Size() int { return c.size }
 
+// ID is the id under which the ranks have met, made by NewUniqueID and its like or, for
+// a communicator that was made of another one, on the way; zero where there was none, as
+// with NewLocal and Config.Root. It contains the secret by which ranks recognise each
+// other.
+func (c *Comm) ID() UniqueID { return c.cfg.ID }
+
 // Transport names the wires in use: "shm", "tcp", "rdma+shm", "inproc", or "none"
 // if this rank is alone.
 func (c *Comm) Transport() string {

@@ -29,20 +29,28 @@ var ErrNotLaunched = launch.ErrNotLaunched
 //
 // Without a launcher the error wraps ErrNotLaunched and lists what was looked
 // for. A setting that cannot be read is none, and Init tells Logger so.
-func FromEnv() (Config, error) {
-	l, err := launch.FromEnv(os.Getenv)
+func FromEnv() (Config, error) { return FromVariables(os.Getenv) }
+
+// FromVariables is FromEnv where getenv gives the values of variables, "" for those that
+// are not set. It is for libraries in programs that are not Go's, whose environment
+// changes without os.Getenv seeing it.
+func FromVariables(getenv func(string) string) (Config, error) {
+	l, err := launch.FromEnv(getenv)
 	if err != nil {
 		return Config{}, err
 	}
-	cfg := SettingsFromEnv()
+	cfg := SettingsFromVariables(getenv)
 	cfg.Rank, cfg.Size, cfg.launched = l.Rank, l.Size, &l
 	return cfg, nil
 }
 
 // SettingsFromEnv is the Config of FromEnv without what the launcher says: which rank this
 // is and where the ranks meet is the caller's to say.
-func SettingsFromEnv() Config {
-	r := environ.Open()
+func SettingsFromEnv() Config { return SettingsFromVariables(os.Getenv) }
+
+// SettingsFromVariables is SettingsFromEnv with the variables of FromVariables.
+func SettingsFromVariables(getenv func(string) string) Config {
+	r := environ.OpenWith(getenv)
 	cfg := Config{
 		Interface:   r.Text("NCCL_SOCKET_IFNAME"),
 		Family:      families[r.Text("NCCL_SOCKET_FAMILY")],

@@ -19,7 +19,7 @@ func NewLocal(size int, cfg Config) ([]*Comm, error) {
 	if size < 1 {
 		return nil, &ArgumentError{Call: "init", Argument: "size", Err: fmt.Errorf("%d ranks; at least 1 is needed", size)}
 	}
-	cfg.Rank, cfg.Size = 0, size
+	cfg.Rank, cfg.Size, cfg.ID = 0, size, UniqueID{}
 	cfg, err := cfg.resolve()
 	if err != nil {
 		return nil, err

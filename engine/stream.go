@@ -99,7 +99,7 @@ func (c *Comm) locate(t *task, options []CallOption, holds bool) (argument strin
 	if err != nil {
 		return t.tensors[0].name, err
 	}
-	ordinal, there := -1, ""
+	ordinal, there, managed := -1, "", -1
 	for i := range t.tensors {
 		x, name := &t.tensors[i].tensor, t.tensors[i].name
 		if !onDevice(x) {
@@ -114,10 +114,18 @@ func (c *Comm) locate(t *task, options []CallOption, holds bool) (argument strin
 		case where.Memory != cudaffi.MemoryDevice && where.Memory != cudaffi.MemoryManaged:
 			return name, fmt.Errorf("%w: at %#x is %v, not memory of a device; for host memory use Of, FromBytes or FromPointer",
 				cudaffi.ErrInvalidValue, x.Address(), where.Memory)
+		case where.Memory == cudaffi.MemoryManaged:
+			managed = where.Device // all devices reach it
+			continue
 		case ordinal >= 0 && where.Device != ordinal:
 			return name, fmt.Errorf("it is on device %d and %s on device %d; all must be on the same", where.Device, there, ordinal)
 		}
 		ordinal, there = where.Device, name
+	}
+	if of := o.stream.Context(); ordinal < 0 && of != nil {
+		ordinal = of.Device().Ordinal
+	} else if ordinal < 0 {
+		ordinal = managed
 	}
 	g, err := c.gpu(driver, ordinal)
 	if err != nil {

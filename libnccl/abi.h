@@ -67,9 +67,6 @@ ncclResult_t monel_alive(void);
  * has none. */
 int monel_current_device(void);
 
-/* monel_environment is the i-th of the process's variables, NULL behind the last. */
-const char *monel_environment(int i);
-
 /* FUNCTION begins the definition of a function that NCCL has, with its twin; as in
  * NCCL, programs may put another one before it and call the twin. */
 #define FUNCTION(result, name, parameters)                                     \

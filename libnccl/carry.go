@@ -16,8 +16,12 @@ func monelCarry(call *C.monelCall) C.int {
 		g.operations = append(g.operations, o)
 		return result(nil)
 	}
-	if o.device != onHost {
-		return result(o.c.launch([]*operation{o}))
+	if err := o.c.settled(o.c.life); err != nil {
+		o.free()
+		return result(err)
+	}
+	if o.streams() {
+		return result(launch(o))
 	}
 	defer o.free()
 	return result(o.run(o.c.life))

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -18,9 +19,13 @@ import (
 type comm struct {
 	handle             uintptr
 	rank, size, device int
-	current            int // the device that was current when it was made; -1: none
-	family             *family
+	current            int                                             // the device that was current when it was made; -1: none
+	blocking           bool                                            // as its configuration says
+	family             *family                                         // nil until it has met the others, if it is made of another one
 	join               func(ctx context.Context) (*engine.Comm, error) // the others; nil, nil if it is in none
+	parent             *comm                                           // that it is made of, or nil
+	turn               *turn                                           // among all that are made of that
+	nowhere            bool                                            // the rank will be in none, and nobody gets the handle
 
 	life context.Context // of its collectives; ends with abort
 	end  context.CancelFunc
@@ -31,11 +36,17 @@ type comm struct {
 	waits  atomic.Bool   // it is to meet them at the end of a group
 	met    atomic.Bool   // it has begun to meet them, or never will
 
-	onStreams sync.WaitGroup // collectives that were put on streams and go on
+	onStreams sync.WaitGroup // collectives that were put on streams and go on; see begin
 
 	mu        sync.Mutex
 	finalized bool
-	async     error // the first of a collective on a stream
+	leaving   bool            // it is being destroyed
+	suspended bool            // see monelCommSuspend
+	revoked   bool            // by this rank
+	working   int             // calls that go on after they have returned, streams' apart
+	growth    engine.UniqueID // made by ncclCommGetUniqueId, and not used yet
+	latest    *turn           // of what is made of it
+	async     error           // the first of a collective on a stream
 	scalars   map[int]*scalar
 	memory    map[uintptr]unsafe.Pointer // registered, by handle
 }
@@ -59,7 +70,7 @@ func nextHandle() uintptr {
 // newComm makes a communicator on a device, or on none if that is negative.
 func newComm(rank, size, device int, f *family) *comm {
 	c := &comm{
-		handle: nextHandle(), rank: rank, size: size, device: max(device, 0), current: device, family: f,
+		handle: nextHandle(), rank: rank, size: size, device: max(device, 0), current: device, family: f, blocking: true,
 		ready: make(chan struct{}), scalars: map[int]*scalar{}, memory: map[uintptr]unsafe.Pointer{},
 	}
 	c.life, c.end = context.WithCancel(context.Background())
@@ -116,11 +127,14 @@ func (c *comm) state() error {
 	if c.failed != nil {
 		return c.failed
 	}
-	if err := c.engine.Err(); err != nil {
-		return err
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.engine.Err(); err != nil && !(c.revoked && errors.Is(err, engine.ErrRevoked)) {
+		return err
+	}
+	if c.working > 0 {
+		return errInProgress
+	}
 	return c.async
 }
 
@@ -136,16 +150,40 @@ func (c *comm) usable() error {
 	switch {
 	case c.failed != nil:
 		return c.failed
+	}
+	return c.refusing()
+}
+
+// refusing returns why calls are refused that would be carried out at another time. The
+// caller has mu.
+func (c *comm) refusing() error {
+	switch {
 	case c.finalized:
 		return usage(engine.InvalidUsage, "rank %d: the communicator has been finalized; only ncclCommDestroy is left", c.rank)
+	case c.suspended:
+		return usage(engine.InvalidUsage, "rank %d: the communicator is suspended; call ncclCommResume first", c.rank)
+	case c.leaving:
+		return noComm(C.uintptr_t(c.handle))
 	}
 	return nil
+}
+
+// begin announces a call that is put on streams, until ended is called. After it, nobody
+// who waits for what is on streams misses the call, and before it, it is refused.
+func (c *comm) begin() (ended func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.refusing(); err != nil {
+		return nil, err
+	}
+	c.onStreams.Add(1)
+	return c.onStreams.Done, nil
 }
 
 // watch keeps the outcome of calls that were put on streams, and calls free when they
 // have ended.
 func (c *comm) watch(works []*engine.Work, free func()) {
-	c.onStreams.Go(func() {
+	go func() {
 		defer free()
 		for _, w := range works {
 			<-w.Done()
@@ -157,19 +195,36 @@ func (c *comm) watch(works []*engine.Work, free func()) {
 				c.mu.Unlock()
 			}
 		}
-	})
+	}()
 }
 
-// finalize waits for what is on streams and refuses what comes later.
+// beside has f go on after the call that it is part of, and the state say so.
+func (c *comm) beside(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.working++
+	go func() {
+		f()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.working--
+	}()
+}
+
+// finalize waits for what is on streams or made of it, and refuses what comes later.
 func (c *comm) finalize() error {
 	if err := c.usable(); err != nil {
 		return err
 	}
 	c.mu.Lock()
+	if c.revoked {
+		c.mu.Unlock()
+		return usage(engine.InvalidUsage, "rank %d: the communicator has been revoked; only ncclCommSplit, Shrink, Destroy and Abort are left", c.rank)
+	}
 	c.finalized = true
 	c.mu.Unlock()
 	c.onStreams.Wait()
-	return nil
+	return c.settled(c.life)
 }
 
 // destroy ends this rank's part in the communicator, which nobody finds any more.
@@ -180,6 +235,9 @@ func (c *comm) destroy() error {
 		c.end()
 		return nil
 	}
+	c.mu.Lock()
+	c.leaving = true
+	c.mu.Unlock()
 	c.onStreams.Wait()
 	defer c.end()
 	return c.family.leave(c.engine.Close)

@@ -45,7 +45,7 @@ FUNCTION(ncclResult_t, ncclGetUniqueId, (ncclUniqueId * uniqueId)) {
 FUNCTION(ncclResult_t, ncclCommInitRankConfig,
 	(ncclComm_t * comm, int nranks, ncclUniqueId commId, int rank, ncclConfig_t *config)) {
 	ENTER();
-	return (ncclResult_t)monelCommInit(comm, nranks, &commId, rank, config, monel_thread()->group);
+	return (ncclResult_t)monelCommInit(comm, nranks, &commId, 1, rank, config, monel_thread()->group);
 }
 
 FUNCTION(ncclResult_t, ncclCommInitRank, (ncclComm_t * comm, int nranks, ncclUniqueId commId, int rank)) {
@@ -57,13 +57,12 @@ ncclResult_t monelCommInitEnv(ncclComm_t *comm) {
 	return (ncclResult_t)monelCommInitLaunched(comm);
 }
 
-/* Ranks meet at one place here, whatever their number: the first id's. */
 FUNCTION(ncclResult_t, ncclCommInitRankScalable,
 	(ncclComm_t * newcomm, int nranks, int myrank, int nId, ncclUniqueId *commIds, ncclConfig_t *config)) {
 	ENTER();
 	if (nId < 1 || nId > nranks || commIds == NULL)
 		return monel_refuse(ncclInvalidArgument, "ncclCommInitRankScalable: %d ids; give 1 to %d", nId, nranks);
-	return pncclCommInitRankConfig(newcomm, nranks, commIds[0], myrank, config);
+	return (ncclResult_t)monelCommInit(newcomm, nranks, commIds, nId, myrank, config, monel_thread()->group);
 }
 
 FUNCTION(ncclResult_t, ncclCommInitAll, (ncclComm_t * comm, int ndev, const int *devlist)) {
@@ -177,28 +176,32 @@ FUNCTION(ncclResult_t, ncclCommRevoke, (ncclComm_t comm, int revokeFlags)) {
 	return (ncclResult_t)monelCommRevoke((uintptr_t)comm, revokeFlags);
 }
 
-#define NO_GROWTH "make a new communicator with ncclCommInitRank"
-
 FUNCTION(ncclResult_t, ncclCommGetUniqueId, (ncclComm_t comm, ncclUniqueId *uniqueId)) {
-	return unsupported("ncclCommGetUniqueId", NO_GROWTH);
+	ENTER();
+	return (ncclResult_t)monelCommGrowID((uintptr_t)comm, uniqueId);
 }
 
 FUNCTION(ncclResult_t, ncclCommGrow,
 	(ncclComm_t comm, int nRanks, const ncclUniqueId *uniqueId, int rank, ncclComm_t *newcomm,
 		ncclConfig_t *config)) {
-	return unsupported("ncclCommGrow", NO_GROWTH);
+	ENTER();
+	return (ncclResult_t)monelCommGrow((uintptr_t)comm, nRanks, (ncclUniqueId *)uniqueId, rank, newcomm, config,
+		monel_thread()->group);
 }
 
 FUNCTION(ncclResult_t, ncclCommSuspend, (ncclComm_t comm, int flags)) {
-	return unsupported("ncclCommSuspend", "a communicator holds a few MiB, which it needs as long as it lives");
+	ENTER();
+	return (ncclResult_t)monelCommSuspend((uintptr_t)comm, flags);
 }
 
 FUNCTION(ncclResult_t, ncclCommResume, (ncclComm_t comm)) {
-	return unsupported("ncclCommResume", "nothing was suspended");
+	ENTER();
+	return (ncclResult_t)monelCommResume((uintptr_t)comm);
 }
 
 FUNCTION(ncclResult_t, ncclCommMemStats, (ncclComm_t comm, ncclCommMemStat_t stat, uint64_t *value)) {
-	return unsupported("ncclCommMemStats", "memory is not counted by communicator");
+	ENTER();
+	return (ncclResult_t)monelCommMemory((uintptr_t)comm, stat, value);
 }
 
 #define ONE_SIDED "there are no one-sided operations; use ncclSend and ncclRecv"

@@ -12,34 +12,70 @@ import (
 	"github.com/monel-dev/monel/engine"
 )
 
-// derive makes a communicator of another one's ranks, now or at the group's end, or
-// beside the caller if config says so. Where the rank is in none, out becomes NULL.
-func derive(out *C.ncclComm_t, of C.uintptr_t, config *C.ncclConfig_t, group C.uintptr_t, from func(ctx context.Context, parent *engine.Comm) (*engine.Comm, error)) C.int {
-	parent, err := find(of)
-	blocking := true
-	if err == nil {
-		err = parent.usable()
-	}
-	if err == nil && out == nil {
-		err = usage(engine.InvalidArgument, "rank %d: no place for the new communicator", parent.rank)
-	}
-	if err == nil {
-		blocking, err = readConfig(config)
-	}
+// derivation is one of the calls that make a communicator of another one's ranks.
+type derivation struct {
+	of      C.uintptr_t
+	out     *C.ncclComm_t
+	config  *C.ncclConfig_t // NULL: as the parent
+	group   C.uintptr_t
+	nowhere bool                     // this rank will be in none: out becomes NULL
+	check   func(parent *comm) error // of what else the call says
+	from    func(ctx context.Context, parent *engine.Comm) (*engine.Comm, error)
+}
+
+// derive makes the communicator when its turn has come: now, at the group's end, or beside
+// the caller if it is not to block.
+func (d *derivation) derive() C.int {
+	c, err := d.prepare()
 	if err != nil {
-		return result(inGroup(group, err))
+		return result(inGroup(d.group, err))
 	}
-	put(out, 0)
-	c := newComm(parent.rank, parent.size, parent.current, &family{members: 1})
-	c.join = func(ctx context.Context) (*engine.Comm, error) { return from(ctx, parent.engine) }
-	return begin(c, out, blocking, group)
+	return begin(c, d.out, d.group)
+}
+
+func (d *derivation) prepare() (*comm, error) {
+	parent, err := find(d.of)
+	if err != nil {
+		return nil, err
+	}
+	if err := parent.usable(); err != nil {
+		return nil, err
+	}
+	if d.out == nil {
+		return nil, usage(engine.InvalidArgument, "rank %d: no place for the new communicator", parent.rank)
+	}
+	blocking := parent.blocking
+	if d.config != nil {
+		if blocking, err = readConfig(d.config); err != nil {
+			return nil, err
+		}
+	}
+	if d.check != nil {
+		if err := d.check(parent); err != nil {
+			return nil, err
+		}
+	}
+	put(d.out, 0)
+	c := newComm(parent.rank, parent.size, parent.current, nil)
+	c.blocking, c.parent, c.nowhere = blocking, parent, d.nowhere
+	c.turn = parent.lineUp()
+	c.join = func(ctx context.Context) (*engine.Comm, error) {
+		defer c.turn.pass()
+		if err := c.turn.come(ctx); err != nil {
+			return nil, err
+		}
+		return d.from(ctx, parent.engine)
+	}
+	return c, nil
 }
 
 //export monelCommSplit
 func monelCommSplit(of C.uintptr_t, color, key C.int, out *C.ncclComm_t, config *C.ncclConfig_t, group C.uintptr_t) C.int {
-	return derive(out, of, config, group, func(ctx context.Context, parent *engine.Comm) (*engine.Comm, error) {
+	d := derivation{of: of, out: out, config: config, group: group, nowhere: color == C.NCCL_SPLIT_NOCOLOR}
+	d.from = func(ctx context.Context, parent *engine.Comm) (*engine.Comm, error) {
 		return parent.Split(ctx, int(color), int(key))
-	})
+	}
+	return d.derive()
 }
 
 //export monelCommShrink
@@ -51,22 +87,9 @@ func monelCommShrink(of C.uintptr_t, exclude *C.int, n C.int, out *C.ncclComm_t,
 	for i, r := range unsafe.Slice(exclude, n) {
 		ranks[i] = int(r)
 	}
-	return derive(out, of, config, group, func(ctx context.Context, parent *engine.Comm) (*engine.Comm, error) {
+	d := derivation{of: of, out: out, config: config, group: group}
+	d.from = func(ctx context.Context, parent *engine.Comm) (*engine.Comm, error) {
 		return parent.Shrink(ctx, ranks, engine.ShrinkFlags(flags))
-	})
-}
-
-//export monelCommRevoke
-func monelCommRevoke(of C.uintptr_t, flags C.int) C.int {
-	c, err := find(of)
-	if err == nil {
-		err = c.usable()
 	}
-	if err == nil && flags != C.NCCL_REVOKE_DEFAULT {
-		err = usage(engine.InvalidArgument, "ncclCommRevoke: flags %d; give NCCL_REVOKE_DEFAULT", int(flags))
-	}
-	if err != nil {
-		return result(err)
-	}
-	return result(c.engine.Revoke())
+	return d.derive()
 }

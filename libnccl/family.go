@@ -17,13 +17,20 @@ type family struct {
 	closing sync.WaitGroup
 }
 
+// lone is a family of one rank.
+func lone() *family { return &family{members: 1} }
+
 var families = struct {
 	sync.Mutex
 	by map[engine.UniqueID]*family
 }{by: map[engine.UniqueID]*family{}}
 
-// joinFamily adds a rank to its family.
+// joinFamily adds a rank to the family of those that have met under an id. Without one,
+// nobody waits for others anyway.
 func joinFamily(id engine.UniqueID) *family {
+	if id.IsZero() {
+		return lone()
+	}
 	families.Lock()
 	defer families.Unlock()
 	f := families.by[id]
@@ -37,6 +44,9 @@ func joinFamily(id engine.UniqueID) *family {
 
 // part removes a rank, and reports whether it was the last one.
 func (f *family) part() bool {
+	if f == nil {
+		return true
+	}
 	families.Lock()
 	defer families.Unlock()
 	f.members--

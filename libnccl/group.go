@@ -19,8 +19,8 @@ import (
 type group struct {
 	inits      []pendingInit
 	operations []*operation
-	later      bool  // communicators that do not block are on their way
-	err        error // of a call that was refused
+	later      []pendingInit // those that do not block
+	err        error         // of a call that was refused
 }
 
 // pendingInit is a communicator that meets its others at the group's end.
@@ -72,7 +72,7 @@ func monelGroupEnd(number, run C.uintptr_t) C.int {
 		return result(g.err)
 	}
 	err := errors.Join(g.err, g.meet(), g.carry())
-	if err == nil && g.later {
+	if err == nil && len(g.later) > 0 {
 		err = errInProgress
 	}
 	return result(err)
@@ -83,15 +83,19 @@ func (g *group) discard() {
 	for _, o := range g.operations {
 		o.free()
 	}
-	for _, p := range g.inits {
-		p.c.family.part()
+	for _, p := range slices.Concat(g.inits, g.later) {
+		p.c.giveUp()
 		p.c.drop()
 		put(p.out, 0)
 	}
 }
 
-// meet makes the group's communicators, side by side.
+// meet makes the group's communicators, side by side as far as their turns allow, and
+// waits for those that block.
 func (g *group) meet() error {
+	for _, p := range g.later {
+		p.start()
+	}
 	errs := make([]error, len(g.inits))
 	var all sync.WaitGroup
 	for i, p := range g.inits {
@@ -104,27 +108,52 @@ func (g *group) meet() error {
 }
 
 // carry carries the group's operations out. Those of communicators whose tensors are on
-// devices are on their streams when it returns, the others have ended.
+// devices are on their streams when it returns, the others have ended. All are started
+// before any is waited for, since they may be ranks of one communicator.
 func (g *group) carry() error {
-	var far []*comm
-	of := map[*comm][]*operation{}
-	for _, o := range g.operations {
-		of[o.c] = append(of[o.c], o)
-		if o.device != onHost && !slices.Contains(far, o.c) {
-			far = append(far, o.c)
-		}
-	}
+	var far []*launching
 	var here []*operation
+	var errs []error
+	refused := map[*comm]error{}
 	for _, o := range g.operations {
-		if !slices.Contains(far, o.c) {
-			here = append(here, o)
+		err, known := refused[o.c]
+		if !known {
+			err = o.c.settled(o.c.life)
+			refused[o.c] = err
+			errs = append(errs, err)
+		}
+		if err != nil {
+			o.free()
 		}
 	}
-	var errs []error
-	for _, c := range far {
-		errs = append(errs, c.launch(of[c]))
+	live := slices.DeleteFunc(g.operations, func(o *operation) bool { return refused[o.c] != nil })
+	of := map[*comm][]*operation{}
+	for _, o := range live {
+		of[o.c] = append(of[o.c], o)
+	}
+	for _, o := range live {
+		switch all := of[o.c]; {
+		case !slices.ContainsFunc(all, (*operation).streams):
+			here = append(here, o)
+		case o == all[0]:
+			l, err := o.c.prepare(all)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			far = append(far, l)
+		}
+	}
+	for left := len(far) > 0; left; { // in turns, for each may have to wait for the others
+		left = false
+		for _, l := range far {
+			left = l.next() || left
+		}
 	}
 	errs = append(errs, together(here))
+	for _, l := range far {
+		errs = append(errs, l.wait())
+	}
 	return errors.Join(errs...)
 }
 

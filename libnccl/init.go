@@ -8,6 +8,7 @@ import "C"
 import (
 	"context"
 	"errors"
+	"slices"
 	"unsafe"
 
 	"github.com/monel-dev/monel/engine"
@@ -38,32 +39,51 @@ func monelUniqueID(out *C.ncclUniqueId) C.int {
 func put(out *C.ncclComm_t, handle uintptr) { *(*uintptr)(unsafe.Pointer(out)) = handle }
 
 //export monelCommInit
-func monelCommInit(out *C.ncclComm_t, nranks C.int, id *C.ncclUniqueId, rank C.int, config *C.ncclConfig_t, group C.uintptr_t) C.int {
-	c, blocking, err := newRank(out, int(nranks), *(*engine.UniqueID)(unsafe.Pointer(id)), int(rank), config)
+func monelCommInit(out *C.ncclComm_t, nranks C.int, id *C.ncclUniqueId, n, rank C.int, config *C.ncclConfig_t, group C.uintptr_t) C.int {
+	ids := unsafe.Slice((*engine.UniqueID)(unsafe.Pointer(id)), n)
+	c, err := newRank("ncclCommInitRank", out, int(nranks), slices.Clone(ids), int(rank), config)
 	if err != nil {
 		return result(inGroup(group, err))
 	}
-	return begin(c, out, blocking, group)
+	return begin(c, out, group)
 }
 
 // begin makes a communicator meet its others: before it returns, at the group's end, or
 // beside the caller.
-func begin(c *comm, out *C.ncclComm_t, blocking bool, group C.uintptr_t) C.int {
-	put(out, c.handle)
-	if !blocking {
-		go func() { _ = c.meet() }() // its state says what has come of it
-		if group != 0 {
-			groupOf(group).later = true
-		}
-		return result(errInProgress)
+func begin(c *comm, out *C.ncclComm_t, group C.uintptr_t) C.int {
+	if !c.nowhere {
+		put(out, c.handle)
 	}
 	p := pendingInit{c, out}
 	if group != 0 {
+		g := groupOf(group)
 		c.waits.Store(true)
-		groupOf(group).inits = append(groupOf(group).inits, p)
+		if !c.blocking {
+			g.later = append(g.later, p)
+			return result(errInProgress)
+		}
+		g.inits = append(g.inits, p)
 		return result(nil)
 	}
+	if !c.blocking {
+		p.start()
+		return result(errInProgress)
+	}
 	return result(p.meet())
+}
+
+// start is meet beside the caller. The communicator's state says what has come of it.
+func (p pendingInit) start() {
+	meet := func() {
+		if _ = p.c.meet(); p.c.nowhere {
+			p.c.drop()
+		}
+	}
+	if p.c.parent != nil {
+		p.c.parent.beside(meet)
+		return
+	}
+	go meet()
 }
 
 // meet is comm.meet, after which a communicator that did not come to be is NULL.
@@ -79,23 +99,25 @@ func (p pendingInit) meet() error {
 // errNone is why a rank of NCCL_SPLIT_NOCOLOR has no communicator.
 var errNone = usage(engine.InvalidUsage, "the rank is in none of the new communicators")
 
-// newRank checks the arguments and makes a communicator that has not met the others.
-func newRank(out *C.ncclComm_t, size int, id engine.UniqueID, rank int, config *C.ncclConfig_t) (c *comm, blocking bool, err error) {
+// newRank checks the arguments of a function and makes a communicator that has not met
+// the others.
+func newRank(function string, out *C.ncclComm_t, size int, ids []engine.UniqueID, rank int, config *C.ncclConfig_t) (*comm, error) {
 	switch {
 	case out == nil:
-		return nil, false, usage(engine.InvalidArgument, "ncclCommInitRank: comm is NULL")
+		return nil, usage(engine.InvalidArgument, "%s: comm is NULL", function)
 	case size < 1 || rank < 0 || rank >= size:
-		return nil, false, usage(engine.InvalidArgument, "ncclCommInitRank: rank %d of %d; give a rank from 0 to nranks-1", rank, size)
+		return nil, usage(engine.InvalidArgument, "%s: rank %d of %d; give a rank from 0 to nranks-1", function, rank, size)
 	}
-	blocking, err = readConfig(config)
+	blocking, err := readConfig(config)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	cfg := settings()
-	cfg.Rank, cfg.Size, cfg.ID = rank, size, id
-	c = newComm(rank, size, int(C.monel_current_device()), joinFamily(id))
-	c.join = func(ctx context.Context) (*engine.Comm, error) { return engine.Init(ctx, cfg) }
-	return c, blocking, nil
+	cfg.Rank, cfg.Size = rank, size
+	c := newComm(rank, size, int(C.monel_current_device()), joinFamily(ids[0]))
+	c.blocking = blocking
+	c.join = func(ctx context.Context) (*engine.Comm, error) { return engine.InitScalable(ctx, cfg, ids) }
+	return c, nil
 }
 
 // meet joins the communicator to its other ranks.
@@ -109,10 +131,12 @@ func (c *comm) meet() error {
 	case err != nil:
 		c.family.part()
 	case e == nil:
-		c.family.part()
 		c.failed = errNone
 	default:
 		c.rank, c.size = e.Rank(), e.Size()
+		if c.family == nil {
+			c.family = joinFamily(e.ID())
+		}
 		if c.current >= 0 {
 			// While other communicators wait on streams it might have to wait for them. An
 			// error comes again with the first tensor.
@@ -129,6 +153,7 @@ func (c *comm) giveUp() {
 	if c.waits.Load() && c.met.CompareAndSwap(false, true) {
 		c.failed = usage(engine.InvalidUsage, "rank %d: the communicator was destroyed before its group had ended", c.rank)
 		c.family.part()
+		c.turn.pass()
 		close(c.ready)
 	}
 }
@@ -139,13 +164,12 @@ func monelCommInitLaunched(out *C.ncclComm_t) C.int {
 		return result(usage(engine.InvalidArgument, "monelCommInitEnv: comm is NULL"))
 	}
 	put(out, 0)
-	logger := settings().Logger
-	cfg, err := engine.FromEnv()
+	cfg, err := engine.FromVariables(getenv)
 	if err != nil {
 		return result(usage(engine.InvalidUsage, "%v", err))
 	}
-	cfg.Logger = logger
-	c := newComm(cfg.Rank, cfg.Size, int(C.monel_current_device()), &family{members: 1})
+	cfg.Logger = silentUnlessAsked(cfg.Logger)
+	c := newComm(cfg.Rank, cfg.Size, int(C.monel_current_device()), lone())
 	c.join = func(ctx context.Context) (*engine.Comm, error) { return engine.Init(ctx, cfg) }
 	if err := c.meet(); err != nil {
 		c.drop()
@@ -178,7 +202,7 @@ func monelCommInitAll(out *C.ncclComm_t, n C.int, devices *C.int) C.int {
 	}
 	handles := unsafe.Slice((*uintptr)(unsafe.Pointer(out)), n)
 	for rank, e := range ranks {
-		c := newComm(rank, int(n), ordinals[rank], &family{members: 1})
+		c := newComm(rank, int(n), ordinals[rank], lone())
 		c.engine = e
 		close(c.ready)
 		handles[rank] = c.handle

@@ -11,38 +11,106 @@ import (
 	"github.com/monel-dev/monel/engine"
 )
 
-// launch puts operations of one communicator, of which at least one is on a device, on
-// its stream, as one group. Where they name several streams, all begin behind what is on
-// any of them, and what is put on any of them later waits for all.
-func (c *comm) launch(operations []*operation) error {
-	streams, err := streamsOf(operations)
+// launching is operations of one communicator, of which at least one goes to streams, on
+// their way there, as one group. Where they name several streams, all begin behind what is
+// on any of them, and what is put on any of them later waits for all.
+type launching struct {
+	c        *comm
+	all      []*operation
+	left     []*operation // of which the first are messages
+	messages int
+	streams  []cudaffi.Stream
+	ended    func()
+	works    []*engine.Work
+	err      error
+}
+
+// atOnce is how many collectives are put on streams before other communicators have their
+// turn: fewer than the engine takes before it waits for some to end, which they may only do
+// when others have begun.
+const atOnce = 64
+
+// prepare orders the streams of a launch.
+func (c *comm) prepare(operations []*operation) (*launching, error) {
+	ended, err := c.begin()
 	if err != nil {
-		return freeAll(operations, err)
+		return nil, freeAll(operations, err)
 	}
-	for _, s := range streams[1:] {
-		if err := order(streams[0], s); err != nil {
-			return freeAll(operations, err)
+	streams, err := streamsOf(operations)
+	for i := 1; i < len(streams) && err == nil; i++ {
+		err = order(streams[0], streams[i])
+	}
+	if err != nil {
+		ended()
+		return nil, freeAll(operations, err)
+	}
+	l := &launching{c: c, all: operations, streams: streams, ended: ended}
+	for _, o := range operations {
+		if o.message() {
+			l.left = append(l.left, o)
 		}
 	}
-	works, err := engine.StartGroup(c.life, func(on func(c *engine.Comm) *engine.Group) error {
-		g := on(c.engine)
-		g.Use(engine.OnStream(streams[0]))
-		for _, o := range operations {
+	l.messages = len(l.left)
+	for _, o := range operations {
+		if !o.message() {
+			l.left = append(l.left, o)
+		}
+	}
+	return l, nil
+}
+
+// next puts some operations on the streams, the messages among them all at once and before
+// the collectives, as in any group, and reports whether some are left.
+func (l *launching) next() bool {
+	if len(l.left) == 0 {
+		return false
+	}
+	n := min(l.messages+atOnce, len(l.left))
+	some := l.left[:n]
+	l.left, l.messages = l.left[n:], 0
+	works, err := engine.StartGroup(l.c.life, func(on func(c *engine.Comm) *engine.Group) error {
+		g := on(l.c.engine)
+		if len(l.streams) > 0 {
+			g.Use(engine.OnStream(l.streams[0]))
+		}
+		for _, o := range some {
 			o.add(g)
 		}
 		return nil
 	})
-	for _, s := range streams[1:] {
-		err = errors.Join(err, order(s, streams[0]))
+	l.works = append(l.works, works...)
+	l.err = errors.Join(l.err, err)
+	return len(l.left) > 0
+}
+
+// wait ends the launch, which the caller waits for only where memory of the host is
+// concerned.
+func (l *launching) wait() error {
+	err := l.err
+	for i := 1; i < len(l.streams); i++ {
+		err = errors.Join(err, order(l.streams[i], l.streams[0]))
 	}
-	c.watch(works, func() { _ = freeAll(operations, nil) })
-	if slices.ContainsFunc(operations, (*operation).needsHost) {
-		for _, w := range works {
+	l.c.watch(l.works, func() {
+		_ = freeAll(l.all, nil)
+		l.ended()
+	})
+	if slices.ContainsFunc(l.all, (*operation).needsHost) {
+		for _, w := range l.works {
 			<-w.Done()
 			err = errors.Join(err, w.Err())
 		}
 	}
 	return err
+}
+
+// launch puts one operation on its stream.
+func launch(o *operation) error {
+	l, err := o.c.prepare([]*operation{o})
+	if err != nil {
+		return err
+	}
+	l.next()
+	return l.wait()
 }
 
 // needsHost reports whether the operation has elements in host memory, for which its

@@ -12,29 +12,15 @@ package main
 /*
 #cgo CFLAGS: -I${SRCDIR} -Wall -Werror -fvisibility=default
 #cgo LDFLAGS: -ldl
-#include <stdlib.h>
 #include "abi.h"
 */
 import "C"
 
 import (
-	"unsafe"
-
 	"github.com/monel-dev/monel/engine"
 )
 
 func main() {} // never called in a library
-
-// getenv asks the C library: Go's copy of the environment is as old as the library's
-// loading.
-func getenv(name string) string {
-	key := C.CString(name)
-	defer C.free(unsafe.Pointer(key))
-	if v := C.getenv(key); v != nil {
-		return C.GoString(v)
-	}
-	return ""
-}
 
 // version is the number that MONEL_NCCL_VERSION stands for, "2.19.3" or "21903", and
 // that of nccl.h where it is not set.

@@ -38,8 +38,9 @@ func contextOf(ordinal int) (*cudaffi.Context, error) {
 // onHost is the device of what is in host memory.
 const onHost = -1
 
-// deviceOf says which device's memory p is in.
-func deviceOf(p unsafe.Pointer) (int, error) {
+// deviceOf says which device's memory p is in. Memory that all devices reach is the
+// communicator's, whose streams work on it.
+func (c *comm) deviceOf(p unsafe.Pointer) (int, error) {
 	driver := cuda()
 	if driver == nil || p == nil {
 		return onHost, nil
@@ -50,6 +51,8 @@ func deviceOf(p unsafe.Pointer) (int, error) {
 		return onHost, nil // nothing of CUDA is at the address, or in the process
 	case err != nil:
 		return onHost, fmt.Errorf("%w: %w", engine.ErrCUDA, err)
+	case where.Memory == cudaffi.MemoryManaged && c.current >= 0:
+		return c.current, nil
 	case where.Memory == cudaffi.MemoryDevice, where.Memory == cudaffi.MemoryManaged:
 		return where.Device, nil
 	}
@@ -74,12 +77,12 @@ func dtypeOf(number C.int) (strided.DType, error) {
 
 // bufferOf is a contiguous buffer of NCCL: blocks times count elements. name is what
 // errors call it.
-func bufferOf(name string, p unsafe.Pointer, dt strided.DType, count uint64, blocks int) (strided.Tensor, int, error) {
+func (c *comm) bufferOf(name string, p unsafe.Pointer, dt strided.DType, count uint64, blocks int) (strided.Tensor, int, error) {
 	high, bytes := bits.Mul64(count, uint64(blocks*dt.Size()))
 	if high != 0 || bytes > 1<<62 {
 		return strided.Tensor{}, onHost, usage(engine.InvalidArgument, "%s: %d times %d elements are more than memory has", name, blocks, count)
 	}
-	device, err := deviceOf(p)
+	device, err := c.deviceOf(p)
 	if err != nil {
 		return strided.Tensor{}, onHost, err
 	}
@@ -91,7 +94,7 @@ func bufferOf(name string, p unsafe.Pointer, dt strided.DType, count uint64, blo
 const mostDims = 64
 
 // tensorOf is a tensor of monel_nccl.h, whose elements are at p.
-func tensorOf(name string, t *C.monelTensor_t, p unsafe.Pointer) (strided.Tensor, int, error) {
+func (c *comm) tensorOf(name string, t *C.monelTensor_t, p unsafe.Pointer) (strided.Tensor, int, error) {
 	refuse := func(format string, args ...any) (strided.Tensor, int, error) {
 		return strided.Tensor{}, onHost, usage(engine.InvalidArgument, name+": "+format, args...)
 	}
@@ -113,13 +116,13 @@ func tensorOf(name string, t *C.monelTensor_t, p unsafe.Pointer) (strided.Tensor
 	if !ok {
 		return refuse("shape %v with strides %v is negative, or more than memory has", shape, strides)
 	}
-	device, err := deviceOf(p)
+	device, err := c.deviceOf(p)
 	if err != nil {
 		return strided.Tensor{}, onHost, err
 	}
 	if !some {
 		whole := stretch(dt, nil, 0, onHost).AsStrided(shape, rowMajor(shape), 0)
-		return whole, onHost, named(name, whole.Err())
+		return whole, device, named(name, whole.Err())
 	}
 	if p == nil {
 		return refuse("its data is NULL")

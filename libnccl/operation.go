@@ -20,8 +20,9 @@ type operation struct {
 	kind     C.int
 	dst, src strided.Tensor
 	op       engine.Op
-	root     int // or peer
-	device   int // of the tensors, or onHost
+	root     int  // or peer
+	device   int  // of the tensors that have elements, or onHost
+	later    bool // it has no elements, and nobody waits for it
 	stream   uintptr
 	free     func() // to be called when it has ended
 }
@@ -96,7 +97,7 @@ func (o *operation) tensor(name string, call *C.monelCall, p unsafe.Pointer, blo
 		if layout == nil {
 			return t, usage(engine.InvalidArgument, "rank %d: %s is NULL", o.c.rank, name)
 		}
-		t, device, err = tensorOf(name, layout, layout.data)
+		t, device, err = o.c.tensorOf(name, layout, layout.data)
 	case layout != nil:
 		switch {
 		case layout.data != nil && layout.data != p:
@@ -104,7 +105,7 @@ func (o *operation) tensor(name string, call *C.monelCall, p unsafe.Pointer, blo
 		case C.int(layout.dtype) != call.dtype:
 			return t, usage(engine.InvalidArgument, "rank %d: the layout of %s has data type %d, and the call %d", o.c.rank, name, layout.dtype, call.dtype)
 		}
-		t, device, err = tensorOf(name, layout, p)
+		t, device, err = o.c.tensorOf(name, layout, p)
 		if err == nil && uint64(t.Count()) != uint64(call.count)*uint64(blocks) {
 			return t, usage(engine.InvalidArgument, "rank %d: the layout of %s has %d elements, and the buffer %d", o.c.rank, name, t.Count(), uint64(call.count)*uint64(blocks))
 		}
@@ -113,13 +114,24 @@ func (o *operation) tensor(name string, call *C.monelCall, p unsafe.Pointer, blo
 		if e != nil {
 			return t, e
 		}
-		t, device, err = bufferOf(name, p, dt, uint64(call.count), blocks)
+		t, device, err = o.c.bufferOf(name, p, dt, uint64(call.count), blocks)
 	}
-	if device != onHost && t.Count() > 0 {
+	switch {
+	case err != nil:
+	case t.Count() == 0:
+		o.later = o.later || device != onHost || p == nil && o.c.current >= 0
+	case device != onHost:
 		o.device = device
 	}
 	return t, err
 }
+
+// streams reports whether the operation belongs on a stream, and its caller does not wait.
+// Where there are no elements it cannot be seen; then buffers of a device tell, or that
+// there are none where the communicator works with a device.
+func (o *operation) streams() bool { return o.device != onHost || o.later && !o.needsHost() }
+
+func (o *operation) message() bool { return o.kind == C.MONEL_SEND || o.kind == C.MONEL_RECV }
 
 // run carries the operation out, on tensors in host memory, and waits for it.
 func (o *operation) run(ctx context.Context) error {

@@ -53,7 +53,7 @@ func createOp(handle C.uintptr_t, factor unsafe.Pointer, dtype, residence C.int)
 		}
 	case residence == C.ncclScalarDevice:
 		s.at = factor
-		device, err := deviceOf(factor)
+		device, err := c.deviceOf(factor)
 		if err != nil {
 			return 0, err
 		}

@@ -2,59 +2,44 @@
 
 package main
 
-// #include "abi.h"
+/*
+#include <stdlib.h>
+#include "abi.h"
+*/
 import "C"
 
 import (
 	"log/slog"
-	"os"
-	"strings"
-	"sync"
+	"unsafe"
 
 	"github.com/monel-dev/monel/engine"
 )
 
-// settings are what the environment says about communicators. Nothing is logged unless
-// NCCL_DEBUG asks for it, as in NCCL.
+// settings are what the environment says about communicators.
 func settings() engine.Config {
-	follow()
-	cfg := engine.SettingsFromEnv()
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg := engine.SettingsFromVariables(getenv)
+	cfg.Logger = silentUnlessAsked(cfg.Logger)
 	return cfg
 }
 
-var following sync.Mutex
-
-// follow brings Go's copy of the environment, which is as old as the library's loading, up
-// to date: programs set variables before they make communicators.
-func follow() {
-	following.Lock()
-	defer following.Unlock()
-	now := map[string]string{}
-	for i := C.int(0); ; i++ {
-		entry := C.monel_environment(i)
-		if entry == nil {
-			break
-		}
-		if name, value, _ := strings.Cut(C.GoString(entry), "="); ours(name) {
-			now[name] = value
-		}
+// silentUnlessAsked is a logger that says nothing if there is none: nothing is logged
+// unless NCCL_DEBUG asks for it, as in NCCL.
+func silentUnlessAsked(l *slog.Logger) *slog.Logger {
+	if l == nil {
+		return slog.New(slog.DiscardHandler)
 	}
-	for _, entry := range os.Environ() {
-		name, value, _ := strings.Cut(entry, "=")
-		if is, ok := now[name]; ours(name) && !ok {
-			_ = os.Unsetenv(name) // cannot fail
-		} else if ok && is == value {
-			delete(now, name)
-		}
-	}
-	for name, value := range now {
-		_ = os.Setenv(name, value) // has been set already, by C
-	}
+	return l
 }
 
-func ours(name string) bool {
-	return strings.HasPrefix(name, "NCCL_") || strings.HasPrefix(name, "MONEL_")
+// getenv asks the C library: Go's copy of the environment is as old as the library's
+// loading, and programs set variables before they make communicators. It is only ever
+// asked for single names, which newer C libraries allow while another thread sets
+// variables, and nothing is set here: the environment is the program's.
+func getenv(name string) string {
+	key := C.CString(name)
+	defer C.free(unsafe.Pointer(key))
+	if v := C.getenv(key); v != nil {
+		return C.GoString(v)
+	}
+	return ""
 }

@@ -3,6 +3,7 @@
 #include "_cgo_export.h"
 #include <dlfcn.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
 static pthread_mutex_t process_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -17,7 +18,21 @@ static void in_child(void) { forked = 1; }
 static pthread_key_t key;
 static int have_key;
 
+/* Go's threads start with the signals blocked that are blocked where the library is loaded,
+ * between the two constructors: all, so that what is sent to the process reaches threads of
+ * the program, as if there were no others. SIGURG is how Go's scheduler has its threads
+ * give way, and what Go needs besides it unblocks itself. */
+static sigset_t signals;
+
+__attribute__((constructor(101))) static void before_go(void) {
+	sigset_t all;
+	sigfillset(&all);
+	sigdelset(&all, SIGURG);
+	pthread_sigmask(SIG_SETMASK, &all, &signals);
+}
+
 __attribute__((constructor)) static void prepare(void) {
+	pthread_sigmask(SIG_SETMASK, &signals, NULL);
 	pthread_atfork(NULL, NULL, in_child);
 	have_key = pthread_key_create(&key, free) == 0;
 }
@@ -151,7 +166,3 @@ int monel_current_device(void) {
 	dlclose(cuda);
 	return device;
 }
-
-extern char **environ;
-
-const char *monel_environment(int i) { return environ == NULL ? NULL : environ[i]; }

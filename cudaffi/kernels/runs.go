@@ -55,6 +55,9 @@ func (a *Agent) NewRuns(n int) (_ *Runs, err error) {
 	return r, nil
 }
 
+// DeviceBytes is how much of the device's memory they take.
+func (r *Runs) DeviceBytes() int64 { return int64(len(r.all) * deviceBytes) }
+
 // Free frees them. All must have ended.
 func (r *Runs) Free() error {
 	r.mu.Lock()

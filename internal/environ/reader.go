@@ -32,10 +32,13 @@ type Reader struct {
 // files as they are now: first the one that NCCL_CONF_FILE names, or .nccl.conf in
 // the user's home directory, then /etc/nccl.conf. What is set in the environment
 // goes first.
-func Open() *Reader {
-	r := &Reader{getenv: os.Getenv}
+func Open() *Reader { return OpenWith(os.Getenv) }
+
+// OpenWith is Open where getenv says what the environment is.
+func OpenWith(getenv func(string) string) *Reader {
+	r := &Reader{getenv: getenv}
 	home, _ := os.UserHomeDir()
-	for _, path := range filePaths(os.Getenv("NCCL_CONF_FILE"), home) {
+	for _, path := range filePaths(getenv("NCCL_CONF_FILE"), home) {
 		r.read(path)
 	}
 	return r
