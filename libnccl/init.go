@@ -204,6 +204,9 @@ func monelCommInitAll(out *C.ncclComm_t, n C.int, devices *C.int) C.int {
 	for rank, e := range ranks {
 		c := newComm(rank, int(n), ordinals[rank], lone())
 		c.engine = e
+		if cuda() != nil {
+			_ = e.UseDevice(ordinals[rank]) // as in meet
+		}
 		close(c.ready)
 		handles[rank] = c.handle
 	}

@@ -119,7 +119,7 @@ func (o *operation) tensor(name string, call *C.monelCall, p unsafe.Pointer, blo
 	switch {
 	case err != nil:
 	case t.Count() == 0:
-		o.later = o.later || device != onHost || p == nil && o.c.current >= 0
+		o.later = o.later || device != onHost || p == nil && o.c.current >= 0 && cuda() != nil
 	case device != onHost:
 		o.device = device
 	}

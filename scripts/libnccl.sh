@@ -57,6 +57,8 @@ build client-old "$old/include" client.c
 build strided "$new/include" strided.c
 build strided-old "$old/include" strided.c
 build usage "$new/include" usage.c
+build children "$new/include" children.c
+build host "$new/include" host.c
 build device "$new/include" device.c
 run() {
 	echo "$*"
@@ -74,6 +76,8 @@ run client-old abort 2
 run strided
 run strided-old
 run usage
+run children
+run host
 echo "== devices"
 MONEL_LIBNCCL_DEVICE=$PWD/$work/device go test -count=1 -tags libnccl ./libnccl/check/device
 echo "== wrappers"

@@ -11,7 +11,8 @@ enum { n = 2, count = 3000 };
 #define DRIVER(each)                                                                                \
 	each(cuInit) each(cuDevicePrimaryCtxRetain) each(cuCtxSetCurrent) each(cuMemAlloc)          \
 	each(cuMemFree) each(cuMemcpyHtoDAsync) each(cuMemcpyDtoHAsync) each(cuStreamCreate)        \
-	each(cuStreamSynchronize) each(cuStreamDestroy) each(cuPointerGetAttribute)
+	each(cuStreamSynchronize) each(cuStreamDestroy) each(cuPointerGetAttribute)                 \
+	each(cuMemAllocManaged)
 #define POINTER(name) static __typeof__(&name) p_##name;
 DRIVER(POINTER)
 #define TEXT_(name) #name
@@ -35,6 +36,98 @@ static int all(const float *x, float want, float step) {
 			return 0;
 		}
 	return 1;
+}
+
+/* What the only thread of a program has of each rank. */
+typedef struct {
+	CUcontext context;
+	CUstream stream;
+	CUdeviceptr memory, managed;
+	float *host;
+} rank_state;
+
+static void be(rank_state *s) { MUST(p_cuCtxSetCurrent(s->context) == CUDA_SUCCESS); }
+
+static void sync(rank_state *s, int r) {
+	be(&s[r]);
+	MUST(p_cuStreamSynchronize(s[r].stream) == CUDA_SUCCESS);
+}
+
+/* One thread for all ranks: nothing may wait for a rank whose turn it is not yet. */
+static void one_thread(void) {
+	rank_state s[n];
+	float *x = malloc(count * sizeof *x);
+	for (int r = 0; r < n; r++) {
+		MUST(p_cuDevicePrimaryCtxRetain(&s[r].context, r) == CUDA_SUCCESS);
+		be(&s[r]);
+		MUST(p_cuStreamCreate(&s[r].stream, CU_STREAM_NON_BLOCKING) == CUDA_SUCCESS);
+		MUST(p_cuMemAlloc(&s[r].memory, count * sizeof *x) == CUDA_SUCCESS);
+		s[r].host = malloc(count * sizeof *x);
+	}
+	/* Memory that all devices reach, got from the first, on the streams of each. */
+	be(&s[0]);
+	for (int r = 0; r < n; r++)
+		MUST(p_cuMemAllocManaged(&s[r].managed, count * sizeof *x, CU_MEM_ATTACH_GLOBAL) == CUDA_SUCCESS);
+	for (int r = 0; r < n; r++) {
+		for (int i = 0; i < count; i++)
+			x[i] = s[r].host[i] = (float)(100 * r + i);
+		be(&s[r]);
+		put(s[r].memory, x, s[r].stream);
+		put(s[r].managed, x, s[r].stream);
+		MUST(p_cuStreamSynchronize(s[r].stream) == CUDA_SUCCESS);
+	}
+
+	/* No elements: the buffers of a device, or no buffers. */
+	for (int r = 0; r < n; r++)
+		OK(ncclAllReduce((void *)s[r].memory, (void *)s[r].memory, 0, ncclFloat, ncclSum, comms[r], (cudaStream_t)s[r].stream));
+	for (int r = 0; r < n; r++)
+		OK(ncclAllReduce(NULL, NULL, 0, ncclFloat, ncclSum, comms[r], (cudaStream_t)s[r].stream));
+
+	/* Each rank on its own, with the memory of a device or of all. */
+	for (int r = 0; r < n; r++) {
+		OK(ncclAllReduce((void *)s[r].memory, (void *)s[r].memory, count, ncclFloat, ncclSum, comms[r], (cudaStream_t)s[r].stream));
+		OK(ncclAllReduce((void *)s[r].managed, (void *)s[r].managed, count, ncclFloat, ncclMax, comms[r], (cudaStream_t)s[r].stream));
+	}
+	for (int r = 0; r < n; r++) {
+		be(&s[r]);
+		fetch(x, s[r].memory, s[r].stream);
+		sync(s, r);
+		MUST(all(x, 100, 2));
+		fetch(x, s[r].managed, s[r].stream);
+		sync(s, r);
+		MUST(all(x, 100, 1));
+	}
+
+	/* A group with memory of both kinds on each rank, and more than a stream has room for. */
+	OK(ncclGroupStart());
+	for (int r = 0; r < n; r++) {
+		OK(ncclAllReduce(s[r].host, s[r].host, count, ncclFloat, ncclSum, comms[r], (cudaStream_t)s[r].stream));
+		for (int i = 0; i < 300; i++)
+			OK(ncclAllReduce((void *)s[r].memory, (void *)s[r].memory, 64, ncclFloat, ncclMax, comms[r], (cudaStream_t)s[r].stream));
+		OK(ncclSend((void *)s[r].memory, 64, ncclFloat, 1 - r, comms[r], (cudaStream_t)s[r].stream));
+		OK(ncclRecv((void *)s[r].managed, 64, ncclFloat, 1 - r, comms[r], (cudaStream_t)s[r].stream));
+	}
+	OK(ncclGroupEnd());
+	for (int r = 0; r < n; r++) {
+		MUST(all(s[r].host, 100, 2)); /* the host's is there when the group has ended */
+		be(&s[r]);
+		fetch(x, s[r].memory, s[r].stream);
+		sync(s, r);
+		MUST(all(x, 100, 2));
+	}
+	for (int r = 0; r < n; r++) {
+		ncclResult_t state;
+		OK(ncclCommGetAsyncError(comms[r], &state));
+		MUST(state == ncclSuccess);
+		be(&s[r]);
+		MUST(p_cuMemFree(s[r].memory) == CUDA_SUCCESS);
+		MUST(p_cuStreamDestroy(s[r].stream) == CUDA_SUCCESS);
+		free(s[r].host);
+	}
+	be(&s[0]);
+	for (int r = 0; r < n; r++)
+		MUST(p_cuMemFree(s[r].managed) == CUDA_SUCCESS);
+	free(x);
 }
 
 static void *each(void *arg) {
@@ -109,6 +202,7 @@ int main(void) {
 	DRIVER(LOAD)
 	MUST(p_cuInit(0) == CUDA_SUCCESS);
 	OK(ncclCommInitAll(comms, n, NULL));
+	one_thread();
 	pthread_t threads[n];
 	for (int r = 0; r < n; r++)
 		MUST(pthread_create(&threads[r], NULL, each, (void *)(intptr_t)r) == 0);

@@ -1,11 +1,8 @@
 /* What NCCL's interface asks for besides collectives, in one process: configurations of
- * older and newer callers, parameters, registration, forks, signals. */
+ * older and newer callers, parameters, registration. */
 #include "values.h"
 #include <dlfcn.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 static ncclUniqueId fresh(void) {
 	ncclUniqueId id;
@@ -133,14 +130,11 @@ static void extras(void) {
 	OK(ncclGroupSimulateEnd(&sim));
 	MUST(sim.estimatedTime == NCCL_UNDEF_FLOAT);
 
-	ncclComm_t child = NULL;
-	GIVES(ncclInvalidUsage, ncclCommSuspend(comm, NCCL_SUSPEND_MEM), "not supported");
 	GIVES(ncclInvalidUsage, ncclSignal(0, 0, 0, 0, comm, NULL), "ncclSend");
 	ncclEncryptionConfig_t key = NCCL_ENCRYPTION_CONFIG_INITIALIZER;
 	OK(ncclSetEncryption(&key));
 	key.mode = NCCL_ENCRYPTION_MODE_PSK;
 	GIVES(ncclInvalidUsage, ncclSetEncryption(&key), "not supported");
-	(void)child;
 	for (int r = 0; r <= ncclNumResults; r++)
 		MUST(strlen(ncclGetErrorString((ncclResult_t)r)) > 5);
 	OK(ncclCommDestroy(comm));
@@ -181,59 +175,12 @@ static void parameters(void) {
 	MUST(version == NCCL_VERSION_CODE);
 }
 
-/* A forked process gets an error, not a call that never returns. */
-static void forks(void) {
-	pid_t child = fork();
-	if (child == 0) {
-		alarm(20);
-		int version;
-		GIVES(ncclSystemError, ncclGetVersion(&version), "forked");
-		_exit(7);
-	}
-	int status;
-	MUST(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 7);
-}
-
-static volatile sig_atomic_t caught;
-
-static void catch(int signal) { caught = signal; }
-
-/* ends_by tells whether a signal ends a process by default, with the library in it. */
-static int ends_by(int number) {
-	pid_t child = fork();
-	if (child == 0) {
-		raise(number);
-		_exit(0);
-	}
-	int status;
-	return waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == number;
-}
-
-static void signals(void) {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGQUIT, SIGABRT, SIGSEGV, SIGPIPE};
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-		if (!ends_by(numbers[i])) {
-			fprintf(stderr, "signal %d does not end the process any more\n", numbers[i]);
-			_Exit(1);
-		}
-	}
-	signal(SIGUSR1, catch);
-	raise(SIGUSR1);
-	MUST(caught == SIGUSR1);
-	signal(SIGSEGV, catch); /* the program's own replaces Go's */
-	raise(SIGSEGV);
-	MUST(caught == SIGSEGV);
-	signal(SIGSEGV, SIG_DFL);
-}
-
 int main(int argc, char **argv) {
 	configurations();
 	without_blocking();
 	disagreement();
 	extras();
 	parameters();
-	forks();
-	signals();
 	/* The library stays when it is closed. */
 	void *library = dlopen("libnccl.so.2", RTLD_NOW);
 	MUST(library != NULL && dlclose(library) == 0 && dlclose(library) == 0);
