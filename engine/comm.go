@@ -226,11 +226,19 @@ func (c *Comm) Rank() int { return c.rank }
 // Size is the number of ranks.
 func (c *Comm) Size() int { return c.size }
 
-// ID is the id under which the ranks have met, made by NewUniqueID and its like or, for
-// a communicator that was made of another one, on the way; zero where there was none, as
-// with NewLocal and Config.Root. It contains the secret by which ranks recognise each
-// other.
-func (c *Comm) ID() UniqueID { return c.cfg.ID }
+// Kin is a value that the ranks of a communicator which this process has are equal in, and
+// those of different ones differ in: the UniqueID under which they have met, or another
+// value where all ranks are goroutines of this process; nil if the ranks have met otherwise,
+// as with Config.Root.
+func (c *Comm) Kin() any {
+	if l, ok := c.family.place.(*localPlace); ok {
+		return l.hub
+	}
+	if c.cfg.ID.IsZero() {
+		return nil
+	}
+	return c.cfg.ID
+}
 
 // Transport names the wires in use: "shm", "tcp", "rdma+shm", "inproc", or "none"
 // if this rank is alone.

@@ -7,8 +7,8 @@ import "C"
 
 //export monelCarry
 func monelCarry(call *C.monelCall) C.int {
-	o, err := read(call)
-	switch {
+	o := spare.Get().(*operation)
+	switch err := o.read(call); {
 	case err != nil:
 		return result(inGroup(call.group, err))
 	case call.group != 0:
@@ -23,6 +23,9 @@ func monelCarry(call *C.monelCall) C.int {
 	if o.streams() {
 		return result(launch(o))
 	}
-	defer o.free()
-	return result(o.run(o.c.life))
+	err := o.run(o.c.life)
+	o.free()
+	*o = operation{} // no address of the caller's memory stays behind
+	spare.Put(o)
+	return result(err)
 }

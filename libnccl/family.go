@@ -4,41 +4,59 @@ package main
 
 import (
 	"sync"
+	"time"
 
 	"github.com/monel-dev/monel/engine"
 )
 
-// family is the ranks of one communicator that this process has. Closing one waits
-// for all others, and a thread may have several that it destroys one after the other:
-// so only the last one of a process waits.
+// family is the ranks of one communicator that this process has. Closing one waits for all
+// others, or ends what they still need where all are in this process, and a thread may have
+// several that it destroys one after the other: so only the last one of a process waits,
+// and where they are all, none is closed before.
 type family struct {
-	id      engine.UniqueID
+	kin     any
 	members int
+	all     bool          // that there are
+	gone    chan struct{} // closed when all have left
 	closing sync.WaitGroup
 }
 
-// lone is a family of one rank.
-func lone() *family { return &family{members: 1} }
+// stragglers is how long ranks that have left wait to be closed for others of the process.
+const stragglers = 10 * time.Second
 
 var families = struct {
 	sync.Mutex
-	by map[engine.UniqueID]*family
-}{by: map[engine.UniqueID]*family{}}
+	by map[any]*family
+}{by: map[any]*family{}}
 
-// joinFamily adds a rank to the family of those that have met under an id. Without one,
-// nobody waits for others anyway.
-func joinFamily(id engine.UniqueID) *family {
-	if id.IsZero() {
-		return lone()
+// joinFamily adds a rank to its family. Ranks without kin are alone.
+func joinFamily(kin any) *family {
+	families.Lock()
+	defer families.Unlock()
+	f := families.by[kin]
+	if f == nil || kin == nil {
+		f = &family{kin: kin, gone: make(chan struct{})}
+		if kin != nil {
+			families.by[kin] = f
+		}
+	}
+	f.members++
+	return f
+}
+
+// familyOf adds a rank that has met the others to its family.
+func familyOf(e *engine.Comm) *family {
+	kin := e.Kin()
+	if _, met := kin.(engine.UniqueID); met || kin == nil {
+		return joinFamily(kin)
 	}
 	families.Lock()
 	defer families.Unlock()
-	f := families.by[id]
-	if f == nil {
-		f = &family{id: id}
-		families.by[id] = f
+	f := families.by[kin]
+	if f == nil { // the others will come
+		f = &family{kin: kin, all: true, members: e.Size(), gone: make(chan struct{})}
+		families.by[kin] = f
 	}
-	f.members++
 	return f
 }
 
@@ -51,7 +69,8 @@ func (f *family) part() bool {
 	defer families.Unlock()
 	f.members--
 	if f.members == 0 {
-		delete(families.by, f.id)
+		delete(families.by, f.kin)
+		close(f.gone)
 	}
 	return f.members == 0
 }
@@ -59,7 +78,17 @@ func (f *family) part() bool {
 // leave closes a rank: now if it is the last of its family, else in time.
 func (f *family) leave(closeRank func() error) error {
 	done := make(chan error, 1)
-	f.closing.Go(func() { done <- closeRank() })
+	f.closing.Go(func() {
+		if f.all {
+			timer := time.NewTimer(stragglers)
+			defer timer.Stop()
+			select {
+			case <-f.gone:
+			case <-timer.C:
+			}
+		}
+		done <- closeRank()
+	})
 	if !f.part() {
 		return nil
 	}

@@ -135,7 +135,7 @@ func (c *comm) meet() error {
 	default:
 		c.rank, c.size = e.Rank(), e.Size()
 		if c.family == nil {
-			c.family = joinFamily(e.ID())
+			c.family = familyOf(e)
 		}
 		if c.current >= 0 {
 			// While other communicators wait on streams it might have to wait for them. An
@@ -169,7 +169,7 @@ func monelCommInitLaunched(out *C.ncclComm_t) C.int {
 		return result(usage(engine.InvalidUsage, "%v", err))
 	}
 	cfg.Logger = silentUnlessAsked(cfg.Logger)
-	c := newComm(cfg.Rank, cfg.Size, int(C.monel_current_device()), lone())
+	c := newComm(cfg.Rank, cfg.Size, int(C.monel_current_device()), joinFamily(nil))
 	c.join = func(ctx context.Context) (*engine.Comm, error) { return engine.Init(ctx, cfg) }
 	if err := c.meet(); err != nil {
 		c.drop()
@@ -202,7 +202,7 @@ func monelCommInitAll(out *C.ncclComm_t, n C.int, devices *C.int) C.int {
 	}
 	handles := unsafe.Slice((*uintptr)(unsafe.Pointer(out)), n)
 	for rank, e := range ranks {
-		c := newComm(rank, int(n), ordinals[rank], lone())
+		c := newComm(rank, int(n), ordinals[rank], familyOf(e))
 		c.engine = e
 		if cuda() != nil {
 			_ = e.UseDevice(ordinals[rank]) // as in meet

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"sync"
 	"unsafe"
 
 	"github.com/monel-dev/monel/engine"
@@ -37,7 +38,7 @@ type buffers struct {
 
 const all = -1
 
-var kinds = map[C.int]buffers{
+var kinds = [...]buffers{
 	C.MONEL_ALL_REDUCE:     {send: 1, recv: 1, reduces: true},
 	C.MONEL_BROADCAST:      {send: 1, recv: 1, sendRoot: true, rooted: true},
 	C.MONEL_REDUCE:         {send: 1, recv: 1, recvRoot: true, rooted: true, reduces: true},
@@ -51,38 +52,44 @@ var kinds = map[C.int]buffers{
 }
 
 // read checks a call's arguments.
-func read(call *C.monelCall) (*operation, error) {
+func (o *operation) read(call *C.monelCall) error {
 	c, err := find(call.comm)
 	if err == nil {
 		err = c.usable()
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	b := kinds[call.kind]
-	o := &operation{c: c, kind: call.kind, root: int(call.root), device: onHost, stream: uintptr(call.stream), free: func() {}}
+	b := &kinds[call.kind]
+	*o = operation{c: c, kind: call.kind, root: int(call.root), device: onHost, stream: uintptr(call.stream), free: nothing}
 	if b.rooted && (o.root < 0 || o.root >= c.size) {
-		return nil, usage(engine.InvalidArgument, "rank %d: root or peer %d is no rank of the %d of the communicator", c.rank, o.root, c.size)
+		return usage(engine.InvalidArgument, "rank %d: root or peer %d is no rank of the %d of the communicator", c.rank, o.root, c.size)
 	}
 	send, recv, err := readCollConfig(call.config)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if b.send != 0 && (!b.sendRoot || o.root == c.rank) {
 		if o.src, err = o.tensor("send", call, unsafe.Pointer(call.send), b.send, send); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if b.recv != 0 && (!b.recvRoot || o.root == c.rank) {
 		if o.dst, err = o.tensor("recv", call, unsafe.Pointer(call.recv), b.recv, recv); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if b.reduces {
 		o.op, o.free, err = c.opOf(int(call.op))
 	}
-	return o, err
+	return err
 }
+
+func nothing() {}
+
+// spare are operations that have ended, for calls that wait for theirs: most do, and are
+// short.
+var spare = sync.Pool{New: func() any { return new(operation) }}
 
 // tensor is one of a call's tensors: a monelTensor_t, or a buffer, which has a layout
 // if the call's configuration says so.

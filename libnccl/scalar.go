@@ -102,7 +102,7 @@ func (c *comm) release(s *scalar) {
 
 // opOf is the engine's operator for a number, until free is called.
 func (c *comm) opOf(number int) (op engine.Op, free func(), err error) {
-	free = func() {}
+	free = nothing
 	if number >= 0 && number < C.ncclNumOps {
 		return engine.Op(number), free, nil
 	}
