@@ -4,7 +4,7 @@
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi cudasim ptx kernels gpu generated cross arm64 launchers hosts test-rdma fuzz race libnccl libnccl-check python python-torch2 install
+.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi cudasim ptx kernels gpu generated cross arm64 launchers hosts test-rdma fuzz race libnccl libnccl-check libnccl-calls libnccl-overhead python python-torch2 install
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ bench-peers: ## measure ours in turns with Open MPI, MPICH, Gloo and PyTorch (De
 # In the order in which mistakes are found soonest. With CI set, a test that lacks
 # its tool fails instead of skipping.
 test: export CI = 1
-test: deps lint generated kernels unit cudasim cross arm64 launchers hosts test-rdma libnccl-check python fuzz race ## everything that CI checks
+test: deps lint generated kernels unit cudasim cross arm64 launchers hosts test-rdma libnccl-check libnccl-calls python fuzz race ## everything that CI checks
 	@echo "all checks passed"
 
 deps: ## install what the checks need (Debian)
@@ -38,6 +38,12 @@ libnccl: ## build/libnccl.so.2, to swap in for NVIDIA's
 
 libnccl-check: libnccl ## libnccl.so.2 against NVIDIA's header, library, and users
 	@scripts/libnccl.sh
+
+libnccl-calls: libnccl ## random calls of libnccl.so.2 under sanitizers, for CALLTIME (50) seconds each
+	@scripts/libnccl_calls.sh
+
+libnccl-overhead: libnccl ## what a call of libnccl.so.2 costs beside one of package engine
+	@scripts/libnccl_overhead.sh
 
 python: libnccl ## the Python package's tests
 	@scripts/python.sh

@@ -65,19 +65,28 @@ run() {
 	timeout 120 "$work/$1" "${@:2}" || fail "$* ended with $?"
 }
 for n in 1 2 3 4; do
-	run client processes $n
-	run client threads $n
-	run client grouped $n
+	for client in client client-old; do
+		run $client processes $n
+		run $client threads $n
+		run $client grouped $n
+		[ $n = 1 ] || run $client abort $n
+	done
 done
-run client abort 3
-run client-old processes 2
-run client-old threads 3
-run client-old abort 2
 run strided
 run strided-old
 run usage
 run children
 run host
+# A program that brings NVIDIA's library along, as PyTorch does, gets ours if it is loaded
+# first, and never loads the other one.
+gcc -O1 -Wall -Werror -isystem "$new/include" "${cuda[@]}" libnccl/check/client.c "$new/lib/libnccl.so.2" \
+	-Wl,-rpath,"$new/lib" -lm -ldl -lpthread -o "$work/client-theirs"
+for mode in "processes 2" "threads 2"; do
+	echo "client linked with NVIDIA's library, ours preloaded: $mode"
+	LD_PRELOAD=$library timeout 120 "$work/client-theirs" $mode || fail "client-theirs ended with $?"
+done
+LD_PRELOAD=$library ldd "$work/client-theirs" | awk '/libnccl/ {print $1}' >$work/loaded
+[ "$(cat $work/loaded)" = "$library" ] || fail "besides ours is loaded: $(cat $work/loaded)"
 echo "== devices"
 MONEL_LIBNCCL_DEVICE=$PWD/$work/device go test -count=1 -tags libnccl ./libnccl/check/device
 echo "== wrappers"

@@ -141,6 +141,7 @@ static void *rank_of_thread(void *arg) {
 	int rank = (int)(intptr_t)arg;
 	about(comms[rank], rank);
 	check_all(comms[rank], size, rank);
+	family(comms[rank], rank);
 	OK(ncclCommDestroy(comms[rank]));
 	return NULL;
 }

@@ -85,8 +85,9 @@ static void ending(team *t, int end) {
 	for (int i = 0; i < t->m; i++) {
 		if (end == aborts && i == here)
 			continue;
-		ncclResult_t state = ncclInProgress;
-		while (state == ncclInProgress)
+		/* A rank whose last call has just succeeded may hear of it later. */
+		ncclResult_t state = ncclInProgress, before = end == revokes && i == here ? ncclInProgress : ncclSuccess;
+		while (state == ncclInProgress || state == before)
 			OK(ncclCommGetAsyncError(t->comm[i], &state));
 		if (end == revokes && i == here)
 			MUST(state == ncclSuccess);

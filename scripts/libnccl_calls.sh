@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Random programs of calls of build/libnccl.so.2 for CALLTIME seconds each (50), with the
+# address sanitizer and with the thread sanitizer in the client; CALLTIME=3600 for an hour.
+# SEED is the first round's, another one each day unless set. A failure names its seed, and
+# SEED=... CALLTIME=0 makes that round again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/install.sh
+require gcc gcc
+
+work=build/check
+mkdir -p $work
+library=$PWD/build/libnccl.so.2
+seed=${SEED:-$(date +%Y%m%d)000000}
+# The thread sanitizer wants addresses where it expects them, which the kernel's random
+# ones may not be.
+fixed=()
+if setarch "$(uname -m)" -R true 2>/dev/null; then
+	fixed=(setarch "$(uname -m)" -R)
+fi
+for sanitizer in address thread; do
+	gcc -O1 -g -Wall -Werror -fsanitize=$sanitizer -fno-omit-frame-pointer -Ilibnccl libnccl/check/random.c "$library" \
+		-Wl,-rpath,"$PWD/build" -lm -lpthread -o "$work/random-$sanitizer"
+	echo "== $sanitizer sanitizer, seeds from $seed on"
+	timeout $((${CALLTIME:-50} + 200)) "${fixed[@]}" "$work/random-$sanitizer" "$seed" "${CALLTIME:-50}" || fail "random-$sanitizer ended with $?"
+done
