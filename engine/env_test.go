@@ -169,3 +169,15 @@ func TestRDMAFromNCCLsSettings(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, cfg.RDMA.Disabled)
 }
+
+// TestFromVariables: what the caller says counts, and not the process's environment.
+func TestFromVariables(t *testing.T) {
+	launchedAs(t, 1, 2, "MONEL_HOP_BYTES=65536")
+	other := map[string]string{"MONEL_RANK": "3", "MONEL_SIZE": "5", "MONEL_ROOT": "127.0.0.1:1234",
+		"MONEL_SECRET": "a secret of some length", "MONEL_HOP_BYTES": "4096", "NCCL_CONF_FILE": os.DevNull}
+	cfg, err := FromVariables(func(name string) string { return other[name] })
+	require.NoError(t, err)
+	require.Equal(t, []int{3, 5, 4096}, []int{cfg.Rank, cfg.Size, cfg.HopBytes})
+	cfg = SettingsFromVariables(func(string) string { return "" })
+	require.Zero(t, cfg.HopBytes)
+}
