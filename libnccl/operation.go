@@ -74,7 +74,11 @@ func (o *operation) read(call *C.monelCall) error {
 			return err
 		}
 	}
-	if b.recv != 0 && (!b.recvRoot || o.root == c.rank) {
+	switch {
+	case b.recv == 0 || b.recvRoot && o.root != c.rank:
+	case b.send == b.recv && call.send == call.recv && call.strided == 0 && recv == send && !b.sendRoot:
+		o.dst = o.src
+	default:
 		if o.dst, err = o.tensor("recv", call, unsafe.Pointer(call.recv), b.recv, recv); err != nil {
 			return err
 		}
