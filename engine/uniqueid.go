@@ -22,6 +22,12 @@ func ParseUniqueID(text string) (UniqueID, error) { return bootstrap.ParseIDText
 // communicator.
 func NewUniqueID() (UniqueID, error) { return newUniqueID(bootstrap.RootConfig{}) }
 
+// NewUniqueID is the function of that name, on the network interface and with the logger
+// that cfg names.
+func (cfg Config) NewUniqueID() (UniqueID, error) {
+	return newUniqueID(bootstrap.RootConfig{Interface: cfg.Interface, Logger: cfg.Logger})
+}
+
 // NewLocalUniqueID is NewUniqueID for ranks that are all on this machine: they
 // meet, and stay, on its loopback interface.
 func NewLocalUniqueID() (UniqueID, error) {

@@ -12,7 +12,6 @@ import (
 	"unsafe"
 
 	"github.com/monel-dev/monel/engine"
-	"github.com/monel-dev/monel/transport/bootstrap"
 )
 
 //export monelUniqueID
@@ -20,18 +19,11 @@ func monelUniqueID(out *C.ncclUniqueId) C.int {
 	if out == nil {
 		return result(usage(engine.InvalidArgument, "ncclGetUniqueId: uniqueId is NULL"))
 	}
-	cfg := settings()
-	root, err := bootstrap.NewRoot(context.Background(), bootstrap.RootConfig{
-		Interface: cfg.Interface, Logger: cfg.Logger,
-	})
+	id, err := settings().NewUniqueID()
 	if err != nil {
 		return result(err)
 	}
-	go func() {
-		<-root.Done()
-		_ = root.Close()
-	}()
-	*(*engine.UniqueID)(unsafe.Pointer(out)) = root.ID()
+	*(*engine.UniqueID)(unsafe.Pointer(out)) = id
 	return result(nil)
 }
 
