@@ -28,6 +28,17 @@ func (cfg Config) NewUniqueID() (UniqueID, error) {
 	return newUniqueID(bootstrap.RootConfig{Interface: cfg.Interface, Logger: cfg.Logger})
 }
 
+// NewKeyedUniqueID is NewUniqueID for ranks that know a key besides the id: they set
+// Config.ID to its Keyed(key).
+func (cfg Config) NewKeyedUniqueID(key []byte) (UniqueID, error) {
+	secret := bootstrap.NewSecret()
+	id, err := newUniqueID(bootstrap.RootConfig{Secret: secret.Keyed(key), Interface: cfg.Interface, Logger: cfg.Logger})
+	if err != nil {
+		return UniqueID{}, err
+	}
+	return bootstrap.MakeID(secret, id.Roots()...)
+}
+
 // NewLocalUniqueID is NewUniqueID for ranks that are all on this machine: they
 // meet, and stay, on its loopback interface.
 func NewLocalUniqueID() (UniqueID, error) {

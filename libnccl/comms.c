@@ -32,9 +32,7 @@ FUNCTION(ncclResult_t, ncclSetEncryption, (const ncclEncryptionConfig_t *config)
 		return monel_refuse(ncclInvalidArgument, "ncclSetEncryption: config is NULL");
 	if (config->size < sizeof *config || config->magic != NCCL_API_MAGIC)
 		return monel_refuse(ncclInvalidArgument, "config was not set to NCCL_ENCRYPTION_CONFIG_INITIALIZER");
-	if (config->mode == NCCL_ENCRYPTION_MODE_NONE)
-		return ncclSuccess;
-	return unsupported("ncclSetEncryption", "connections are authenticated by the unique id's secret, not encrypted");
+	return (ncclResult_t)monelSetEncryption(config->mode, (char *)config->psk);
 }
 
 FUNCTION(ncclResult_t, ncclGetUniqueId, (ncclUniqueId * uniqueId)) {

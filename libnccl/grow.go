@@ -50,6 +50,8 @@ func (c *comm) grown(id engine.UniqueID) {
 	}
 }
 
+const growFunction = "ncclCommGrow"
+
 //export monelCommGrow
 func monelCommGrow(of C.uintptr_t, size C.int, given *C.ncclUniqueId, rank C.int, out *C.ncclComm_t, config *C.ncclConfig_t, group C.uintptr_t) C.int {
 	var id engine.UniqueID
@@ -60,7 +62,7 @@ func monelCommGrow(of C.uintptr_t, size C.int, given *C.ncclUniqueId, rank C.int
 		if given == nil {
 			return result(inGroup(group, usage(engine.InvalidArgument, "ncclCommGrow: a new rank has no communicator, and needs the uniqueId")))
 		}
-		c, err := newRank("ncclCommGrow", out, int(size), []engine.UniqueID{id}, int(rank), config)
+		c, err := newRank(growFunction, out, int(size), []engine.UniqueID{id}, int(rank), config)
 		if err != nil {
 			return result(inGroup(group, err))
 		}

@@ -19,7 +19,7 @@ func monelUniqueID(out *C.ncclUniqueId) C.int {
 	if out == nil {
 		return result(usage(engine.InvalidArgument, "ncclGetUniqueId: uniqueId is NULL"))
 	}
-	id, err := settings().NewUniqueID()
+	id, err := newID()
 	if err != nil {
 		return result(err)
 	}
@@ -106,6 +106,9 @@ func newRank(function string, out *C.ncclComm_t, size int, ids []engine.UniqueID
 	}
 	cfg := settings()
 	cfg.Rank, cfg.Size = rank, size
+	if function != growFunction { // whose id is made by the engine, and as secret
+		ids = keyedIDs(ids)
+	}
 	c := newComm(rank, size, int(C.monel_current_device()), joinFamily(ids[0]))
 	c.blocking = blocking
 	c.join = func(ctx context.Context) (*engine.Comm, error) { return engine.InitScalable(ctx, cfg, ids) }

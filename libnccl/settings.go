@@ -19,6 +19,7 @@ import (
 func settings() engine.Config {
 	cfg := engine.SettingsFromVariables(getenv)
 	cfg.Logger = silentUnlessAsked(cfg.Logger)
+	cfg.Encrypt = cfg.Encrypt || keyNow() != nil
 	return cfg
 }
 

@@ -131,14 +131,50 @@ static void extras(void) {
 	MUST(sim.estimatedTime == NCCL_UNDEF_FLOAT);
 
 	GIVES(ncclInvalidUsage, ncclSignal(0, 0, 0, 0, comm, NULL), "ncclSend");
-	ncclEncryptionConfig_t key = NCCL_ENCRYPTION_CONFIG_INITIALIZER;
-	OK(ncclSetEncryption(&key));
-	key.mode = NCCL_ENCRYPTION_MODE_PSK;
-	GIVES(ncclInvalidUsage, ncclSetEncryption(&key), "not supported");
 	for (int r = 0; r <= ncclNumResults; r++)
 		MUST(strlen(ncclGetErrorString((ncclResult_t)r)) > 5);
 	OK(ncclCommDestroy(comm));
 	OK(ncclCommDestroy(NULL));
+}
+
+/* What leaves a host is encrypted under a key that both the id's maker and the ranks have. */
+static void encryption(void) {
+	ncclEncryptionConfig_t config = NCCL_ENCRYPTION_CONFIG_INITIALIZER;
+	ncclComm_t comms[2];
+	float x[2] = {1, 2};
+	config.mode = NCCL_ENCRYPTION_MODE_PSK;
+	GIVES(ncclInvalidArgument, ncclSetEncryption(&config), "psk");
+	config.mode = 7;
+	GIVES(ncclInvalidArgument, ncclSetEncryption(&config), "mode 7");
+	config.mode = NCCL_ENCRYPTION_MODE_PSK;
+	config.psk = "a key of both";
+	OK(ncclSetEncryption(&config));
+	setenv("NCCL_SHM_DISABLE", "1", 1);
+	for (int wrong = 0; wrong < 2; wrong++) {
+		ncclUniqueId id = fresh();
+		if (wrong) {
+			config.psk = "another key";
+			OK(ncclSetEncryption(&config));
+			MUST(ncclCommInitRank(&comms[0], 2, id, 0) != ncclSuccess);
+			MUST(strstr(ncclGetLastError(NULL), "secret") != NULL);
+			continue;
+		}
+		OK(ncclGroupStart());
+		for (int r = 0; r < 2; r++)
+			OK(ncclCommInitRank(&comms[r], 2, id, r));
+		OK(ncclGroupEnd());
+		OK(ncclGroupStart());
+		for (int r = 0; r < 2; r++)
+			OK(ncclAllReduce(&x[r], &x[r], 1, ncclFloat, ncclSum, comms[r], NULL));
+		OK(ncclGroupEnd());
+		MUST(x[0] == 3 && x[1] == 3);
+		for (int r = 0; r < 2; r++)
+			OK(ncclCommDestroy(comms[r]));
+	}
+	unsetenv("NCCL_SHM_DISABLE");
+	ncclEncryptionConfig_t none = NCCL_ENCRYPTION_CONFIG_INITIALIZER;
+	OK(ncclSetEncryption(&none));
+	OK(ncclCommDestroy(alone(NULL)));
 }
 
 static void parameters(void) {
@@ -180,6 +216,7 @@ int main(int argc, char **argv) {
 	without_blocking();
 	disagreement();
 	extras();
+	encryption();
 	parameters();
 	/* The library stays when it is closed. */
 	void *library = dlopen("libnccl.so.2", RTLD_NOW);

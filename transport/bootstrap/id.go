@@ -187,6 +187,16 @@ func (id *ID) Roots() []netip.AddrPort {
 // Secret returns the secret that the ranks share.
 func (id *ID) Secret() Secret { return Secret(id[idSecretAt : idSecretAt+SecretSize]) }
 
+// Keyed is the id of ranks that know a key besides id: their secret is made from both.
+// An id that is not valid stays as it is.
+func (id ID) Keyed(key []byte) ID {
+	keyed, err := MakeID(id.Secret().Keyed(key), id.Roots()...)
+	if err != nil || id.Validate() != nil {
+		return id
+	}
+	return keyed
+}
+
 // IsZero reports whether id was never set.
 func (id *ID) IsZero() bool { return *id == ID{} }
 

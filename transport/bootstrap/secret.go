@@ -49,3 +49,13 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(withheld) }
 
 // MarshalText keeps the secret out of JSON and other encodings.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(withheld), nil }
+
+// Keyed is the secret of those who know a key besides s.
+func (s Secret) Keyed(key []byte) Secret {
+	mac := hmac.New(sha256.New, key)
+	io.WriteString(mac, "monel keyed secret 1")
+	mac.Write(s[:])
+	var keyed Secret
+	mac.Sum(keyed[:0])
+	return keyed
+}
