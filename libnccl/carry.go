@@ -5,6 +5,8 @@ package main
 // #include "abi.h"
 import "C"
 
+import "context"
+
 //export monelCarry
 func monelCarry(call *C.monelCall) C.int {
 	o := spare.Get().(*operation)
@@ -23,7 +25,7 @@ func monelCarry(call *C.monelCall) C.int {
 	if o.streams() {
 		return result(launch(o))
 	}
-	err := o.run(o.c.life)
+	err := o.run(context.Background()) // ncclCommAbort ends it all the same, through the engine
 	o.free()
 	*o = operation{} // no address of the caller's memory stays behind
 	spare.Put(o)

@@ -81,7 +81,7 @@ func (w *waiting) again(s *spin) bool {
 	}
 	if waited >= goschedAfter && !w.yielded {
 		w.yielded = true
-		runtime.Gosched()
+		processor.Pass()
 	} else if s.crowded || waited >= yieldAfter {
 		processor.Yield()
 	}

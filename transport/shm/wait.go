@@ -2,7 +2,6 @@ package shm
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,7 +81,7 @@ func (e *end) wait(ctx context.Context, word *atomic.Uint32, old uint32) error {
 		}
 		if !asked && (e.goFirst || now.Sub(start) > e.pace.awake/2) {
 			asked = true
-			runtime.Gosched()
+			processor.Pass()
 			if e.goFirst = word.Load() != old; e.goFirst {
 				e.laps /= 2
 				return nil
@@ -113,7 +112,7 @@ func (e *end) wait(ctx context.Context, word *atomic.Uint32, old uint32) error {
 		}
 	}
 	if !asked {
-		runtime.Gosched()
+		processor.Pass()
 	}
 	return e.sleep(ctx, word, old)
 }

@@ -1,7 +1,6 @@
 package tcp
 
 import (
-	"runtime"
 	"time"
 
 	"github.com/monel-dev/monel/transport/internal/processor"
@@ -110,7 +109,7 @@ func (p *polling) again(s *spin) bool {
 	switch {
 	case waited >= goschedAfter && !p.yielded:
 		p.yielded = true
-		runtime.Gosched()
+		processor.Pass()
 	case s.crowded:
 		processor.Yield()
 	case waited >= yieldAfter:
