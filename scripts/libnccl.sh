@@ -60,6 +60,7 @@ build usage "$new/include" usage.c
 build children "$new/include" children.c
 build host "$new/include" host.c
 build device "$new/include" device.c
+build random "$new/include" random.c
 run() {
 	echo "$*"
 	timeout 120 "$work/$1" "${@:2}" || fail "$* ended with $?"
@@ -88,6 +89,6 @@ done
 LD_PRELOAD=$library ldd "$work/client-theirs" | awk '/libnccl/ {print $1}' >$work/loaded
 [ "$(cat $work/loaded)" = "$library" ] || fail "besides ours is loaded: $(cat $work/loaded)"
 echo "== devices"
-MONEL_LIBNCCL_DEVICE=$PWD/$work/device go test -count=1 -tags libnccl ./libnccl/check/device
+MONEL_LIBNCCL_DEVICE=$PWD/$work/device MONEL_LIBNCCL_RANDOM=$PWD/$work/random go test -count=1 -tags libnccl ./libnccl/check/device
 echo "== wrappers"
 MONEL_LIBNCCL=$library timeout 120 python3 libnccl/check/wrapper.py

@@ -20,7 +20,7 @@ if setarch "$(uname -m)" -R true 2>/dev/null; then
 fi
 for sanitizer in address thread; do
 	gcc -O1 -g -Wall -Werror -fsanitize=$sanitizer -fno-omit-frame-pointer -Ilibnccl libnccl/check/random.c "$library" \
-		-Wl,-rpath,"$PWD/build" -lm -lpthread -o "$work/random-$sanitizer"
+		-Wl,-rpath,"$PWD/build" -lm -ldl -lpthread -o "$work/random-$sanitizer"
 	echo "== $sanitizer sanitizer, seeds from $seed on"
 	timeout $((${CALLTIME:-50} + 200)) "${fixed[@]}" "$work/random-$sanitizer" "$seed" "${CALLTIME:-50}" || fail "random-$sanitizer ended with $?"
 done

@@ -4,7 +4,9 @@
  *
  *	random SEED SECONDS     rounds with seeds from SEED on, until the time is over
  *	random SEED 0           the round of that seed alone
- */
+ *
+ * With MONEL_CUDA_LIBRARY, which is to be the simulated driver's, tensors lie on devices,
+ * too. */
 #include "relatives.h"
 #include <pthread.h>
 #include <signal.h>
@@ -120,8 +122,10 @@ static void join(const world *w, team *t) {
 	config.blocking = w->blocking;
 	if (t->m > 1)
 		OK(ncclGroupStart());
-	for (int i = 0; i < t->m; i++)
+	for (int i = 0; i < t->m; i++) {
+		be(t->device[i]);
 		MUST(ncclCommInitRankConfig(&t->comm[i], w->n, w->id, t->rank[i], &config) == in_progress(w->blocking));
+	}
 	if (t->m > 1)
 		MUST(ncclGroupEnd() == in_progress(w->blocking));
 	for (int i = 0; i < t->m; i++)
@@ -149,7 +153,7 @@ static void threads(const world *w, int first, int last, int one, ncclComm_t *co
 	for (int rank = first; rank < last; rank++) {
 		rank_thread *at = &r[one ? 0 : rank - first];
 		at->w = w;
-		at->t.rank[at->t.m] = rank;
+		at->t.rank[at->t.m] = at->t.device[at->t.m] = rank;
 		at->t.comm[at->t.m++] = comms == NULL ? NULL : comms[rank];
 	}
 	for (int i = 0; i < k; i++)
@@ -249,6 +253,7 @@ int main(int argc, char **argv) {
 	struct sigaction action = {.sa_handler = hung, .sa_flags = SA_ONSTACK};
 	sigaction(SIGALRM, &action, NULL);
 	uint64_t seed = strtoull(argv[1], NULL, 10);
+	open_devices();
 	pthread_t asks;
 	uint64_t of_pest = seed;
 	MUST(pthread_create(&asks, NULL, pest, &of_pest) == 0);

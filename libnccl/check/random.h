@@ -48,7 +48,7 @@ enum { most_ranks = 4 };
  * groups. */
 typedef struct {
 	int n, m; /* ranks in all, and here */
-	int rank[most_ranks];
+	int rank[most_ranks], device[most_ranks];
 	ncclComm_t comm[most_ranks];
 	uint64_t common; /* numbers that all teams of the communicator draw */
 	uint64_t own;    /* and that only this one does */

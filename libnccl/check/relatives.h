@@ -86,6 +86,7 @@ static void splits(team *t) {
 				for (int r = 0; r < t->n; r++)
 					rank += colors[s][r] == color && (keys[s][r] < keys[s][mine] || (keys[s][r] == keys[s][mine] && r < mine));
 				child.rank[child.m] = rank;
+				child.device[child.m] = t->device[i];
 				child.comm[child.m++] = made[s][i];
 			}
 			live(t, &child, s * 2 + color + 1);
@@ -107,7 +108,7 @@ static void shrinks(team *t) {
 	int here[most_ranks];
 	for (int i = 0; i < t->m; i++)
 		if (of[t->rank[i]] >= 0)
-			here[child.m] = i, child.rank[child.m++] = of[t->rank[i]];
+			here[child.m] = i, child.device[child.m] = t->device[i], child.rank[child.m++] = of[t->rank[i]];
 	uint64_t after = draw(&t->common);
 	if (child.m > 0) {
 		ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
@@ -128,6 +129,7 @@ typedef struct {
 
 static void *joins(void *arg) {
 	newcomer *new = arg;
+	be(new->child.device[0]);
 	OK(ncclCommGrow(NULL, new->child.n, &new->id, new->child.rank[0], &new->child.comm[0], NULL));
 	live(&new->parent, &new->child, 5);
 	return NULL;
@@ -140,7 +142,7 @@ static void grows(team *t) {
 	uint64_t after = draw(&t->common);
 	team child = *t;
 	child.n++;
-	newcomer new = {.child = {.n = child.n, .m = 1, .rank = {t->n}}};
+	newcomer new = {.child = {.n = child.n, .m = 1, .rank = {t->n}, .device = {-1}}};
 	pthread_t thread;
 	for (int i = 0; i < t->m; i++) {
 		if (t->rank[i] != root)

@@ -3,7 +3,7 @@
 #ifndef STEPS_H_
 #define STEPS_H_
 
-#include "random.h"
+#include "places.h"
 
 enum { all_reduce, reduce, reduce_scatter, broadcast, bcast, all_gather, all_to_all, gather, scatter, shift, kinds };
 
@@ -15,6 +15,7 @@ typedef struct {
 
 typedef struct {
 	buffer in, out;
+	placed far_in, far_out; /* of which one may be the other */
 } memory;
 
 static inline operation draw_operation(team *t) {
@@ -26,7 +27,7 @@ static inline operation draw_operation(team *t) {
 	return o;
 }
 
-static inline memory lay_out(const operation *o, int n, int rank) {
+static inline memory lay_out(const operation *o, int n, int rank, int device) {
 	size_t wide = o->count * (size_t)n;
 	int type = o->type;
 	memory m;
@@ -63,30 +64,43 @@ static inline memory lay_out(const operation *o, int n, int rank) {
 		give(m.in, 0, rank, 0, o->count, type);
 		give(m.out, 0, rank, 0, o->kind == bcast ? o->count : 0, type);
 	}
+	m.far_in = place(m.in, device);
+	m.far_out = m.out.whole == m.in.whole ? m.far_in : place(m.out, device);
 	return m;
 }
 
+#define IN(p) at_place(m->in, m->far_in, (p))
+#define OUT(p) at_place(m->out, m->far_out, (p))
+
 static inline ncclResult_t issue(const operation *o, memory *m, int n, int rank, ncclComm_t comm) {
 	int type = o->type, is_root = rank == o->root;
-	void *own = o->in_place ? AT(m->in, (size_t)rank * o->count) : m->out.at;
-	void *from = o->in_place ? AT(m->out, (size_t)rank * o->count) : m->in.at;
+	void *in = IN(m->in.at), *out = OUT(m->out.at);
+	void *own = o->in_place ? IN(AT(m->in, (size_t)rank * o->count)) : out;
+	void *from = o->in_place ? OUT(AT(m->out, (size_t)rank * o->count)) : in;
+	cudaStream_t s = m->far_in.device < 0 ? NULL : streams[m->far_in.device];
 	switch (o->kind) {
-	case all_reduce: return ncclAllReduce(m->in.at, m->out.at, o->count, type, o->op, comm, NULL);
-	case reduce: return ncclReduce(m->in.at, is_root || o->in_place ? m->out.at : NULL, o->count, type, o->op, o->root, comm, NULL);
-	case reduce_scatter: return ncclReduceScatter(m->in.at, own, o->count, type, o->op, comm, NULL);
-	case broadcast: return ncclBroadcast(is_root ? m->in.at : NULL, m->out.at, o->count, type, o->root, comm, NULL);
-	case bcast: return ncclBcast(m->out.at, o->count, type, o->root, comm, NULL);
-	case all_gather: return ncclAllGather(from, m->out.at, o->count, type, comm, NULL);
-	case all_to_all: return ncclAlltoAll(m->in.at, m->out.at, o->count, type, comm, NULL);
-	case gather: return ncclGather(m->in.at, is_root ? m->out.at : NULL, o->count, type, o->root, comm, NULL);
-	case scatter: return ncclScatter(is_root ? m->in.at : NULL, m->out.at, o->count, type, o->root, comm, NULL);
+	case all_reduce: return ncclAllReduce(in, out, o->count, type, o->op, comm, s);
+	case reduce: return ncclReduce(in, is_root || o->in_place ? out : NULL, o->count, type, o->op, o->root, comm, s);
+	case reduce_scatter: return ncclReduceScatter(in, own, o->count, type, o->op, comm, s);
+	case broadcast: return ncclBroadcast(is_root ? in : NULL, out, o->count, type, o->root, comm, s);
+	case bcast: return ncclBcast(out, o->count, type, o->root, comm, s);
+	case all_gather: return ncclAllGather(from, out, o->count, type, comm, s);
+	case all_to_all: return ncclAlltoAll(in, out, o->count, type, comm, s);
+	case gather: return ncclGather(in, is_root ? out : NULL, o->count, type, o->root, comm, s);
+	case scatter: return ncclScatter(is_root ? in : NULL, out, o->count, type, o->root, comm, s);
 	default: {
 		OK(ncclGroupStart()); /* inside of others, or not */
-		OK(ncclSend(m->in.at, o->count, type, (rank + o->by) % n, comm, NULL));
-		OK(ncclRecv(m->out.at, o->count, type, (rank + n - o->by) % n, comm, NULL));
+		OK(ncclSend(in, o->count, type, (rank + o->by) % n, comm, s));
+		OK(ncclRecv(out, o->count, type, (rank + n - o->by) % n, comm, s));
 		return ncclGroupEnd();
 	}
 	}
+}
+
+static inline void fetch(memory *m) {
+	come_back(m->in, m->far_in);
+	if (m->out.whole != m->in.whole)
+		come_back(m->out, m->far_out);
 }
 
 static inline int is_right(const operation *o, memory *m, int n, int rank) {
@@ -128,11 +142,12 @@ static inline void operations(team *t) {
 	for (int j = 0; j < k; j++) {
 		o[j] = draw_operation(t);
 		for (int i = 0; i < t->m; i++)
-			m[j][i] = lay_out(&o[j], t->n, t->rank[i]);
+			m[j][i] = lay_out(&o[j], t->n, t->rank[i], devices > 0 && below(&t->own, 2) ? t->device[i] : -1);
 	}
 	if (grouped)
 		OK(ncclGroupStart());
 	for (int i = 0; i < t->m; i++) {
+		be(t->device[i]);
 		for (int j = 0; j < k; j++)
 			OK(issue(&o[j], &m[j][i], t->n, t->rank[i], t->comm[i]));
 		if (spoilt)
@@ -140,6 +155,9 @@ static inline void operations(team *t) {
 	}
 	if (grouped)
 		MUST(ncclGroupEnd() == (spoilt ? ncclInvalidArgument : ncclSuccess));
+	for (int j = 0; j < k; j++)
+		for (int i = 0; i < t->m; i++)
+			fetch(&m[j][i]);
 	for (int j = 0; j < k; j++) {
 		for (int i = 0; i < t->m; i++) {
 			MUST(is_right(&o[j], &m[j][i], t->n, t->rank[i]));
@@ -196,8 +214,10 @@ static inline void chores(team *t) {
 	ncclWindow_t window = NULL;
 	uint64_t bytes = 0;
 	size_t size = (size_t)below(&t->own, 100000);
+	be(t->device[0]);
 	OK(ncclMemAlloc(&p, size));
-	memset(p, 1, size);
+	if (devices == 0)
+		memset(p, 1, size);
 	OK(ncclCommRegister(comm, p, size, &handle));
 	OK(ncclCommWindowRegister(comm, p, size, &window, NCCL_WIN_DEFAULT));
 	OK(ncclWinGetUserPtr(comm, window, &back));

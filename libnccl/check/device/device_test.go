@@ -1,7 +1,8 @@
 //go:build linux && libnccl
 
-// Package device runs a program for NCCL on the simulated CUDA driver. It is part of
-// make libnccl-check, which builds the program and sets MONEL_LIBNCCL_DEVICE to it.
+// Package device runs programs for NCCL on the simulated CUDA driver. It is part of
+// make libnccl-check, which builds them and sets MONEL_LIBNCCL_DEVICE and
+// MONEL_LIBNCCL_RANDOM to them.
 package device
 
 import (
@@ -29,4 +30,18 @@ func TestDevice(t *testing.T) {
 			require.NoError(t, err, "%s", out)
 		})
 	}
+}
+
+// TestRandomCalls: random programs of calls (random.c), with tensors of which some lie on
+// devices.
+func TestRandomCalls(t *testing.T) {
+	path := cudasim.Library(t)
+	seed := uint64(time.Now().Unix())
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Getenv("MONEL_LIBNCCL_RANDOM"), strconv.FormatUint(seed, 10), "10")
+	cmd.Env = append(os.Environ(), cudasim.Environment(path, cudasim.Devices(4), cudasim.Delays(seed, 500*time.Microsecond))...)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "seeds from %d on: %s", seed, out)
+	t.Logf("seeds from %d on: %s", seed, out)
 }
