@@ -24,6 +24,11 @@ type family struct {
 // stragglers is how long ranks that have left wait to be closed for others of the process.
 const stragglers = 10 * time.Second
 
+// closingTime is how long the last rank waits until the others have been closed as well.
+// They are about to be, but for memory of devices, which may wait for all that is on the
+// device, and so for collectives of other communicators that wait for this very rank.
+const closingTime = 200 * time.Millisecond
+
 var families = struct {
 	sync.Mutex
 	by map[any]*family
@@ -92,6 +97,17 @@ func (f *family) leave(closeRank func() error) error {
 	if !f.part() {
 		return nil
 	}
-	f.closing.Wait()
-	return <-done
+	err := <-done
+	rest := make(chan struct{})
+	go func() {
+		f.closing.Wait()
+		close(rest)
+	}()
+	timer := time.NewTimer(closingTime)
+	defer timer.Stop()
+	select {
+	case <-rest:
+	case <-timer.C:
+	}
+	return err
 }
