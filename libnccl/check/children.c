@@ -222,8 +222,12 @@ static void pauses(ncclComm_t *comms) {
 		OK(ncclCommResume(comms[r]));
 	OK(ncclCommMemStats(comms[0], ncclStatGpuMemSuspended, &bytes));
 	MUST(bytes == 0);
-	OK(ncclCommMemStats(comms[0], ncclStatGpuMemTotal, &bytes));
-	MUST(bytes == 0); /* it has met no GPU */
+	uint64_t total = 98;
+	OK(ncclCommMemStats(comms[0], ncclStatGpuMemTotal, &total));
+	OK(ncclCommMemStats(comms[0], ncclStatGpuMemPersist, &bytes));
+	MUST(total == bytes); /* of GPUs, if it has met one */
+	OK(ncclCommMemStats(comms[0], ncclStatGpuMemSuspend, &bytes));
+	MUST(bytes == 0);
 	GIVES(ncclInvalidArgument, ncclCommMemStats(comms[0], (ncclCommMemStat_t)9, &bytes), "statistic");
 	GIVES(ncclInvalidArgument, ncclCommMemStats(comms[0], ncclStatGpuMemTotal, NULL), "NULL");
 	sum(comms, n);

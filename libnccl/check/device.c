@@ -119,6 +119,9 @@ static void one_thread(void) {
 		ncclResult_t state;
 		OK(ncclCommGetAsyncError(comms[r], &state));
 		MUST(state == ncclSuccess);
+		uint64_t bytes = 0;
+		OK(ncclCommMemStats(comms[r], ncclStatGpuMemTotal, &bytes));
+		MUST(bytes > 1 << 20);
 		be(&s[r]);
 		MUST(p_cuMemFree(s[r].memory) == CUDA_SUCCESS);
 		MUST(p_cuStreamDestroy(s[r].stream) == CUDA_SUCCESS);
