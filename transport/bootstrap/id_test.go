@@ -13,6 +13,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 func addrs(s ...string) (list []netip.AddrPort) {
@@ -215,4 +217,21 @@ func ExampleID() {
 	// Output:
 	// monel id, root at 192.0.2.1:29500 (secret withheld)
 	// true <nil>
+}
+
+// TestKeyedIDs: ranks with the same key have the same secret, which is neither the id's nor
+// that of another key; the place to meet stays.
+func TestKeyedIDs(t *testing.T) {
+	id, err := NewID(netip.MustParseAddrPort("10.0.0.1:99"), netip.MustParseAddrPort("[fd00::1]:98"))
+	require.NoError(t, err)
+	keyed := id.Keyed([]byte("a key"))
+	require.NoError(t, keyed.Validate())
+	require.Equal(t, keyed, id.Keyed([]byte("a key")))
+	require.Equal(t, id.Roots(), keyed.Roots())
+	require.NotEqual(t, id.Secret(), keyed.Secret())
+	require.NotEqual(t, keyed, id.Keyed([]byte("another")))
+	require.Equal(t, id.Secret().Keyed([]byte("a key")), keyed.Secret())
+	broken := id
+	broken[20]++
+	require.Equal(t, broken, broken.Keyed([]byte("a key")), "what is no id stays none")
 }
