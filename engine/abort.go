@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
@@ -10,7 +9,7 @@ import (
 
 // ErrRevoked: a rank has called Revoke. What was in progress has ended with it, and
 // so does every later call; new communicators can still be made of the ranks.
-var ErrRevoked = errors.New("communicator revoked")
+var ErrRevoked = agree.ErrRevoked
 
 // Abort ends the communicator at once, whatever is in progress: calls of this rank
 // that are under way or come later return a *RankError that names this rank and wraps

@@ -109,6 +109,17 @@ type meetingRoot struct {
 	once sync.Once
 }
 
+// over reports whether the root has served its world, or has told its ranks why there is
+// none, so that nobody can meet there any more.
+func (r *meetingRoot) over() bool {
+	select {
+	case <-r.root.Decided():
+		return true
+	default:
+		return false
+	}
+}
+
 // lingerTime is how long a rank whose Init has failed stays where the others may still
 // come to hear why.
 const lingerTime = time.Second

@@ -100,6 +100,33 @@ func (c *Comm) settle(ctx context.Context, mayFail bool) (context.Context, conte
 	return ctx, func() { close(done); cancel(nil); stop() }
 }
 
+// heardWait is how long a rank whose new communicator did not come to be waits to hear
+// that the old one has failed.
+const heardWait = time.Second
+
+// unborn is why a new communicator did not come to be. If that is because some rank has
+// given up, it may have done so because the old one has failed, of which this rank hears
+// a little later; then that is the reason, unless it does not matter.
+func (c *Comm) unborn(err error, mayFail bool) error {
+	if mayFail || c.control == nil {
+		return err
+	}
+	if errors.Is(err, ErrAborted) || errors.Is(err, ErrPeerLost) || errors.Is(err, context.Canceled) {
+		timer := time.NewTimer(heardWait)
+		defer timer.Stop()
+		select {
+		case <-c.control.Done():
+		case <-timer.C:
+		}
+	}
+	select {
+	case <-c.control.Done():
+		return c.control.Err()
+	default:
+		return err
+	}
+}
+
 // answerGrace is how much longer than its own time a rank waits for the leader, who
 // knows better what was wrong.
 const answerGrace = 2 * time.Second

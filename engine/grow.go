@@ -13,7 +13,8 @@ import (
 // GrowID makes the id under which new ranks come to this communicator's in Grow, and
 // listens for them in this process until then. It is called on one rank, which passes
 // the id to its own Grow and hands it to the new ranks. Until it has been used, by a
-// Grow that succeeds or fails, further calls return the same one; Close gives it up.
+// Grow that succeeds or fails, or by ranks that could not come together with it, further
+// calls return the same one; Close gives it up.
 func (c *Comm) GrowID() (UniqueID, error) {
 	f := &c.family
 	f.mu.Lock()
@@ -21,8 +22,11 @@ func (c *Comm) GrowID() (UniqueID, error) {
 	switch {
 	case f.ended():
 		return UniqueID{}, &RankError{Rank: c.rank, Doing: "grow", Err: fmt.Errorf("communicator %w", ErrClosed)}
-	case f.growth != nil:
+	case f.growth != nil && !f.growth.over():
 		return f.growth.id, nil
+	case f.growth != nil:
+		f.growth.leave(nil)
+		f.growth = nil
 	}
 	root, err := meetingPoint("", c.cfg.Interface, c.cfg.Logger)
 	if err != nil {
@@ -89,7 +93,7 @@ func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (next *Comm, err
 	within, cancel := c.settle(ctx, false)
 	defer cancel()
 	if next, err = Init(within, cfg); err != nil {
-		return nil, c.failed(ctx, "grow", err)
+		return nil, c.failed(ctx, "grow", c.unborn(err, false))
 	}
 	return next, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/monel-dev/monel/engine"
@@ -114,6 +115,24 @@ func TestGrowArguments(t *testing.T) {
 				require.ErrorIs(t, err, engine.ErrMismatch)
 				require.ErrorContains(t, err, "called grow to 4 ranks")
 			}
+			// Ranks that cannot come together use an id up, too.
+			used, err := w[0].GrowID()
+			require.NoError(t, err)
+			var wg sync.WaitGroup
+			for rank := range 2 {
+				wg.Go(func() {
+					_, err := engine.Init(background, engine.Config{ID: used, Rank: 2 + rank, Size: 4 + rank})
+					var world *bootstrap.WorldError
+					if assert.ErrorAs(t, err, &world) {
+						assert.Equal(t, bootstrap.SizeMismatch, world.Reason)
+					}
+				})
+			}
+			wg.Wait()
+			fresh, err := w[0].GrowID()
+			require.NoError(t, err)
+			require.NotEqual(t, used, fresh)
+
 			// Nobody comes.
 			engine.SetInitTimeout(300*time.Millisecond, w...)
 			_, errs = grow(t, w, 0, 4)

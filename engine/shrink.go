@@ -110,7 +110,11 @@ func (c *Comm) shrink(ctx context.Context, members []int, flags ShrinkFlags) (*C
 	if len(p.Members) == 0 {
 		return nil, &RankError{Rank: members[0], Err: fmt.Errorf("%w: a plan without ranks", ErrProtocol)}
 	}
-	return c.bear(ctx, p)
+	child, err := c.bear(ctx, p)
+	if err != nil {
+		return nil, c.unborn(err, flags == ShrinkAbort || revoked)
+	}
+	return child, nil
 }
 
 func describeShrink(size int, members []int) string {

@@ -301,3 +301,56 @@ func TestSplitCanceled(t *testing.T) {
 		})
 	}
 }
+
+// TestSplitRevoked: a rank that revokes the communicator while others, or it itself, are
+// in Split or Grow gives all of them ErrRevoked, and the ranks can split it then.
+func TestSplitRevoked(t *testing.T) {
+	for name, newWorld := range worlds {
+		t.Run(name, func(t *testing.T) {
+			for round := range 18 {
+				w := newWorld(t, 3, engine.Config{})
+				by, absent := round%3, round/3%3 // the latter does not come while it has not heard
+				after := time.Duration(round) * 200 * time.Microsecond
+				w.must(t, func(rank int, c *engine.Comm) error {
+					revoked := make(chan error, 1)
+					if rank == by {
+						time.AfterFunc(after, func() { revoked <- c.Revoke() })
+					} else {
+						revoked <- nil
+					}
+					for rank == absent && c.State() != engine.Revoked {
+						time.Sleep(100 * time.Microsecond)
+					}
+					for {
+						child, err := c.Split(background, 0, 0)
+						if errors.Is(err, engine.ErrRevoked) && !errors.Is(err, engine.ErrAborted) {
+							continue
+						}
+						if err != nil {
+							return err
+						}
+						return errors.Join(sum(child, rank, ranksTo(3)), child.Close(), <-revoked)
+					}
+				})
+			}
+			// While they wait for new ranks, which do not come.
+			w := newWorld(t, 3, engine.Config{})
+			id, err := w[1].GrowID()
+			require.NoError(t, err)
+			time.AfterFunc(200*time.Millisecond, func() { _ = w[2].Revoke() })
+			for _, err := range w.each(t, func(rank int, c *engine.Comm) error {
+				own := id
+				if rank != 1 {
+					own = engine.UniqueID{}
+				}
+				_, err := c.Grow(background, 4, own)
+				return err
+			}) {
+				var re *engine.RankError
+				require.ErrorAs(t, err, &re)
+				require.ErrorIs(t, err, engine.ErrRevoked)
+				require.Equal(t, 2, re.Rank)
+			}
+		})
+	}
+}

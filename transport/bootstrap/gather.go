@@ -147,6 +147,7 @@ func (g *gatherer) leftUs(j *joiner) {
 // starts when the world has already failed.
 func (g *gatherer) deliver(out outcome) {
 	r, size := g.root, g.world.size
+	close(r.formed)
 	waiting := map[*joiner]bool{} // have been told, and may not have heard it yet
 	members := map[uint64]bool{}
 	tell := func(j *joiner, out outcome) {

@@ -44,6 +44,7 @@ type Root struct {
 	differ chan *WorldError
 	gone   chan *joiner  // told, or lost
 	stop   chan struct{} // closed by Close
+	formed chan struct{} // closed when the outcome is known
 	done   chan struct{} // closed when there is nothing left to do
 	quit   chan struct{} // closed when serve has ended
 
@@ -99,7 +100,7 @@ func NewRoot(ctx context.Context, cfg RootConfig) (*Root, error) {
 	r := &Root{
 		cfg: cfg, id: id, anywhere: anywhere,
 		joins: make(chan *joiner), leaves: make(chan *joiner), probes: make(chan *joiner), differ: make(chan *WorldError), gone: make(chan *joiner),
-		stop: make(chan struct{}), done: make(chan struct{}), quit: make(chan struct{}),
+		stop: make(chan struct{}), formed: make(chan struct{}), done: make(chan struct{}), quit: make(chan struct{}),
 	}
 	r.gate = &gate{
 		ln: ln, key: handshakeKey(cfg.Secret), version: cfg.version, timeout: cfg.timeout, limit: strangerLimit,
@@ -133,6 +134,10 @@ func (r *Root) ID() ID { return r.id }
 
 // Addr returns the address that the root listens on.
 func (r *Root) Addr() netip.AddrPort { return addrPort(r.gate.ln.Addr()) }
+
+// Decided is closed when the outcome is known, or the root is closed: its world has been
+// formed or never will be, and whoever comes now hears that.
+func (r *Root) Decided() <-chan struct{} { return r.formed }
 
 // Done is closed when every rank has acknowledged the outcome, half a minute
 // after the outcome when some have not, or when the root is closed. A root that

@@ -11,6 +11,9 @@ import (
 // ErrMismatch is what every MismatchError unwraps to.
 var ErrMismatch = errors.New("ranks disagree")
 
+// ErrRevoked is why a communicator that a rank has revoked cannot be used.
+var ErrRevoked = errors.New("communicator revoked")
+
 // ErrRestart ends an attempt whose ranks agree in everything but the walking
 // order: the operation starts again in one that all ranks follow. It never reaches
 // users.

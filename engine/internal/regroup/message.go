@@ -70,6 +70,7 @@ var causes = []error{
 	transport.ErrUnavailable,
 	transport.ErrProtocol,
 	transport.ErrInvalid,
+	agree.ErrRevoked,
 }
 
 // told is an error that another rank has found.
