@@ -65,28 +65,3 @@ func (c *Comm) State() State {
 // shows here within about ten seconds even if nobody communicates, and at once if its
 // process ended. It is the same as Err.
 func (c *Comm) AsyncError() error { return c.Err() }
-
-// DeviceBytes is how much memory of CUDA devices the communicator holds, besides the
-// code of kernels and what is pinned in the host's memory.
-func (c *Comm) DeviceBytes() int64 {
-	c.gpus.mu.Lock()
-	defer c.gpus.mu.Unlock()
-	sum := int64(0)
-	for _, g := range c.gpus.by {
-		sum += g.runs.DeviceBytes()
-	}
-	return sum
-}
-
-// device is the lowest ordinal among the devices in use, or -1.
-func (c *Comm) device() int {
-	c.gpus.mu.Lock()
-	defer c.gpus.mu.Unlock()
-	lowest := -1
-	for ordinal := range c.gpus.by {
-		if lowest < 0 || ordinal < lowest {
-			lowest = ordinal
-		}
-	}
-	return lowest
-}

@@ -13,7 +13,9 @@ type sharedGPU struct {
 	key   gpuKey
 	ctx   *cudaffi.Context
 	agent *kernels.Agent
-	users int
+	users int           // guarded by sharedGPUs
+	ready chan struct{} // closed when ctx and agent, or err, are there
+	err   error
 }
 
 type gpuKey struct {
@@ -21,6 +23,8 @@ type gpuKey struct {
 	ordinal int
 }
 
+// sharedGPUs has those that are in use. Its lock is not held while the driver works, so
+// that a call which does not return keeps only those waiting who need its device, too.
 var sharedGPUs = struct {
 	sync.Mutex
 	loaded map[gpuKey]*sharedGPU
@@ -29,16 +33,37 @@ var sharedGPUs = struct {
 // shareGPU returns a device's context with the agent loaded, to be given back
 // with release.
 func shareGPU(driver *cudaffi.Driver, ordinal int) (*sharedGPU, error) {
-	sharedGPUs.Lock()
-	defer sharedGPUs.Unlock()
 	key := gpuKey{driver, ordinal}
-	if s := sharedGPUs.loaded[key]; s != nil {
-		s.users++
-		return s, nil
+	sharedGPUs.Lock()
+	s := sharedGPUs.loaded[key]
+	first := s == nil
+	if first {
+		s = &sharedGPU{key: key, ready: make(chan struct{})}
+		sharedGPUs.loaded[key] = s
 	}
-	ctx, err := driver.Primary(ordinal)
+	s.users++
+	sharedGPUs.Unlock()
+	if first {
+		s.err = s.load()
+		if s.err != nil {
+			sharedGPUs.Lock()
+			delete(sharedGPUs.loaded, key) // the next one tries again
+			sharedGPUs.Unlock()
+		}
+		close(s.ready)
+	}
+	<-s.ready
+	if s.err != nil {
+		return nil, s.err
+	}
+	return s, nil
+}
+
+// load retains the context and loads the agent.
+func (s *sharedGPU) load() error {
+	ctx, err := s.key.driver.Primary(s.key.ordinal)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var agent *kernels.Agent
 	err = ctx.Do(func() (err error) {
@@ -49,19 +74,24 @@ func shareGPU(driver *cudaffi.Driver, ordinal int) (*sharedGPU, error) {
 		if agent != nil {
 			err = errors.Join(err, agent.Unload())
 		}
-		return nil, errors.Join(err, cudaffi.Ensure(ctx.Release))
+		return errors.Join(err, cudaffi.Ensure(ctx.Release))
 	}
-	s := &sharedGPU{key: key, ctx: ctx, agent: agent, users: 1}
-	sharedGPUs.loaded[key] = s
-	return s, nil
+	s.ctx, s.agent = ctx, agent
+	return nil
 }
 
+// release gives one use back. Whoever comes after the last one loads the agent anew,
+// perhaps while this one is still being unloaded.
 func (s *sharedGPU) release() error {
 	sharedGPUs.Lock()
-	defer sharedGPUs.Unlock()
-	if s.users--; s.users > 0 {
+	s.users--
+	last := s.users == 0
+	if last {
+		delete(sharedGPUs.loaded, s.key)
+	}
+	sharedGPUs.Unlock()
+	if !last {
 		return nil
 	}
-	delete(sharedGPUs.loaded, s.key)
 	return errors.Join(inside(s.ctx, func() error { return cudaffi.Ensure(s.agent.Unload) }), cudaffi.Ensure(s.ctx.Release))
 }

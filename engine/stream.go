@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/strided"
@@ -34,46 +33,6 @@ func OnStream(s cudaffi.Stream) CallOption {
 
 // onDevice reports whether t has elements, in a device's memory.
 func onDevice(t *strided.Tensor) bool { return t.OnDevice() && t.Count() > 0 }
-
-// gpus are the devices that a communicator has met.
-type gpus struct {
-	mu sync.Mutex
-	by map[int]*gpu
-}
-
-// gpu returns what the communicator holds of a device, made on first use.
-func (c *Comm) gpu(driver *cudaffi.Driver, ordinal int) (*gpu, error) {
-	c.gpus.mu.Lock()
-	defer c.gpus.mu.Unlock()
-	if g := c.gpus.by[ordinal]; g != nil {
-		return g, nil
-	}
-	if err := c.member.Broken(); err != nil {
-		return nil, err // Close may have gone through the list
-	}
-	g, err := newGPU(driver, ordinal, c.cfg.ChunkBytes)
-	if err != nil {
-		return nil, err
-	}
-	if c.gpus.by == nil {
-		c.gpus.by = map[int]*gpu{}
-	}
-	c.gpus.by[ordinal] = g
-	return g, nil
-}
-
-// closeGPUs frees what the communicator holds of devices. It has failed, or been
-// closed, and nothing of it is in progress.
-func (c *Comm) closeGPUs() error {
-	c.gpus.mu.Lock()
-	defer c.gpus.mu.Unlock()
-	var errs []error
-	for _, g := range c.gpus.by {
-		errs = append(errs, g.close())
-	}
-	c.gpus.by = nil
-	return errors.Join(errs...)
-}
 
 func (c *Comm) driver() (*cudaffi.Driver, error) {
 	if c.cfg.CUDA != nil {
