@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -141,9 +140,9 @@ func (r *meetingRoot) leave(err error) {
 
 // meetingPoint listens for the ranks of a communicator until it is left. An address
 // without a port gets one from the system; without an address it is every interface
-// that ifaces selects.
-func meetingPoint(addr, ifaces string, log *slog.Logger) (*meetingRoot, error) {
-	root, err := bootstrap.NewRoot(context.Background(), bootstrap.RootConfig{Addr: addr, Interface: ifaces, Logger: log})
+// that the configuration selects.
+func meetingPoint(addr string, cfg *Config) (*meetingRoot, error) {
+	root, err := bootstrap.NewRoot(context.Background(), bootstrap.RootConfig{Addr: addr, Interface: cfg.Interface, Family: cfg.Family, Logger: cfg.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +152,7 @@ func meetingPoint(addr, ifaces string, log *slog.Logger) (*meetingRoot, error) {
 // found makes a root at the address by which the other ranks know this one already.
 func (p *sessionPlace) found(c *Comm, members []int) ([]regroup.Answer, *meetingRoot, error) {
 	ip := p.session.Addr().Addr()
-	root, err := meetingPoint(netip.AddrPortFrom(ip, 0).String(), c.cfg.Interface, c.cfg.Logger)
+	root, err := meetingPoint(netip.AddrPortFrom(ip, 0).String(), &c.cfg)
 	if err != nil {
 		return nil, nil, &RankError{Rank: c.rank, Err: err}
 	}

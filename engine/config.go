@@ -147,6 +147,7 @@ type Config struct {
 
 	launched    *launch.Launch // where the ranks meet, if a launcher says so
 	environment *environment   // what FromEnv has found
+	commID      string         // NCCL_COMM_ID
 	apart       bool           // ranks of one host count as ranks of several; for tests
 	ids         string         // of InitScalable; same on all ranks
 

@@ -68,6 +68,7 @@ func SettingsFromVariables(getenv func(string) string) Config {
 		TraceFile:   r.Text("MONEL_TRACE_FILE"),
 		TraceHops:   numberFrom(r, "MONEL_TRACE_HOPS"),
 		RDMA:        rdma.FromEnv(r.Get),
+		commID:      r.Text("NCCL_COMM_ID"),
 	}
 	if r.Text("NCCL_NET") == "Socket" {
 		cfg.RDMA.Disabled = true

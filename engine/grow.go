@@ -28,7 +28,7 @@ func (c *Comm) GrowID() (UniqueID, error) {
 		f.growth.leave(nil)
 		f.growth = nil
 	}
-	root, err := meetingPoint("", c.cfg.Interface, c.cfg.Logger)
+	root, err := meetingPoint("", &c.cfg)
 	if err != nil {
 		return UniqueID{}, &RankError{Rank: c.rank, Doing: "grow", Err: err}
 	}

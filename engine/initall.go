@@ -27,7 +27,7 @@ func InitAll(ctx context.Context, size int, cfg Config) ([]*Comm, error) {
 	if size < 1 {
 		return nil, &ArgumentError{Call: "init", Argument: "size", Err: fmt.Errorf("%d ranks; at least 1 is needed", size)}
 	}
-	root, err := meetingPoint("127.0.0.1:0", "", cfg.Logger)
+	root, err := meetingPoint("127.0.0.1:0", &cfg)
 	if err != nil {
 		return nil, &RankError{Rank: 0, Doing: "init", Err: err}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 
+	"github.com/monel-dev/monel/engine/internal/logging"
 	"github.com/monel-dev/monel/transport/bootstrap"
 )
 
@@ -20,7 +21,27 @@ func ParseUniqueID(text string) (UniqueID, error) { return bootstrap.ParseIDText
 // of the communicator that is made with it. The process must live until Init
 // has returned on all ranks; it need not be a rank itself. Each id serves one
 // communicator.
-func NewUniqueID() (UniqueID, error) { return newUniqueID(bootstrap.RootConfig{}) }
+//
+// As with ncclGetUniqueId, the environment has a say in where that is: NCCL_COMM_ID is
+// the address to listen on, and without it NCCL_SOCKET_IFNAME and NCCL_SOCKET_FAMILY
+// select addresses of this host, of which the id lists the best. With NCCL_COMM_ID, two
+// ids of one host cannot be waiting for their ranks at the same time, and the second call
+// returns an error that wraps bootstrap.ErrAddress.
+func NewUniqueID() (UniqueID, error) { return NewUniqueIDWith(SettingsFromEnv()) }
+
+// NewUniqueIDWith is NewUniqueID with the given settings in place of the environment's:
+// Interface, Family and Logger, and Root as the address to listen on. What SettingsFromEnv
+// or FromEnv has found in NCCL_COMM_ID counts if Root is empty.
+func NewUniqueIDWith(cfg Config) (UniqueID, error) {
+	root := bootstrap.RootConfig{Addr: cfg.Root, Interface: cfg.Interface, Family: cfg.Family}
+	if root.Addr == "" {
+		root.Addr = cfg.commID
+	}
+	if cfg.Logger != nil {
+		root.Logger = logging.Of(cfg.Logger, logging.Bootstrap)
+	}
+	return newUniqueID(root)
+}
 
 // NewUniqueID is the function of that name, on the network interface and with the logger
 // that cfg names.

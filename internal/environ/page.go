@@ -25,7 +25,8 @@ const pageHead = `<!-- Made by go generate from internal/environ. Change it ther
 
 ` + "`engine.FromEnv`" + ` reads these variables into an ` + "`engine.Config`" + `, which the caller may
 change before ` + "`engine.Init`" + `. Programs that fill in a Config themselves are not affected
-by them, apart from those under *This machine*. Names that begin with NCCL are NCCL's, with
+by them, apart from those under *This machine*, and ` + "`engine.NewUniqueID`" + `, which reads
+where to listen. Names that begin with NCCL are NCCL's, with
 its syntax; a value that it would take has the same meaning here, or the table says what is
 different.
 

@@ -37,7 +37,7 @@ var network = Group{
 	Files: true,
 	Variables: []Variable{
 		{"NCCL_SOCKET_IFNAME", text("prefixes of names, separated by commas; `=` in front: whole names; `^`: all but those; `^=`: both"), "the interface that faces rank 0",
-			"which network interface this rank listens on (`Config.Interface`)", false},
+			"which network interface this rank, and `engine.NewUniqueID`, listens on (`Config.Interface`)", false},
 		{"NCCL_SOCKET_FAMILY", oneOf("AF_INET", "AF_INET6"), "IPv4 where there is a choice", "addresses of which family are used (`Config.Family`)", false},
 		{"NCCL_SOCKET_NTHREADS", number(1, MaxConnections), "1 between hosts, up to 4 within one", "with the next, how many connections a TCP link has, over which large chunks go at once (`Config.Connections`): their product, at most 64. All ranks", false},
 		{"NCCL_NSOCKS_PERTHREAD", number(1, MaxConnections), "1", "see above. All ranks", false},

@@ -34,7 +34,7 @@ var launched = Group{
 		{"SLURM_STEP_TASKS_PER_NODE", text("a list such as `4(x2),3`"), "not known", "with `SLURM_NODEID`, Slurm's `MONEL_LOCAL_SIZE`", false},
 		{"MONEL_ID", text("the text of a unique id"), "the next", "where the ranks meet, and their secret", true},
 		{"MONEL_ROOT", text("`host:port`"), "the next", "where rank 0 listens and the others find it", false},
-		{"NCCL_COMM_ID", text("`host:port`"), "the next", "the same", false},
+		{"NCCL_COMM_ID", text("`host:port`"), "the next", "the same; and where `engine.NewUniqueID` listens", false},
 		{"MASTER_ADDR", text("a host"), "the next", "the same, with `MASTER_PORT`, as torchrun sets them", false},
 		{"MASTER_PORT", number(1, 65535), "an error if `MASTER_ADDR` is set",
 			"the port; where `TORCHELASTIC_USE_AGENT_STORE` is `True`, torchrun's agent has it, and the next one counts", false},

@@ -21,6 +21,9 @@ type RootConfig struct {
 	Secret Secret
 	// Interface selects network interfaces, in the syntax of MatchInterface.
 	Interface string
+	// Family is AnyFamily, IPv4 or IPv6: of which family the addresses are that the id
+	// lists, where they are not given by Addr.
+	Family string
 	// Logger receives what is dropped and why; nil means slog.Default.
 	Logger *slog.Logger
 
@@ -83,10 +86,14 @@ func NewRoot(ctx context.Context, cfg RootConfig) (*Root, error) {
 	if !bound.Addr().IsUnspecified() {
 		roots = []netip.AddrPort{bound}
 	} else {
-		ips, err := HostAddrs(cfg.Interface, MaxRoots)
+		ips, err := hostAddrs(cfg.Interface, cfg.Family, MaxRoots)
 		if err != nil {
 			ln.Close()
 			return nil, err
+		}
+		if front, err := netip.ParseAddrPort(addr); err == nil && !front.Addr().IsUnspecified() {
+			// An address that is not this machine's, but leads here.
+			ips = append([]netip.Addr{front.Addr().Unmap()}, ips[:min(len(ips), MaxRoots-1)]...)
 		}
 		for _, ip := range ips {
 			roots = append(roots, netip.AddrPortFrom(ip, bound.Port()))
