@@ -97,10 +97,11 @@ func (c *Comm) keepOwn(g *gathering, lo, hi int64) {
 // ringAllGather runs one attempt on the ring.
 func (c *Comm) ringAllGather(o agree.Op, g *gathering) error {
 	size := g.one.DType().Size()
-	plan, err := ring.AllGather(ring.Config{
+	cfg := ring.Config{
 		Size: c.size, Rank: c.place, Count: g.all.count,
 		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size), Depth: ringDepth,
-	})
+	}
+	plan, err := ring.AllGather(cfg)
 	if err != nil {
 		return err
 	}
@@ -108,12 +109,20 @@ func (c *Comm) ringAllGather(o agree.Op, g *gathering) error {
 	if err != nil {
 		return err
 	}
+	ahead := foresee(g.one, ring.AllGather, cfg, func(s ring.Step) (strided.View, int64, int64) {
+		if s.Action != ring.Send {
+			return g.one, 0, 0
+		}
+		return g.one, s.Lo, s.Hi
+	})
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
+		ahead.before()
 		n := int(step.Hi-step.Lo) * size
 		if step.Action == ring.Send {
 			if err := c.sendView(o, next, o.Walk, step.Send, n, g.one, step.Lo, step.Hi); err != nil {
 				return err
 			}
+			ahead.after(step)
 			c.keepOwn(g, step.Lo, step.Hi)
 			continue
 		}

@@ -142,6 +142,10 @@ func (c *Comm) spreadAllToAll(o agree.Op, p *parting) error {
 		if err != nil {
 			return err
 		}
+		if k+1 < c.size {
+			next := p.out(c.order[(c.place+k+1)%c.size])
+			p.from.Ahead(next.lo, next.hi)
+		}
 		if err := c.sendPart(o, p, to, rank, 0, p.out(rank)); err != nil {
 			return err
 		}
@@ -209,6 +213,9 @@ func (c *Comm) exchangeWith(o agree.Op, p *parting, rank int) error {
 	chunks := max((max(in.count(), out.count())+chunk-1)/chunk, 1)
 	for i := range chunks + ahead {
 		if lo, hi, ok := out.chunk(i, chunk); ok {
+			if a, b, more := out.chunk(i+1, chunk); more {
+				p.from.Ahead(a, b)
+			}
 			if err := c.sendPart(o, p, to, rank, uint32(i), part{lo, hi}); err != nil {
 				return err
 			}

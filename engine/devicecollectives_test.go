@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -151,4 +152,58 @@ func TestForeignMessage(t *testing.T) {
 	require.ErrorAs(t, err, &argument)
 	require.Equal(t, "src", argument.Argument)
 	require.NoError(t, w[0].Err())
+}
+
+// TestDeviceReadAhead: of large tensors, whatever is said to be packed ahead is fetched,
+// and hardly anything is packed only when it is asked for.
+func TestDeviceReadAhead(t *testing.T) {
+	const size, chunks = 3, 7
+	block := []int64{chunks*smallChunk/4 - 5}
+	d := simulated(t)
+	cfg := d.config()
+	cfg.ChunkBytes = smallChunk
+	w := localWorld(d, size, cfg)
+	for _, k := range []struct {
+		of      string
+		inPlace bool
+		// By all ranks together: chunks that travel, and those that are not said ahead.
+		sent, asked int64
+	}{
+		{"all_gather", true, size * chunks, 0},
+		{"all_gather", false, size * chunks, size * chunks}, // to keep each rank's own
+		{"reduce_scatter", true, size * size * chunks, 0},
+		{"reduce_scatter", false, size * size * chunks, 0},
+		{"alltoall", true, size * (size - 1) * chunks, size * (size - 1)}, // the first for each peer
+		{"reduce", false, size * chunks, size},
+		{"gather", false, (size - 1) * chunks, size - 1 + chunks},
+		{"scatter", false, (size - 1) * chunks, chunks + chunks},
+	} {
+		t.Run(fmt.Sprintf("%s/in place %v", k.of, k.inPlace), func(t *testing.T) {
+			c := collectiveCase{dt: dtype.Int32, op: engine.Sum, block: block, big: "stacked", in: []string{"steps"}, out: []string{"steps"}, inPlace: k.inPlace}
+			for i := range collectives {
+				if collectives[i].name == k.of {
+					c.of = &collectives[i]
+				}
+			}
+			over := engine.Reached()
+			c.run(d, w)
+			told, early, asked, landed := over()
+			t.Logf("told %d, early %d, asked %d, landed %d", told, early, asked, landed)
+			require.Equal(t, told, early, "said ahead, and fetched")
+			require.Equal(t, k.asked, asked)
+			require.GreaterOrEqual(t, told+asked, k.sent)
+			require.Positive(t, landed)
+		})
+	}
+	t.Run("send", func(t *testing.T) {
+		from, to := d.use(w, int(block[0]), 1), d.use(w, int(block[0]), 1)
+		over := engine.Reached()
+		w.must(t, func(rank int, c *engine.Comm) error {
+			return c.Group(background, func(g *engine.Group) error {
+				return errors.Join(g.Send(from[rank].x, (rank+1)%size), g.Recv(to[rank].x, (rank+size-1)%size))
+			})
+		})
+		told, early, asked, landed := over()
+		require.Equal(t, []int64{size * (chunks - 1), size * (chunks - 1), size, size * chunks}, []int64{told, early, asked, landed})
+	})
 }

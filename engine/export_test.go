@@ -69,3 +69,15 @@ func Between(cfg Config, wrap func(rank int, mesh transport.Mesh) transport.Mesh
 	cfg.between = wrap
 	return cfg
 }
+
+// Reached counts what is packed and unpacked for tensors of devices until over is called:
+// ranges that were said to be packed ahead, those of them that were, those that were
+// packed without, and those unpacked.
+func Reached() (over func() (told, early, asked, landed int64)) {
+	t := &tally{}
+	reached = t
+	return func() (told, early, asked, landed int64) {
+		reached = nil
+		return t.told.Load(), t.early.Load(), t.asked.Load(), t.landed.Load()
+	}
+}

@@ -168,6 +168,7 @@ func (c *Comm) sendBlock(o agree.Op, rank int, view strided.View, lo, count int6
 		return err
 	}
 	return c.eachChunk(count, view.DType(), func(index uint32, a, b int64, n int) error {
+		view.Ahead(lo+b, lo+min(b+b-a, count))
 		return c.sendView(o, to, o.Walk, index, n, view, lo+a, lo+b)
 	})
 }

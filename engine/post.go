@@ -119,6 +119,7 @@ func (c *Comm) sendChunks(o agree.Op, p *post, to transport.Sender, m *transfer)
 				return to.(transport.DirectSender).Send(o.Stop, &p.header, pieces)
 			}
 		}
+		m.view.Ahead(hi, min(hi+hi-lo, m.view.Count()))
 		slot, err := to.Acquire(o.Stop)
 		if err != nil {
 			return err

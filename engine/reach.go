@@ -2,21 +2,34 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/monel-dev/monel/strided"
 )
 
 // reach lets what works on tensors in host memory work on those of a device: it is the
 // strided.Access of their views, which has the agent pack elements into pinned memory
-// and unpack them from there, a chunk at a time. all_reduce and broadcast, which have
-// ways of their own (deviceRing, deviceTree), overlap that with the network; this does
-// not.
+// and unpack them from there, a chunk at a time. Who calls goes on while the agent
+// unpacks, and is spared the wait for what it has said ahead that it would pack; so the
+// bus and the network are busy at the same time.
 type reach struct {
 	tensors []argument // some of which are the device's
 
-	mu sync.Mutex // a group's messages go on side by side
-	d  *deviceRun // while an attempt lasts
+	mu    sync.Mutex // a group's messages go on side by side
+	d     *deviceRun // while an attempt lasts
+	rooms []room     // pinned memory, the same
+	freed sync.Cond  // told when a room is left
 }
+
+// tally counts, in tests, what all reaches pack.
+type tally struct {
+	told   atomic.Int64 // ranges said ahead
+	early  atomic.Int64 // of them, those that were packed then
+	asked  atomic.Int64 // ranges that nobody had said ahead
+	landed atomic.Int64 // ranges unpacked
+}
+
+var reached *tally // nil but in tests
 
 // reachOf is how the device's tensors among some are reached, which become tensors that
 // go that way; nil if there are none.
@@ -61,47 +74,71 @@ func caught(err *error) {
 	}
 }
 
-// during has f reach the tensors while it lasts.
+// during has f reach the tensors while it lasts. What has been unpacked is there when
+// the agent has done all that it was told.
 func (r *reach) during(d *deviceRun, f func() error) (err error) {
-	r.d = d
+	r.begin(d)
 	defer caught(&err)
 	return f()
 }
 
 // Pack is strided.Access's.
 func (r *reach) Pack(v strided.View, out []byte, lo, hi int64) {
-	r.staged(v, lo, hi, func(view *deviceView, lo, hi int64, room *slot) error {
-		if err := r.d.pack(view, lo, hi, room); err != nil {
-			return err
-		}
-		err := r.d.gate.drain()
-		out = out[copy(out, room.host[:(hi-lo)*view.size]):]
-		return err
-	})
+	view := viewOnDevice(v)
+	for lo < hi {
+		n := r.packSome(v, &view, out, lo, hi)
+		out, lo = out[n*view.size:], lo+n
+	}
+}
+
+// packSome packs elements from lo on and returns how many.
+func (r *reach) packSome(v strided.View, view *deviceView, out []byte, lo, hi int64) int64 {
+	m, at, err := r.packing(v, view, lo, hi)
+	if err != nil {
+		panic(unreachable{err})
+	}
+	n := min(hi, m.hi) - lo
+	defer r.leave(m, func() { m.lo = lo + n }) // the rest is still wanted
+	if err := r.d.gate.await(r.d.Stop, m.s.ticket); err != nil {
+		panic(unreachable{err})
+	}
+	copy(out[:n*view.size], m.s.host[at:])
+	return n
 }
 
 // Unpack is strided.Access's.
 func (r *reach) Unpack(v strided.View, in []byte, lo, hi int64) {
-	r.staged(v, lo, hi, func(view *deviceView, lo, hi int64, room *slot) error {
-		in = in[copy(room.host[:(hi-lo)*view.size], in):]
-		if err := r.d.unpack(view, lo, hi, room); err != nil {
-			return err
-		}
-		return r.d.gate.drain()
-	})
-}
-
-// staged calls do for parts of the elements [lo,hi) that fit into pinned memory.
-func (r *reach) staged(v strided.View, lo, hi int64, do func(view *deviceView, lo, hi int64, room *slot) error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	view, room := viewOnDevice(v), &r.d.g.scratch
-	most := int64(len(room.host)) / view.size
+	view := viewOnDevice(v)
 	for lo < hi {
-		end := min(hi, lo+most)
-		if err := do(&view, lo, end, room); err != nil {
+		m, err := r.take()
+		if err != nil {
 			panic(unreachable{err})
 		}
-		lo = end
+		n := min(hi-lo, m.holds(&view))
+		copy(m.s.host, in[:n*view.size])
+		if reached != nil {
+			reached.landed.Add(1)
+		}
+		r.leave(m, func() { err = r.d.unpack(&view, lo, lo+n, m.s) })
+		if err != nil {
+			panic(unreachable{err})
+		}
+		in, lo = in[n*view.size:], lo+n
+	}
+}
+
+// Ahead is strided.Access's.
+func (r *reach) Ahead(v strided.View, lo, hi int64) {
+	view := viewOnDevice(v)
+	if reached != nil {
+		reached.told.Add(1)
+	}
+	m, err := r.take()
+	if err != nil {
+		panic(unreachable{err})
+	}
+	r.leave(m, func() { err = m.fill(r.d, v, &view, lo, hi) })
+	if err != nil {
+		panic(unreachable{err})
 	}
 }

@@ -124,6 +124,7 @@ type reduction struct {
 // the sum on, or at the root keeps it.
 func (c *Comm) reduceChunk(o agree.Op, t *reduction, step tree.Step) error {
 	lo, hi, n := step.Lo, step.Hi, int((step.Hi-step.Lo)*t.size)
+	t.in.Ahead(hi, min(hi+hi-lo, t.in.Count()))
 	if len(t.children) == 0 {
 		return c.sendOperand(o, t.parent, step.Index, n, &t.in, lo, hi)
 	}

@@ -104,10 +104,11 @@ type scattering struct {
 // ringReduceScatter runs one attempt on the ring.
 func (c *Comm) ringReduceScatter(o agree.Op, w *scattering) error {
 	size := w.one.DType().Size()
-	plan, err := ring.ReduceScatter(ring.Config{
+	cfg := ring.Config{
 		Size: c.size, Rank: c.place, Count: w.all.count,
 		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size), Depth: ringDepth,
-	})
+	}
+	plan, err := ring.ReduceScatter(cfg)
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,15 @@ func (c *Comm) ringReduceScatter(o agree.Op, w *scattering) error {
 	if err != nil {
 		return err
 	}
+	ahead := foresee(w.in.View, ring.ReduceScatter, cfg, func(s ring.Step) (strided.View, int64, int64) {
+		at := w.all.at(c.order[s.Block])
+		if s.Action == ring.RecvReduceCopy && w.ownIsTensor() {
+			return w.own.View, s.Lo, s.Hi
+		}
+		return w.in.View, at + s.Lo, at + s.Hi
+	})
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
+		ahead.before()
 		n := int(step.Hi-step.Lo) * size
 		if step.Action == ring.RecvReduceCopy {
 			_, received, err := c.expect(o, prev, step.Recv, n, true)
@@ -124,6 +133,7 @@ func (c *Comm) ringReduceScatter(o agree.Op, w *scattering) error {
 			}
 			c.finish(w, received, step.Lo, step.Hi)
 			prev.r.Release()
+			ahead.after(step)
 			continue
 		}
 		at := w.all.at(c.order[step.Block])
@@ -132,13 +142,17 @@ func (c *Comm) ringReduceScatter(o agree.Op, w *scattering) error {
 		if err := c.ringStep(o, &s); err != nil {
 			return err
 		}
+		ahead.after(step)
 	}
 	return nil
 }
 
+// ownIsTensor reports whether this rank's block of src is a tensor by itself.
+func (w *scattering) ownIsTensor() bool { return w.own.Count() == w.one.Count() }
+
 // finish writes the elements [lo,hi) of dst: what was received and this rank's own.
 func (c *Comm) finish(w *scattering, received []byte, lo, hi int64) {
-	if w.own.Count() == w.one.Count() {
+	if w.ownIsTensor() {
 		w.own.reduceOut(w.one, nil, received, lo, hi, w.op, c.size)
 		return
 	}
@@ -162,6 +176,8 @@ func (c *Comm) spreadReduceScatter(o agree.Op, w *scattering) error {
 			return err
 		}
 		at := w.all.at(rank)
+		next := w.all.at(c.order[(c.place+k+1)%c.size]) // at last this rank's own
+		w.in.Ahead(next, next+count)
 		if err := c.sendOperand(o, to, 0, n, &w.in, at, at+count); err != nil {
 			return err
 		}

@@ -91,6 +91,10 @@ func (c *Comm) scatterToAll(o agree.Op, t *rooted) error {
 			if err != nil {
 				return err
 			}
+			if k+1 < c.size {
+				next, _ := t.block(c.order[(c.place+k+1)%c.size])
+				t.all.Ahead(next+lo, next+hi)
+			}
 			at, _ := t.block(rank)
 			if err := c.sendView(o, to, o.Walk, index, n, t.all, at+lo, at+hi); err != nil {
 				return err

@@ -75,10 +75,11 @@ func (c *Comm) ringAllGatherV(o agree.Op, to, from strided.View, starts []int64)
 	for place, rank := range c.order {
 		counts[place] = starts[rank+1] - starts[rank]
 	}
-	plan, err := ring.AllGather(ring.Config{
+	cfg := ring.Config{
 		Size: c.size, Rank: c.place, Counts: counts,
 		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size), Depth: ringDepth,
-	})
+	}
+	plan, err := ring.AllGather(cfg)
 	if err != nil || c.size == 1 {
 		return err
 	}
@@ -86,7 +87,14 @@ func (c *Comm) ringAllGatherV(o agree.Op, to, from strided.View, starts []int64)
 	if err != nil {
 		return err
 	}
+	ahead := foresee(from, ring.AllGather, cfg, func(s ring.Step) (strided.View, int64, int64) {
+		if s.Action != ring.Send {
+			return from, 0, 0
+		}
+		return from, s.Lo, s.Hi
+	})
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
+		ahead.before()
 		at := int64(0)
 		if step.Action != ring.Send {
 			at = starts[c.order[step.Block]]
@@ -96,6 +104,7 @@ func (c *Comm) ringAllGatherV(o agree.Op, to, from strided.View, starts []int64)
 		if err := c.ringStep(o, &s); err != nil {
 			return err
 		}
+		ahead.after(step)
 	}
 	return nil
 }

@@ -8,8 +8,31 @@ import "sync"
 type Access interface {
 	// Pack copies the elements [lo,hi) of v, in the order of its walk, to slot.
 	Pack(v View, slot []byte, lo, hi int64)
-	// Unpack copies slot to the elements [lo,hi) of v.
+	// Unpack copies slot to the elements [lo,hi) of v. It may return before that is done;
+	// slot is the caller's again when it returns. Elements that were unpacked are not
+	// packed before the Access's owner says that all is done.
 	Unpack(v View, slot []byte, lo, hi int64)
+	// Ahead says that the elements [lo,hi) of v will be packed soon, and do not change
+	// until then.
+	Ahead(v View, lo, hi int64)
+}
+
+// Staged reports whether the view's elements are reached through an Access.
+func (v View) Staged() bool { return v.far != nil && v.far.access != nil }
+
+// Ahead tells the Access by which the elements [lo,hi) are reached, if there is one, that
+// they will be packed or reduced soon, and do not change until then.
+func (v View) Ahead(lo, hi int64) {
+	v.check("Ahead", lo, hi)
+	if lo < hi && v.Staged() && v.plan.kind != inTurns {
+		v.far.access.Ahead(v, lo, hi)
+	}
+}
+
+// Is reports whether v and other are views of the same elements in the same order. It may
+// say no of views that were made of equal tensors.
+func (v View) Is(other View) bool {
+	return v.plan == other.plan && v.base == other.base && (v.far == other.far || v.far != nil && other.far != nil && v.far.at == other.far.at)
 }
 
 // Through is t with Views whose methods go through a if the memory is a device's.

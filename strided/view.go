@@ -28,9 +28,6 @@ type far struct {
 	access Access // nil: there is none
 }
 
-// isStaged reports whether elements are reached through an Access.
-func (v View) isStaged() bool { return v.far != nil && v.far.access != nil }
-
 // View binds t to a walk. Errors are t's own, or wrap ErrWalk. Plans are kept in
 // a bounded cache: a View of a layout seen recently is made without allocating.
 func (t Tensor) View(w Walk) (View, error) {
@@ -120,7 +117,7 @@ func (v View) Pack(slot []byte, lo, hi int64) {
 		v.packParts(slot, lo, hi)
 		return
 	}
-	if v.isStaged() {
+	if v.Staged() {
 		v.far.access.Pack(v, slot[:(hi-lo)*v.plan.es], lo, hi)
 		return
 	}
@@ -145,7 +142,7 @@ func (v View) Unpack(slot []byte, lo, hi int64) {
 		v.unpackParts(slot, lo, hi)
 		return
 	}
-	if v.isStaged() {
+	if v.Staged() {
 		v.far.access.Unpack(v, slot[:(hi-lo)*v.plan.es], lo, hi)
 		return
 	}
@@ -172,7 +169,7 @@ func (v View) ReduceInto(out, in []byte, lo, hi int64, op Op) {
 		v.reducePartsInto(out, in, lo, hi, op)
 		return
 	}
-	if v.isStaged() {
+	if v.Staged() {
 		v.reduceIntoStaged(out, in, lo, hi, op)
 		return
 	}
@@ -217,7 +214,7 @@ func (v View) ReduceOut(dst View, out, in []byte, lo, hi int64, op Op, ranks int
 		v.reducePartsOut(dst, out, in, lo, hi, op, ranks)
 		return
 	}
-	if v.isStaged() || dst.isStaged() {
+	if v.Staged() || dst.Staged() {
 		v.reduceOutStaged(dst, out, in, lo, hi, op, ranks)
 		return
 	}
