@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/layouts"
 	"github.com/monel-dev/monel/bench/internal/report"
 	"github.com/monel-dev/monel/cudaffi/cudasim"
@@ -37,6 +38,25 @@ func TestTensorsOnGPUs(t *testing.T) {
 				require.Regexp(t, `Rank  0 .* device  0 \[.*\] .*\n.*Rank  1 .* device  1 \[.*\] .*\n.*Rank  2 .* device  0 \[`, r.stderr)
 			})
 		}
+	}
+}
+
+// TestEveryCollectiveOnGPUs is those that the test above leaves out.
+func TestEveryCollectiveOnGPUs(t *testing.T) {
+	for _, collective := range cli.Collectives() {
+		if collective == cli.AllReduce || collective == cli.Broadcast {
+			continue
+		}
+		t.Run(string(collective), func(t *testing.T) {
+			r := onGPUs(t, quick(string(collective), "-np", "2", "-b", "8", "-e", "2M", "-f", "512", "--device", "cuda", "--layout", "mixed", "--json", "-")...)
+			require.Zero(t, r.status, r.stderr)
+			all := records(t, r.stdout)
+			require.NotEmpty(t, all)
+			for _, rec := range all {
+				require.Equal(t, "cuda", rec.Device)
+				require.Zero(t, *rec.Wrong)
+			}
+		})
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/layouts"
 	"github.com/monel-dev/monel/bench/internal/report"
 )
@@ -96,6 +97,30 @@ func TestEveryCollectiveAndLayoutBetweenProcesses(t *testing.T) {
 					require.Positive(t, rec.TimeUS)
 				}
 				require.Contains(t, r.stderr, "# Out of bounds values : 0 OK", "the table goes to stderr then")
+			})
+		}
+	}
+}
+
+// Every collective of nccl-tests, also on a rank by itself.
+func TestEveryCollectiveBetweenProcesses(t *testing.T) {
+	for _, collective := range cli.Collectives() {
+		for _, np := range []int{1, 4} {
+			t.Run(fmt.Sprintf("%s/np=%d", collective, np), func(t *testing.T) {
+				t.Parallel()
+				r := invoke(t, quick(string(collective), "-np", fmt.Sprint(np), "-b", "8", "-e", "512K", "-f", "256", "--layout", "mixed", "--json", "-")...)
+				require.Zero(t, r.status, r.stderr)
+				all := records(t, r.stdout)
+				forms := 2
+				if !collective.Has(cli.InPlace) {
+					forms = 1
+				}
+				require.Len(t, all, 3*forms)
+				for _, rec := range all {
+					require.Equal(t, string(collective), rec.Collective)
+					require.Equal(t, np, rec.Ranks)
+					require.Zero(t, *rec.Wrong)
+				}
 			})
 		}
 	}

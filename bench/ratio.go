@@ -144,7 +144,7 @@ func addRecords(out *report.JSON, a, b *side, i int, r report.Ratio) error {
 		times []float64
 	}{{a, r.Times}, {b, r.Base}} {
 		c := x.side.call(i)
-		result := report.NewResult(c.Bytes(), report.SpreadOf(x.times).Median, c.BusFactor(x.side.about.Ranks), x.side.wrong)
+		result := report.NewResult(c.Moved(x.side.about.Ranks), report.SpreadOf(x.times).Median, c.BusFactor(x.side.about.Ranks), x.side.wrong)
 		row := report.Row{Bytes: c.Bytes(), Count: c.PerRank(x.side.about.Ranks), DType: c.DType.String(), Op: c.OpName(), Root: c.RootOrNone()}
 		if c.InPlace {
 			row.InPlace = result

@@ -89,7 +89,7 @@ func (b *bench) half(ctx context.Context, c *measure.Call) (*report.Result, erro
 	}
 	b.progress.Step()
 	b.wrong += max(wrong, 0)
-	return report.NewResult(c.Bytes(), seconds, c.BusFactor(b.runner.Comm.Size()), wrong), nil
+	return report.NewResult(c.Moved(b.runner.Comm.Size()), seconds, c.BusFactor(b.runner.Comm.Size()), wrong), nil
 }
 
 func header(ctx context.Context, cfg *cli.Config, comm *engine.Comm, gpu *measure.GPU) (report.Header, error) {

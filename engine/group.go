@@ -76,6 +76,21 @@ func StartGroup(ctx context.Context, build func(on func(c *Comm) *Group) error) 
 	return startAll(ctx, groups, true)
 }
 
+// StartGroup is Group without the wait; see the function StartGroup.
+func (c *Comm) StartGroup(ctx context.Context, build func(g *Group) error) ([]*Work, error) {
+	return StartGroup(ctx, func(on func(c *Comm) *Group) error { return build(on(c)) })
+}
+
+// AllGatherV is Comm.AllGatherV.
+func (g *Group) AllGatherV(dst, src strided.Tensor, counts []int64) error {
+	return g.add(g.c.allGatherV(dst, src, counts))
+}
+
+// AllToAllV is Comm.AllToAllV.
+func (g *Group) AllToAllV(dst, src strided.Tensor, recvCounts, sendCounts []int64) error {
+	return g.add(g.c.allToAllV(dst, src, recvCounts, sendCounts))
+}
+
 // collect has build make its calls.
 func collect(build func(on func(c *Comm) *Group) error) (groups []*Group, err error) {
 	err = build(func(c *Comm) *Group {

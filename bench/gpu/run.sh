@@ -100,6 +100,10 @@ for collective in all_reduce broadcast; do
 	table "latent-$collective" 40 "$bin/bench" "$collective" --device cuda -np 2 --transport tcp "${beside[@]}" --rounds 3 \
 		-b 4M -e 4M -n 10 -d bfloat16 --layout channels_last --mode in_place --results "$out/RESULTS.md" --plot "$out/latent-$collective.svg" --json "$out/latent-$collective.json"
 done
+# The others, which nothing is measured beside.
+for collective in all_gather reduce_scatter alltoall sendrecv reduce gather scatter hypercube; do
+	table "$collective" 40 "$bin/bench" "$collective" --device cuda -np 2 -b 4K -e 16M -f 64 -n 5 --json "$out/$collective.json"
+done
 
 echo
 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null

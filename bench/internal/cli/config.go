@@ -52,9 +52,6 @@ func (c Collective) InBlocks() bool {
 	return c == AllGather || c == AllToAll || c == Gather || c == Hypercube || c == ReduceScatter || c == Scatter
 }
 
-// OnDevices reports whether the collective is measured on GPUs.
-func (c Collective) OnDevices() bool { return c == AllReduce || c == Broadcast }
-
 // Has reports whether a call can be of one mode, other than Both.
 func (c Collective) Has(one Mode) bool { return c != SendRecv || one == OutOfPlace }
 

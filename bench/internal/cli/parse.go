@@ -248,8 +248,6 @@ func (l *line) checkCommon() error {
 		return fmt.Errorf("--check %d: want 0 or more", c.Check)
 	case c.Case.Connections < 0 || c.Case.Connections > engine.MaxConnections:
 		return fmt.Errorf("--connections %d: want 1 to %d", c.Case.Connections, engine.MaxConnections)
-	case c.Case.Device != CPU && !c.Case.Collective.OnDevices():
-		return fmt.Errorf("--device %s: %s is measured in host memory only", c.Case.Device, c.Case.Collective)
 	case c.Case.Mode != Both && !c.Case.Collective.Has(c.Case.Mode):
 		return fmt.Errorf("--mode %s: %s has no such form", c.Case.Mode, c.Case.Collective)
 	case c.NP < 1:

@@ -125,7 +125,6 @@ func TestMistakes(t *testing.T) {
 		{[]string{"all_reduce", "--rounds", "3"}, "--rounds belongs to ratio"},
 		{[]string{"all_reduce", "--layouts", "slice,column"}, "--layouts belongs to ratio"},
 		{[]string{"all_reduce", "--device", "tpu"}, `"tpu" is not a device: want one of cpu, cuda`},
-		{[]string{"all_gather", "--device", "cuda"}, "--device cuda: all_gather is measured in host memory only"},
 		{[]string{"sendrecv", "--mode", "in_place"}, "--mode in_place: sendrecv has no such form"},
 		{[]string{"scatter", "--limit"}, "--limit: there is none for scatter"},
 		{[]string{"all_gather", "--peers", "gloo", "--transport", "tcp"}, "--peers gloo: it does not do all_gather here"},

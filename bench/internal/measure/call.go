@@ -8,7 +8,6 @@ import (
 	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/layouts"
 	"github.com/monel-dev/monel/bench/internal/report"
-	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided"
 )
@@ -52,9 +51,20 @@ func (c Call) RootOrNone() int {
 	return -1
 }
 
+// Moved is the number of bytes that algbw counts: the message's, but for hypercube, of
+// which a rank's own block does not move.
+func (c Call) Moved(ranks int) int64 {
+	if c.Collective == cli.Hypercube {
+		return c.Bytes() / int64(ranks) * int64(ranks-1)
+	}
+	return c.Bytes()
+}
+
 // BusFactor is the collective's busbw / algbw among ranks ranks.
 func (c Call) BusFactor(ranks int) float64 {
 	switch {
+	case c.Collective == cli.Hypercube:
+		return 1
 	case c.Collective == cli.AllReduce:
 		return report.AllReduceFactor(ranks)
 	case c.Collective.InBlocks():
@@ -120,16 +130,4 @@ func hypercube(ctx context.Context, comm Comm, dst, src strided.Tensor) error {
 		}
 	}
 	return nil
-}
-
-// start puts the call on a stream.
-func (c Call) start(ctx context.Context, comm Comm, dst, src strided.Tensor, stream cudaffi.Stream) (*engine.Work, error) {
-	switch c.Collective {
-	case cli.AllReduce:
-		return comm.StartAllReduce(ctx, dst, src, c.Op, engine.OnStream(stream))
-	case cli.Broadcast:
-		return comm.StartBroadcast(ctx, dst, src, c.Root, engine.OnStream(stream))
-	default:
-		return nil, fmt.Errorf("%q is not a collective on devices", c.Collective)
-	}
 }

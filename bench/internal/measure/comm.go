@@ -21,6 +21,13 @@ type Comm interface {
 	Group(ctx context.Context, build func(g *engine.Group) error) error
 	StartAllReduce(ctx context.Context, dst, src strided.Tensor, op strided.Op, options ...engine.CallOption) (*engine.Work, error)
 	StartBroadcast(ctx context.Context, dst, src strided.Tensor, root int, options ...engine.CallOption) (*engine.Work, error)
+	StartAllGather(ctx context.Context, dst, src strided.Tensor, options ...engine.CallOption) (*engine.Work, error)
+	StartAllToAll(ctx context.Context, dst, src strided.Tensor, options ...engine.CallOption) (*engine.Work, error)
+	StartGather(ctx context.Context, dst, src strided.Tensor, root int, options ...engine.CallOption) (*engine.Work, error)
+	StartReduce(ctx context.Context, dst, src strided.Tensor, op strided.Op, root int, options ...engine.CallOption) (*engine.Work, error)
+	StartReduceScatter(ctx context.Context, dst, src strided.Tensor, op strided.Op, options ...engine.CallOption) (*engine.Work, error)
+	StartScatter(ctx context.Context, dst, src strided.Tensor, root int, options ...engine.CallOption) (*engine.Work, error)
+	StartGroup(ctx context.Context, build func(g *engine.Group) error) ([]*engine.Work, error)
 	Rank() int
 	Size() int
 }

@@ -62,15 +62,19 @@ func bare(c Comm, _ *GPU) Comm { return c }
 func TestEverythingIsVerifiedOnGPUs(t *testing.T) {
 	sweep := cli.Sweep{Min: 0, Max: 4096, Factor: 64}
 	for _, collective := range cli.Collectives() {
-		if !collective.OnDevices() {
-			continue
+		ranks := 3
+		if collective == cli.Hypercube {
+			ranks = 4
 		}
-		for _, layout := range layouts.Names() {
+		for i, layout := range layouts.Names() {
+			if collective != cli.AllReduce && collective != cli.Broadcast && i%3 != int(collective[0])%3 {
+				continue // the engine's own tests have all
+			}
 			t.Run(fmt.Sprint(collective, "/", layout), func(t *testing.T) {
 				c := testCase(collective, layout)
 				c.Ops, c.DTypes = []dtype.Op{dtype.Sum, dtype.Max}, []dtype.DType{dtype.Int8, dtype.BFloat16, dtype.Float32, dtype.Int64}
-				calls := flatten(Lines(c, sweep, 3))
-				onGPUs(t, 3, calls, bare, func(r *Runner) error {
+				calls := flatten(Lines(c, sweep, ranks))
+				onGPUs(t, ranks, calls, bare, func(r *Runner) error {
 					for _, call := range calls {
 						wrong, err := r.Verify(t.Context(), call, 1)
 						if err != nil || wrong != 0 {

@@ -279,7 +279,7 @@ func TestLines(t *testing.T) {
 // The numbers in the table are nccl-tests': messages of whole blocks, a block's count.
 func TestNumbersOfBlocks(t *testing.T) {
 	for collective, factor := range map[cli.Collective]float64{
-		cli.AllReduce: 1.5, cli.AllGather: 0.75, cli.AllToAll: 0.75, cli.Broadcast: 1, cli.Gather: 0.75, cli.Hypercube: 0.75,
+		cli.AllReduce: 1.5, cli.AllGather: 0.75, cli.AllToAll: 0.75, cli.Broadcast: 1, cli.Gather: 0.75, cli.Hypercube: 1,
 		cli.Reduce: 1, cli.ReduceScatter: 0.75, cli.Scatter: 0.75, cli.SendRecv: 1,
 	} {
 		lines := Lines(cli.Case{Collective: collective, Mode: cli.Both, Ops: []dtype.Op{dtype.Sum}, DTypes: []dtype.DType{dtype.Float32}},
@@ -292,6 +292,11 @@ func TestNumbersOfBlocks(t *testing.T) {
 			bytes, count = 32, 2
 		}
 		require.Equal(t, bytes, call.Bytes(), collective)
+		moved := bytes
+		if collective == cli.Hypercube {
+			moved = 24
+		}
+		require.Equal(t, moved, call.Moved(4), collective)
 		require.Equal(t, count, call.PerRank(4), collective)
 		require.Equal(t, collective == cli.SendRecv, lines[0].InPlace == nil, collective)
 	}

@@ -74,13 +74,14 @@ func (r *Runner) repeat(ctx context.Context, c Call, dst, src strided.Tensor, ti
 // repeatOn is repeat on a stream. Whether the calls have succeeded is asked when
 // all have ended.
 func (r *Runner) repeatOn(ctx context.Context, stream cudaffi.Stream, c Call, dst, src strided.Tensor, times int) (time.Duration, error) {
-	works := make([]*engine.Work, times)
+	works := make([]*engine.Work, 0, times)
 	start := time.Now()
-	for i := range works {
-		var err error
-		if works[i], err = c.start(ctx, r.Comm, dst, src, stream); err != nil {
+	for range times {
+		more, err := c.start(ctx, r.Comm, dst, src, stream)
+		if err != nil {
 			return 0, err
 		}
+		works = append(works, more...)
 	}
 	err := stream.Sync()
 	took := time.Since(start)
