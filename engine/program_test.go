@@ -32,6 +32,7 @@ type programStep struct {
 	text  string
 	comms []int // which communicators it is about; 0 is the world
 	do    func(r *programRank, comm int) error
+	all   func(r *programRank) error // instead: every rank of the world does this once
 }
 
 // group is a communicator as the generator knows it.
@@ -57,10 +58,14 @@ var stepMakers = []struct {
 	{12, (*generator).one},
 	{4, (*generator).batch},
 	{4, (*generator).concurrent},
+	{3, (*generator).letters},
+	{5, (*generator).groups},
 	{4, (*generator).split},
 	{3, (*generator).shrink},
 	{1, (*generator).shrinkAbort},
 	{1, (*generator).revoke},
+	{1, (*generator).abort},
+	{1, (*generator).grow},
 	{2, (*generator).close},
 }
 
@@ -95,7 +100,12 @@ func (p *program) String() string {
 func (g *generator) any() group { return g.live[g.IntN(len(g.live))] }
 
 func (g *generator) add(text string, comms []int, do func(*programRank, int) error) {
-	g.steps = append(g.steps, programStep{text, comms, do})
+	g.steps = append(g.steps, programStep{text: text, comms: comms, do: do})
+}
+
+// addAll adds a step of all ranks of the world.
+func (g *generator) addAll(text string, all func(*programRank) error) {
+	g.steps = append(g.steps, programStep{text: text, all: all})
 }
 
 // born makes a communicator known.
@@ -121,8 +131,10 @@ type programRank struct {
 // programRun is what the ranks share.
 type programRun struct {
 	program
-	mu      sync.Mutex
-	arrived map[[2]int]*sync.WaitGroup // by step and communicator
+	transport string // of communicators that are made by Init
+	mu        sync.Mutex
+	arrived   map[[2]int]*sync.WaitGroup // by step and communicator
+	ids       map[int]*sharedID          // by the communicator that ranks grow into
 }
 
 // meet waits, outside of what is tested, until all members of a communicator have come.
@@ -157,6 +169,12 @@ func (r *programRank) took(id int, c *engine.Comm, parents []int) error {
 // execute runs the program on one rank and closes what is left.
 func (r *programRank) execute() error {
 	for i, s := range r.run.steps {
+		if s.all != nil {
+			if err := s.all(r); err != nil {
+				return fmt.Errorf("rank %d, step %d: %w", r.rank, i, err)
+			}
+			continue
+		}
 		errs := make([]error, len(s.comms))
 		var wg sync.WaitGroup
 		for j, comm := range s.comms {
@@ -187,9 +205,13 @@ func (r *programRank) execute() error {
 }
 
 // runProgram runs a program on a world and reports what went wrong, with the program.
-func runProgram(t *testing.T, seed uint64, newWorld func(testing.TB, int, engine.Config) world) {
+func runProgram(t *testing.T, seed uint64, transport string) {
 	t.Helper()
-	run := &programRun{program: newProgram(seed), arrived: map[[2]int]*sync.WaitGroup{}}
+	newWorld := worlds[transport]
+	if transport == "inproc" {
+		transport = "auto" // what its ranks agree on without being asked
+	}
+	run := &programRun{program: newProgram(seed), transport: transport, arrived: map[[2]int]*sync.WaitGroup{}, ids: map[int]*sharedID{}}
 	w := newWorld(t, run.size, engine.Config{ChunkBytes: run.chunk})
 	errs := make(chan error, run.size)
 	for rank, c := range w {
@@ -242,11 +264,11 @@ func TestPrograms(t *testing.T) {
 		}
 	}
 	t.Logf("the first seed is %d", first)
-	for name, newWorld := range worlds {
+	for name := range worlds {
 		t.Run(name, func(t *testing.T) {
 			for i := range count[name] {
 				// Each in a test of its own, at whose end its world is closed.
-				if !t.Run("", func(t *testing.T) { runProgram(t, first+uint64(i), newWorld) }) {
+				if !t.Run("", func(t *testing.T) { runProgram(t, first+uint64(i), name) }) {
 					return
 				}
 			}

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/monel-dev/monel/engine"
@@ -14,6 +15,9 @@ import (
 type programOp struct {
 	text  string
 	start func(r *programRank, c *engine.Comm, blocking bool) (finish func() error, err error)
+	// add is start with a group in the call's place; nil if there is no such form. What it
+	// returns is called when the group has ended.
+	add func(r *programRank, c *engine.Comm, in *engine.Group) (finish func() error, err error)
 }
 
 // opMakers make the collectives that programs call, for communicators of size ranks.
@@ -24,6 +28,9 @@ var opMakers = []func(g *generator, size int) programOp{
 	(*generator).broadcast,
 	(*generator).other,
 	(*generator).other,
+	(*generator).allGatherV,
+	(*generator).allToAllV,
+	(*generator).preMulSum,
 	(*generator).barrier,
 }
 
@@ -48,7 +55,7 @@ func (g *generator) dtype() strided.DType {
 }
 
 func (g *generator) op() engine.Op {
-	return []engine.Op{engine.Sum, engine.Prod, engine.Max, engine.Min}[g.IntN(4)]
+	return []engine.Op{engine.Sum, engine.Prod, engine.Max, engine.Min, engine.Avg}[g.IntN(5)]
 }
 
 // shape is one of a few to some thousand elements, of which some have none.
@@ -85,7 +92,7 @@ func (g *generator) allReduce(size int) programOp {
 		out = g.layoutNames(size)
 	}
 	text := fmt.Sprintf("all_reduce %v %v %v src %v dst %v in place %v", dt, op, shape, in, out, inPlace)
-	return programOp{text, func(r *programRank, c *engine.Comm, blocking bool) (func() error, error) {
+	return callOf(text, func(r *programRank, c *engine.Comm) (programCall, func() error) {
 		given := func(i int) scalar { return input(dt, op, c.Rank(), i+salt) }
 		src := layoutNamed(in[c.Rank()]).place(r.t, dt, shape)
 		src.fill(given)
@@ -93,50 +100,37 @@ func (g *generator) allReduce(size int) programOp {
 		if !inPlace {
 			dst = layoutNamed(out[c.Rank()]).place(r.t, dt, shape)
 		}
-		var work *engine.Work
-		var err error
-		if blocking {
-			err = c.AllReduce(background, dst.tensor, src.tensor, op)
-		} else {
-			work, err = c.StartAllReduce(background, dst.tensor, src.tensor, op)
-		}
-		return func() error {
-			if err := ended(work); err != nil {
-				return err
-			}
+		check := func() error {
 			if !inPlace {
 				if err := src.check(given); err != nil {
 					return err
 				}
 			}
 			return dst.check(func(i int) scalar { return reduce(dt, op, c.Size(), i+salt) })
-		}, err
-	}}
+		}
+		return programCall{
+			func() error { return c.AllReduce(background, dst.tensor, src.tensor, op) },
+			func() (*engine.Work, error) { return c.StartAllReduce(background, dst.tensor, src.tensor, op) },
+			func(in *engine.Group) error { return in.AllReduce(dst.tensor, src.tensor, op) },
+		}, check
+	})
 }
 
 func (g *generator) broadcast(size int) programOp {
 	dt, shape, in, salt, root := g.dtype(), g.shape(0), g.layoutNames(size), g.IntN(1<<20), g.IntN(size)
 	text := fmt.Sprintf("broadcast %v %v in %v root %d", dt, shape, in, root)
-	return programOp{text, func(r *programRank, c *engine.Comm, blocking bool) (func() error, error) {
+	return callOf(text, func(r *programRank, c *engine.Comm) (programCall, func() error) {
 		x := layoutNamed(in[c.Rank()]).place(r.t, dt, shape)
 		value := func(i int) scalar { return input(dt, engine.Max, root, i+salt) }
 		if c.Rank() == root {
 			x.fill(value)
 		}
-		var work *engine.Work
-		var err error
-		if blocking {
-			err = c.Broadcast(background, x.tensor, x.tensor, root)
-		} else {
-			work, err = c.StartBroadcast(background, x.tensor, x.tensor, root)
-		}
-		return func() error {
-			if err := ended(work); err != nil {
-				return err
-			}
-			return x.check(value)
-		}, err
-	}}
+		return programCall{
+			func() error { return c.Broadcast(background, x.tensor, x.tensor, root) },
+			func() (*engine.Work, error) { return c.StartBroadcast(background, x.tensor, x.tensor, root) },
+			func(in *engine.Group) error { return in.Broadcast(x.tensor, x.tensor, root) },
+		}, func() error { return x.check(value) }
+	})
 }
 
 // ended waits for a collective that was started.
@@ -155,7 +149,7 @@ func (g *generator) other(size int) programOp {
 	if g.IntN(3) == 0 {
 		k.inPlace, k.out = true, []string{"contiguous"}
 	}
-	return programOp{k.String(), func(r *programRank, c *engine.Comm, blocking bool) (func() error, error) {
+	return programOp{text: k.String(), start: func(r *programRank, c *engine.Comm, blocking bool) (func() error, error) {
 		own := k
 		own.started = !blocking
 		return func() error { return nil }, own.runRank(r.t, c, c.Size())
@@ -163,7 +157,33 @@ func (g *generator) other(size int) programOp {
 }
 
 func (g *generator) barrier(int) programOp {
-	return programOp{"barrier", func(_ *programRank, c *engine.Comm, _ bool) (func() error, error) {
-		return func() error { return nil }, c.Barrier(background)
+	return callOf("barrier", func(_ *programRank, c *engine.Comm) (programCall, func() error) {
+		return programCall{
+			func() error { return c.Barrier(background) },
+			func() (*engine.Work, error) { return c.StartBarrier(background) },
+			func(in *engine.Group) error { return in.Barrier() },
+		}, func() error { return nil }
+	})
+}
+
+// programCall is a collective in its three forms.
+type programCall struct {
+	call  func() error
+	start func() (*engine.Work, error)
+	add   func(in *engine.Group) error
+}
+
+// callOf is a collective whose tensors prepare makes, with what checks the result.
+func callOf(text string, prepare func(r *programRank, c *engine.Comm) (programCall, func() error)) programOp {
+	return programOp{text, func(r *programRank, c *engine.Comm, blocking bool) (func() error, error) {
+		call, check := prepare(r, c)
+		if blocking {
+			return check, call.call()
+		}
+		work, err := call.start()
+		return func() error { return errors.Join(ended(work), check()) }, err
+	}, func(r *programRank, c *engine.Comm, in *engine.Group) (func() error, error) {
+		call, check := prepare(r, c)
+		return check, call.add(in)
 	}}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/monel-dev/monel/engine"
 )
@@ -108,17 +107,17 @@ func (g *generator) some(size int) []int { return g.Perm(size)[:g.IntN(size)] }
 
 func (g *generator) shrink() {
 	c := g.any()
-	g.shrinkOf(c, engine.ShrinkDefault)
+	g.shrinkOf(c, g.some(len(c.members)), engine.ShrinkDefault)
 }
 
 func (g *generator) shrinkAbort() {
 	c := g.any()
-	g.shrinkOf(c, engine.ShrinkAbort)
+	g.shrinkOf(c, g.some(len(c.members)), engine.ShrinkAbort)
 	g.forget(c.id)
 }
 
-func (g *generator) shrinkOf(c group, flags engine.ShrinkFlags) {
-	out := g.some(len(c.members))
+// shrinkOf makes a communicator of a group without some of its ranks.
+func (g *generator) shrinkOf(c group, out []int, flags engine.ShrinkFlags) {
 	left := without(len(c.members), out...)
 	members := make([]int, len(left))
 	for i, m := range left {
@@ -126,7 +125,7 @@ func (g *generator) shrinkOf(c group, flags engine.ShrinkFlags) {
 	}
 	id := g.born(members)
 	g.add(fmt.Sprintf("comm %d: shrink without %v into %d, flags %d", c.id, out, id, flags), []int{c.id}, func(r *programRank, comm int) error {
-		if flags == engine.ShrinkAbort {
+		if flags == engine.ShrinkAbort && r.comms[comm].State() == engine.Ready {
 			r.meet(c) // nobody is in a collective any more
 		}
 		if slices.Contains(out, r.comms[comm].Rank()) {
@@ -138,24 +137,6 @@ func (g *generator) shrinkOf(c group, flags engine.ShrinkFlags) {
 		}
 		return r.took(id, next, left)
 	})
-}
-
-// revoke stops a communicator and splits it then.
-func (g *generator) revoke() {
-	c := g.any()
-	by := g.IntN(len(c.members))
-	g.add(fmt.Sprintf("comm %d: revoked by %d", c.id, by), []int{c.id}, func(r *programRank, comm int) error {
-		r.meet(c)
-		if r.comms[comm].Rank() == by {
-			return r.comms[comm].Revoke()
-		}
-		for r.comms[comm].State() != engine.Revoked {
-			time.Sleep(100 * time.Microsecond)
-		}
-		return nil
-	})
-	g.splitOf(c, "split, revoked,")
-	g.forget(c.id)
 }
 
 func (g *generator) close() {
