@@ -5,6 +5,7 @@ import (
 
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/engine/internal/record"
+	"github.com/monel-dev/monel/transport"
 )
 
 // Stats is what a rank has done on a communicator so far.
@@ -19,6 +20,16 @@ type Stats struct {
 	Running time.Duration `json:"running_ns"` // how long the one in progress has lasted; 0 if there is none
 
 	Collectives []CollectiveStats `json:"collectives"` // those that were called
+	Wires       []WireStats       `json:"wires"`       // those that the communicator has, used or not
+}
+
+// WireStats is how many bytes of elements, or of their sums, a rank has sent and received
+// over one transport, those of attempts that failed or were begun again included. Headers,
+// what the wire itself adds, and the control plane are not.
+type WireStats struct {
+	Transport string `json:"transport"` // "shm"
+	Sent      uint64 `json:"sent"`
+	Received  uint64 `json:"received"`
 }
 
 // CollectiveStats are sums over a rank's calls of one collective, or of messages to or
@@ -58,6 +69,11 @@ func (c *Comm) Stats() Stats {
 	s := Stats{
 		Communicator: c.cfg.Name, Rank: c.rank, Size: c.size, Transport: c.Transport(),
 		Failed: c.Err() != nil, Queued: int(c.queue.count.Load()),
+	}
+	if mesh, ok := c.mesh.(transport.Metered); ok {
+		for _, t := range mesh.Traffic() {
+			s.Wires = append(s.Wires, WireStats(t))
+		}
 	}
 	c.member.Inspect(func(now *agree.InProgress) {
 		if now != nil {

@@ -21,6 +21,8 @@
 //	monel_operations_restarted_total      restarts because the ranks' layouts walk differently
 //	monel_operation_bytes_total           bytes of the tensors of those that have not failed
 //	monel_operation_seconds               a histogram of the times of those that have not failed
+//	monel_wire_sent_bytes_total           bytes of elements sent over one transport, which the label is
+//	monel_wire_received_bytes_total       the same, received
 //
 // The histogram is an estimate: see engine.CollectiveStats. A communicator that is
 // closed is no longer listed.
@@ -79,6 +81,8 @@ func write(w io.Writer, stats []engine.Stats) error {
 	p.counter("monel_operations_restarted_total", "Restarts of collectives whose ranks walk differently.", stats, func(c *engine.CollectiveStats) uint64 { return c.Restarts })
 	p.counter("monel_operation_bytes_total", "Bytes of the tensors of collectives that have not failed.", stats, func(c *engine.CollectiveStats) uint64 { return c.Bytes })
 	p.histogram("monel_operation_seconds", "Times of collectives that have not failed, estimated from some of them.", stats)
+	p.wires("monel_wire_sent_bytes_total", "Bytes of elements sent over a transport.", stats, func(w *engine.WireStats) uint64 { return w.Sent })
+	p.wires("monel_wire_received_bytes_total", "Bytes of elements received over a transport.", stats, func(w *engine.WireStats) uint64 { return w.Received })
 	_, err := io.WriteString(w, p.String())
 	return err
 }
@@ -121,6 +125,17 @@ func each(stats []engine.Stats, f func(labels string, c *engine.CollectiveStats)
 func (p *page) counter(name, help string, stats []engine.Stats, of func(*engine.CollectiveStats) uint64) {
 	p.head(name, "counter", help)
 	each(stats, func(labels string, c *engine.CollectiveStats) { p.sample(name, labels, float64(of(c))) })
+}
+
+// wires writes a counter for each transport of each communicator.
+func (p *page) wires(name, help string, stats []engine.Stats, of func(*engine.WireStats) uint64) {
+	p.head(name, "counter", help)
+	for i := range stats {
+		for j := range stats[i].Wires {
+			w := &stats[i].Wires[j]
+			p.sample(name, labelsOf(&stats[i])+","+label("transport", w.Transport), float64(of(w)))
+		}
+	}
 }
 
 func (p *page) histogram(name, help string, stats []engine.Stats) {

@@ -64,6 +64,7 @@ func Cases() []Case {
 		{"InvalidArguments", invalidArguments},
 		{"Order", order},
 		{"Sizes", sizes},
+		{"Traffic", traffic},
 		{"SizesBackToBack", sizesBackToBack},
 		{"ReceiverFirst", receiverFirst},
 		{"AcquireAgain", acquireAgain},

@@ -31,16 +31,17 @@ func newLink(from, to *Mesh) *link {
 		full: make(chan *slot, to.opts.Slots),
 		free: make(chan *slot, to.opts.Slots),
 	}
-	l.snd.link = l
-	l.rcv.link = l
+	l.snd.link, l.snd.meter = l, from.meters.Sender()
+	l.rcv.link, l.rcv.meter = l, to.meters.Receiver()
 	return l
 }
 
 // sender implements transport.Sender.
 type sender struct {
 	*link
-	cur  *slot // acquired and not committed
-	made int   // slots allocated so far
+	cur   *slot // acquired and not committed
+	made  int   // slots allocated so far
+	meter *transport.Meter
 }
 
 func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
@@ -86,6 +87,7 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 	}
 	cur.header = *h
 	cur.n = n
+	s.meter.Add(n)
 	s.full <- cur
 	return nil
 }
@@ -103,7 +105,8 @@ func (s *sender) err() error {
 // receiver implements transport.Receiver.
 type receiver struct {
 	*link
-	cur *slot // returned by Next and not released
+	cur   *slot // returned by Next and not released
+	meter *transport.Meter
 }
 
 func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) {
@@ -156,6 +159,7 @@ func (r *receiver) Release() {
 		panic("inproc: Release without a chunk from Next")
 	}
 	r.cur = nil
+	r.meter.Add(cur.n)
 	if r.to.opts.Poison {
 		for i := range cur.mem[:cur.n] {
 			cur.mem[i] = 0xdb

@@ -34,9 +34,10 @@ type Options struct {
 
 // Mesh is one rank's end of a world. It implements transport.Mesh.
 type Mesh struct {
-	rank  int
-	world []*Mesh
-	opts  Options
+	rank   int
+	world  []*Mesh
+	opts   Options
+	meters transport.Meters
 
 	mu sync.Mutex
 	in map[linkKey]*link // links that end here
@@ -78,6 +79,9 @@ func NewWorld(n int, opts Options) []*Mesh {
 
 // Name returns "inproc".
 func (m *Mesh) Name() string { return "inproc" }
+
+// Traffic is transport.Metered's.
+func (m *Mesh) Traffic() []transport.Traffic { return m.meters.Traffic(m.Name()) }
 
 // SlotSize returns Options.SlotSize.
 func (m *Mesh) SlotSize() int { return m.opts.SlotSize }

@@ -16,9 +16,10 @@ import (
 
 // Mesh is one rank's links over RDMA. It implements transport.Mesh.
 type Mesh struct {
-	cfg  Config
-	src  ConnSource
-	nics []*nic
+	cfg    Config
+	src    ConnSource
+	meters transport.Meters
+	nics   []*nic
 	// registry is what callers have registered.
 	registry registry
 	peers    []*peer // by rank; nil where there can be no links
@@ -113,6 +114,9 @@ func New(cfg Config, src ConnSource) (*Mesh, error) {
 
 // Name returns "rdma".
 func (m *Mesh) Name() string { return "rdma" }
+
+// Traffic is transport.Metered's.
+func (m *Mesh) Traffic() []transport.Traffic { return m.meters.Traffic(m.Name()) }
 
 // SlotSize returns Config.SlotSize.
 func (m *Mesh) SlotSize() int { return m.cfg.SlotSize }

@@ -27,12 +27,13 @@ type receiver struct {
 
 	header  transport.Header
 	payload []byte // of the current chunk, nil if there is none
+	meter   *transport.Meter
 
 	final atomic.Uint64 // 1<<32 | how many chunks there were, once the sender has said so
 }
 
 func newReceiver(p *peer, channel uint32) *receiver {
-	r := &receiver{end: end{peer: p, channel: channel, alarm: -1}, met: make(chan struct{})}
+	r := &receiver{end: end{peer: p, channel: channel, alarm: -1}, met: make(chan struct{}), meter: p.mesh.meters.Receiver()}
 	r.look, r.gone = r.poll, r.over
 	return r
 }
@@ -211,6 +212,7 @@ func (r *receiver) fetch(ctx context.Context) error {
 		return r.violated("%v, and %d bytes came", err, r.arrived[slot])
 	}
 	r.payload = memory[headSize : headSize+n : headSize+n]
+	r.meter.Add(n)
 	return nil
 }
 

@@ -22,10 +22,11 @@ type sender struct {
 	released uint64 // of those, known to be released
 	writing  []bool // by slot: its write has not completed
 	lent     []bool // by slot: its write reads memory of the caller's
+	meter    *transport.Meter
 }
 
 func newSender(p *peer, channel uint32) (*sender, error) {
-	s := &sender{end: end{peer: p, channel: channel}}
+	s := &sender{end: end{peer: p, channel: channel}, meter: p.mesh.meters.Sender()}
 	m := p.mesh
 	var ports []*nic
 	for i := range len(m.nics) * m.cfg.Settings.QPs {
@@ -178,6 +179,7 @@ func (s *sender) write(h *transport.Header, n int, elsewhere ...ibv.Piece) error
 	}
 	s.writing[at] = true
 	s.sent++
+	s.meter.Add(n)
 	return nil
 }
 

@@ -86,6 +86,16 @@ func (m *Mesh) Register(memory []byte) {
 	}
 }
 
+// Traffic lists that of all meshes.
+func (m *Mesh) Traffic() (all []transport.Traffic) {
+	for _, mesh := range m.meshes {
+		if counts, ok := mesh.(transport.Metered); ok {
+			all = append(all, counts.Traffic()...)
+		}
+	}
+	return all
+}
+
 func (m *Mesh) to(peer int) (transport.Mesh, error) {
 	if peer < 0 || peer >= len(m.over) || m.over[peer] == nil {
 		return nil, fmt.Errorf("route: %w: rank %d is not another rank of this world of %d", transport.ErrInvalid, peer, len(m.over))

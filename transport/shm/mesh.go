@@ -18,6 +18,7 @@ import (
 type Mesh struct {
 	cfg    Config
 	src    ConnSource
+	meters transport.Meters
 	sys    system
 	pace   pacing
 	peers  []*peer // by rank; nil where there can be no links
@@ -96,6 +97,9 @@ func newMesh(cfg Config, src ConnSource, sys system) (*Mesh, error) {
 
 // Name returns "shm".
 func (m *Mesh) Name() string { return "shm" }
+
+// Traffic is transport.Metered's.
+func (m *Mesh) Traffic() []transport.Traffic { return m.meters.Traffic(m.Name()) }
 
 // SlotSize returns Config.SlotSize.
 func (m *Mesh) SlotSize() int { return m.cfg.SlotSize }

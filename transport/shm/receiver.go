@@ -18,10 +18,11 @@ type receiver struct {
 	header  transport.Header
 	small   [smallSize]byte
 	payload []byte // of the current chunk, nil if there is none
+	meter   *transport.Meter
 }
 
 func newReceiver(p *peer) *receiver {
-	r := &receiver{met: make(chan struct{})}
+	r := &receiver{met: make(chan struct{}), meter: p.mesh.meters.Receiver()}
 	r.peer = p
 	return r
 }
@@ -121,6 +122,7 @@ func (r *receiver) fetch(ctx context.Context) error {
 		r.at = 0
 	}
 	r.seq++
+	r.meter.Add(n)
 	return nil
 }
 

@@ -15,10 +15,12 @@ type sender struct {
 
 	sent     uint32 // chunks committed
 	released uint32 // of those, known to be released
+
+	meter *transport.Meter
 }
 
 func newSender(p *peer, seg *segment) *sender {
-	s := &sender{}
+	s := &sender{meter: p.mesh.meters.Sender()}
 	s.peer = p
 	s.bind(seg, &seg.ctl.senderSleeps, &seg.ctl.receiverSleeps)
 	return s
@@ -88,5 +90,6 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 	s.sent++
 	c.seq.Store(s.sent)
 	wake(s.peerSleeps)
+	s.meter.Add(n)
 	return nil
 }

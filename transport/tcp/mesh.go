@@ -25,8 +25,9 @@ import (
 
 // Mesh is one rank's end of a world. It implements transport.Mesh.
 type Mesh struct {
-	cfg   Config
-	conns ConnSource
+	cfg    Config
+	conns  ConnSource
+	meters transport.Meters
 
 	mu        sync.Mutex
 	senders   map[linkKey]*sender
@@ -63,6 +64,9 @@ func New(cfg Config, conns ConnSource) *Mesh {
 
 // Name returns "tcp".
 func (m *Mesh) Name() string { return "tcp" }
+
+// Traffic is transport.Metered's.
+func (m *Mesh) Traffic() []transport.Traffic { return m.meters.Traffic(m.Name()) }
 
 // SlotSize returns Config.SlotSize.
 func (m *Mesh) SlotSize() int { return m.cfg.SlotSize }

@@ -15,6 +15,7 @@ import (
 type receiver struct {
 	mesh          *Mesh
 	peer, channel int
+	meter         *transport.Meter
 
 	in     inbound
 	lanes  []inlane // the connections
@@ -27,7 +28,7 @@ type receiver struct {
 }
 
 func newReceiver(m *Mesh, peer, channel int) *receiver {
-	r := &receiver{mesh: m, peer: peer, channel: channel, lanes: make([]inlane, m.cfg.connectionsTo(peer))}
+	r := &receiver{mesh: m, peer: peer, channel: channel, meter: m.meters.Receiver(), lanes: make([]inlane, m.cfg.connectionsTo(peer))}
 	r.in = inbound{slotSize: m.cfg.SlotSize, connections: len(r.lanes)}
 	for j := range r.lanes {
 		l := &r.lanes[j]
@@ -254,6 +255,7 @@ func (r *receiver) Release() {
 	if !r.whole() {
 		panic("tcp: Release without a chunk from Next")
 	}
+	r.meter.Add(r.in.cut.total)
 	r.in.release()
 	if r.cut {
 		r.cut = false

@@ -16,6 +16,7 @@ import (
 type sender struct {
 	mesh          *Mesh
 	peer, channel int
+	meter         *transport.Meter
 
 	lanes   []lane
 	dialing chan struct{} // holds a token while nobody is connecting
@@ -44,6 +45,7 @@ func newSender(m *Mesh, peer, channel int) *sender {
 		mesh:    m,
 		peer:    peer,
 		channel: channel,
+		meter:   m.meters.Sender(),
 		lanes:   make([]lane, m.cfg.connectionsTo(peer)),
 		dialing: make(chan struct{}, 1),
 		room:    make(chan struct{}, 1),
@@ -178,6 +180,7 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 	if n < 0 || n > s.mesh.cfg.SlotSize {
 		panic(fmt.Sprintf("tcp: Commit of %d bytes in a slot of %d", n, s.mesh.cfg.SlotSize))
 	}
+	s.meter.Add(n)
 	cut := s.cutting(n)
 	s.lanes[0].part = outgoing{begin: cur.frame(h, cut, s.number)}
 	for j := 1; j < cut.count; j++ {
@@ -198,6 +201,7 @@ func (s *sender) Send(ctx context.Context, h *transport.Header, pieces [][]byte)
 	if _, err := s.Acquire(ctx); err != nil {
 		return err
 	}
+	s.meter.Add(n)
 	cut := s.cutting(n)
 	head := s.cur.mem[:headSize]
 	putHead(head, h, cut, s.number)

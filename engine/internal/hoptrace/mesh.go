@@ -48,6 +48,14 @@ func (m *Mesh) Sender(ctx context.Context, peer, channel int) (transport.Sender,
 	return s, nil
 }
 
+// Traffic is that of the mesh, if it counts.
+func (m *Mesh) Traffic() []transport.Traffic {
+	if counts, ok := m.Mesh.(transport.Metered); ok {
+		return counts.Traffic()
+	}
+	return nil
+}
+
 // Receiver returns the receiving end of the link from peer on channel, traced.
 func (m *Mesh) Receiver(ctx context.Context, peer, channel int) (transport.Receiver, error) {
 	plain, err := m.Mesh.Receiver(ctx, peer, channel)
