@@ -103,7 +103,11 @@ func (n *thin) skip() bool {
 	return raceDetector && os.Getenv("MONEL_FULL_RACE") == "" && *n%5 != 0
 }
 
-var worldSizes = []int{1, 2, 3, 4, 5, 8}
+// skipIn is skip for a world of a size of which every third cell is enough, since
+// there is another like it.
+func (n *thin) skipIn(size int) bool { return n.skip() || size == 7 && *n%3 != 1 }
+
+var worldSizes = []int{1, 2, 3, 4, 5, 7, 8}
 
 // TestAllReduceMatrix is dtypes x ops x layouts x world sizes x sizes, in and
 // out of place, each by the ring and by the algorithm for its size in turns.
@@ -119,7 +123,7 @@ func TestAllReduceMatrix(t *testing.T) {
 					for n, l := range layouts {
 						other := layouts[(n+1)%len(layouts)].name
 						for _, shape := range shapesFor(smallChunk / int64(dt.Size())) {
-							if cells.skip() {
+							if cells.skipIn(size) {
 								continue
 							}
 							w, v := byRing, bySize
@@ -153,7 +157,7 @@ func TestMixedLayoutsMatrix(t *testing.T) {
 			for _, dt := range dtype.All() {
 				for _, op := range dtype.Ops() {
 					for _, shape := range shapesFor(smallChunk / int64(dt.Size())) {
-						if cells.skip() {
+						if cells.skipIn(size) {
 							continue
 						}
 						allReduceCase{dt: dt, op: op, shape: shape, in: twoOrders}.run(t, w)
@@ -178,7 +182,7 @@ func TestBroadcastMatrix(t *testing.T) {
 						continue // trees do not depend on the dtype
 					}
 					for _, shape := range shapesFor(smallChunk / int64(dt.Size())) {
-						if cells.skip() {
+						if cells.skipIn(size) {
 							continue
 						}
 						for _, l := range layouts {

@@ -24,7 +24,6 @@ import (
 // untouched and every rank gets a *MismatchError, in this call or, if it had already
 // finished, in a later one, as for Broadcast. The result has the same bits in every run
 // and on every transport, given the same world size, root, count, dtype and chunk size.
-
 func (c *Comm) Reduce(ctx context.Context, dst, src strided.Tensor, op Op, root int) error {
 	return c.carry(ctx, c.reduce(dst, src, op, root))
 }

@@ -11,15 +11,18 @@ import (
 // each to the next, so that one more or less shows nothing new.
 const looked = 8
 
-// Ring carries out an all_reduce on a ring, for some of the ranks if there are many.
+// RingPlan is ring.AllReduce, ring.AllGather or ring.ReduceScatter.
+type RingPlan func(ring.Config) (ring.Plan, error)
+
+// Ring carries out a collective on a ring, for some of the ranks if there are many.
 // Each of them has to find in its predecessor's messages what it expects, in that
 // order, and to go through the same actions as the first: since they all do, they all
 // are at the same time in the same step, and one clock does for all.
-func Ring(c ring.Config) (Figures, error) {
+func Ring(c ring.Config, plan RingPlan) (Figures, error) {
 	var f Figures
 	stride := max(1, c.Size/looked)
 	for r := 0; r < c.Size; r += stride {
-		one, err := ringRank(c, r)
+		one, err := ringRank(c, plan, r)
 		if err != nil {
 			return Figures{}, err
 		}
@@ -37,14 +40,14 @@ func Ring(c ring.Config) (Figures, error) {
 }
 
 // ringRank carries out one rank's plan, and its predecessor's beside it.
-func ringRank(c ring.Config, rank int) (f Figures, err error) {
+func ringRank(c ring.Config, of RingPlan, rank int) (f Figures, err error) {
 	c.Rank = rank
-	plan, err := ring.AllReduce(c)
+	plan, err := of(c)
 	if err != nil {
 		return f, err
 	}
 	c.Rank = c.Prev()
-	prev, err := ring.AllReduce(c)
+	prev, err := of(c)
 	if err != nil {
 		return f, err
 	}
@@ -59,7 +62,7 @@ func ringRank(c ring.Config, rank int) (f Figures, err error) {
 			for ok && !from.Action.Sends() {
 				from, ok = prev.Next()
 			}
-			if !ok || from.Send != s.Recv || from.Lo != s.Lo || from.Hi != s.Hi {
+			if !ok || from.Send != s.Recv || from.Lo != s.Lo || from.Hi != s.Hi || from.Block != s.Block {
 				return f, fmt.Errorf("rank %d of %d expects message %d [%d,%d), its predecessor's next is %d [%d,%d)",
 					rank, c.Size, s.Recv, s.Lo, s.Hi, from.Send, from.Lo, from.Hi)
 			}

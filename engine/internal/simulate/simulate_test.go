@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/monel-dev/monel/doubling"
+	"github.com/monel-dev/monel/ring"
 	"github.com/monel-dev/monel/tree"
 )
 
@@ -34,7 +35,7 @@ func TestRing(t *testing.T) {
 			counts = []int64{1, large}
 		}
 		for _, count := range counts {
-			f, err := Ring(ringOf(n, count))
+			f, err := Ring(ringOf(n, count), ring.AllReduce)
 			require.NoError(t, err)
 			if n == 1 {
 				require.Equal(t, Figures{}, f)
@@ -101,6 +102,75 @@ func TestTrees(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, Figures{Hops: int64(n - 1), Steps: chunks, Sent: min(count, int64(n-1)*count), Total: int64(n-1) * count, Messages: chunks}, f, "n=%d", n)
 			}
+		}
+	}
+}
+
+// TestRingBlocks: n-1 hops in each loop of a chunk of every block, and every rank sends
+// all blocks but one.
+func TestRingBlocks(t *testing.T) {
+	for name, plan := range map[string]RingPlan{"all_gather": ring.AllGather, "reduce_scatter": ring.ReduceScatter} {
+		for _, n := range sizes() {
+			for _, block := range []int64{0, 1, 3*chunk + 1} {
+				f, err := Ring(ringOf(n, block), plan)
+				require.NoError(t, err)
+				if n == 1 {
+					require.Zero(t, f.Sent+f.Messages, name)
+					continue
+				}
+				chunks, others := max(1, (block+chunk-1)/chunk), int64(n-1)
+				require.Equal(t, others*chunks, f.Messages, "%s n=%d block=%d", name, n, block)
+				require.Equal(t, others*block, f.Sent, "%s n=%d block=%d", name, n, block)
+				require.GreaterOrEqual(t, f.Hops, others, "%s n=%d block=%d", name, n, block)
+				require.LessOrEqual(t, f.Hops, others*chunks, "%s n=%d block=%d", name, n, block)
+				if chunks == 1 {
+					require.Equal(t, others, f.Hops, "%s n=%d", name, n)
+				}
+			}
+		}
+	}
+}
+
+// TestRounds: ceil(log2 n) rounds for an all_gather, n-1 for an exchange of all with all;
+// and no rank sends more than everything but its own.
+func TestRounds(t *testing.T) {
+	for _, n := range sizes() {
+		others, log := int64(n-1), ceilLog2(n)
+		messages := min(others, 1)
+		f, err := AllGather(n, 3)
+		require.NoError(t, err)
+		require.Equal(t, Figures{Hops: log, Steps: log, Sent: 3 * others, Messages: messages}, f, "n=%d", n)
+		f, err = AllToAll(n, 3)
+		require.NoError(t, err)
+		require.Equal(t, Figures{Hops: others, Steps: int64(n), Sent: 3 * others, Messages: messages}, f, "n=%d", n)
+	}
+}
+
+// TestUpTrees: what goes to the root crosses every link of the tree once.
+func TestUpTrees(t *testing.T) {
+	for _, n := range sizes() {
+		others, log := int64(n-1), ceilLog2(n)
+		for _, count := range []int64{0, small, 3*chunk + 1} {
+			chunks := max(1, (count+chunk-1)/chunk) * min(others, 1)
+			c := treeOf(tree.Binomial, n, count)
+			c.Root = n / 3
+			f, err := Reduce(c)
+			require.NoError(t, err)
+			require.LessOrEqual(t, f.Hops, log, "n=%d", n)
+			require.Equal(t, Figures{Hops: f.Hops, Steps: chunks, Sent: count * min(others, 1), Total: others * count, Messages: chunks}, f, "n=%d", n)
+			c.Algorithm = tree.Chain
+			f, err = Reduce(c)
+			require.NoError(t, err)
+			require.Equal(t, Figures{Hops: others, Steps: chunks, Sent: count * min(others, 1), Total: others * count, Messages: chunks}, f, "n=%d", n)
+		}
+		f, err := Gather(n, 3)
+		require.NoError(t, err)
+		require.LessOrEqual(t, f.Hops, log, "n=%d", n)
+		// The largest branch is the farther half.
+		require.Equal(t, int64(3*(n/2)), f.Sent, "n=%d", n)
+		if n&(n-1) == 0 {
+			require.Equal(t, log, f.Hops, "n=%d", n)
+			require.Equal(t, 3*int64(n)/2*log, f.Total, "n=%d", n)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func Table() (string, error) {
 	b.WriteString("| n | ring: hops | messages per link | MiB sent per rank | doubling: hops | KiB sent, at most | binomial: hops | KiB sent by the root | chain: hops | MiB sent per rank |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, n := range worlds {
-		r, err := Ring(ringOf(n, large))
+		r, err := Ring(ringOf(n, large), ring.AllReduce)
 		if err != nil {
 			return "", err
 		}
@@ -56,6 +56,45 @@ func Table() (string, error) {
 	return b.String(), nil
 }
 
+// blockBytes is a block of the second table, of float32.
+const blockBytes = 4 << 10
+
+// BlocksTable is what the other planners take, with blocks of blockBytes, in Markdown.
+func BlocksTable() (string, error) {
+	var b strings.Builder
+	b.WriteString("| n | all_gather, reduce_scatter on the ring: hops | messages per link | KiB sent per rank | all_gather, reduce_scatter by Bruck: hops | alltoall, pairwise: hops | KiB sent per rank | reduce, binomial: hops | gather, scatter, binomial: hops | KiB of the largest message |\n")
+	b.WriteString("|---|---|---|---|---|---|---|---|---|---|\n")
+	for _, n := range worlds {
+		r, err := Ring(ringOf(n, blockBytes/4), ring.AllGather)
+		if err != nil {
+			return "", err
+		}
+		s, err := Ring(ringOf(n, blockBytes/4), ring.ReduceScatter)
+		if err != nil || s.Hops != r.Hops || s.Messages != r.Messages || s.Sent != r.Sent {
+			return "", fmt.Errorf("all_gather takes %+v, reduce_scatter %+v, %w", r, s, err)
+		}
+		k, err := AllGather(n, blockBytes/4)
+		if err != nil {
+			return "", err
+		}
+		a, err := AllToAll(n, blockBytes/4)
+		if err != nil {
+			return "", err
+		}
+		t, err := Reduce(treeOf(tree.Binomial, n, blockBytes/4))
+		if err != nil {
+			return "", err
+		}
+		g, err := Gather(n, blockBytes/4)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&b, "| %d | %d | %d | %d | %d | %d | %d | %d | %d | %d |\n", n,
+			r.Hops, r.Messages, 4*r.Sent>>10, k.Hops, a.Hops, 4*a.Sent>>10, t.Hops, g.Hops, 4*g.Sent>>10)
+	}
+	return b.String(), nil
+}
+
 func mib(elements int64) float64 { return 4 * float64(elements) / (1 << 20) }
 
 // ceilLog2 is the least k with 2^k >= n.
@@ -67,7 +106,9 @@ const (
 	endTable   = "<!-- End of what is made. -->"
 )
 
-// Insert puts the table in its place in a page.
+const betweenTables = "The same for the other collectives, where each rank has a block of 4 KiB, or for reduce a\ntensor of that size. What is sent in Bruck's rounds is as much as on the ring.\n"
+
+// Insert puts the tables in their place in a page.
 func Insert(page string) (string, error) {
 	before, rest, ok := strings.Cut(page, beginTable)
 	if !ok {
@@ -81,5 +122,9 @@ func Insert(page string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return before + beginTable + "\n" + table + "\n" + endTable + after, nil
+	blocks, err := BlocksTable()
+	if err != nil {
+		return "", err
+	}
+	return before + beginTable + "\n" + table + "\n" + betweenTables + "\n" + blocks + "\n" + endTable + after, nil
 }
