@@ -46,7 +46,9 @@ func TestSeveralCommsFromSeveralGoroutines(t *testing.T) {
 // oneOfEach makes some calls on a communicator whose values tell it and the round.
 func oneOfEach(c *engine.Comm, number, round int) error {
 	rank, size := c.Rank(), c.Size()
-	value := func(rank, i int) int64 { return int64(rank+1)*1000000 + int64(number)*10000 + int64(round)*100 + int64(i%90) }
+	value := func(rank, i int) int64 {
+		return int64(rank+1)*1000000 + int64(number)*10000 + int64(round)*100 + int64(i%90)
+	}
 	const elements = 150 // several chunks
 	own, all, got := make([]int64, elements), make([]int64, size*elements), make([]int64, elements)
 	for i := range own {
