@@ -134,7 +134,7 @@ func TestGrowArguments(t *testing.T) {
 			require.NotEqual(t, used, fresh)
 
 			// Nobody comes.
-			engine.SetInitTimeout(300*time.Millisecond, w...)
+			engine.SetInitTimeout(time.Second, w...) // less may be too short for a busy machine
 			_, errs = grow(t, w, 0, 4)
 			for _, err := range errs[:2] {
 				var world *bootstrap.WorldError
