@@ -24,8 +24,9 @@ type Stats struct {
 }
 
 // WireStats is how many bytes of elements, or of their sums, a rank has sent and received
-// over one transport, those of attempts that failed or were begun again included. Headers,
-// what the wire itself adds, and the control plane are not.
+// over one transport, those of attempts that failed or were begun again included, and what
+// protects chunks, if anything does. Headers, what the wire itself adds, and the control
+// plane are not.
 type WireStats struct {
 	Transport string `json:"transport"` // "shm"
 	Sent      uint64 `json:"sent"`

@@ -11,7 +11,7 @@ import (
 func traffic(t *testing.T, f Factory) {
 	r := newRig(t, f, 3)
 	to, from := r.sender(0, 1, 0), r.receiver(0, 1, 0)
-	sum := uint64(0)
+	sum, chunks := uint64(0), uint64(0)
 	for i, n := range []int{0, 1, r.slotSize(), 17, r.slotSize() / 2, 0} {
 		if _, err := to.Acquire(r.ctx); err != nil {
 			t.Fatal(err)
@@ -20,6 +20,7 @@ func traffic(t *testing.T, f Factory) {
 			t.Fatal(err)
 		}
 		sum += uint64(n)
+		chunks++
 		if _, _, err := from.Next(r.ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -41,22 +42,31 @@ func traffic(t *testing.T, f Factory) {
 		}
 		from.Release()
 		sum += uint64(len(memory))
+		chunks++
 	}
-	for rank, want := range []transport.Traffic{{Sent: sum}, {Received: sum}, {}} {
+	counted := func(rank int) (t transport.Traffic) {
 		m, ok := r.Meshes[rank].(transport.Metered)
 		if !ok {
-			t.Fatalf("rank %d: the mesh does not count", rank)
+			t.Transport = "none that counts"
+			return t
 		}
-		var got transport.Traffic
 		for _, one := range m.Traffic() {
-			if one.Transport == "" {
-				t.Errorf("rank %d: %+v", rank, one)
-			}
-			got.Sent += one.Sent
-			got.Received += one.Received
+			t.Sent += one.Sent
+			t.Received += one.Received
 		}
-		if got != want {
-			t.Errorf("rank %d: %+v, want %+v", rank, got, want)
-		}
+		return t
+	}
+	got := counted(0)
+	if got != (transport.Traffic{Sent: got.Sent}) || got.Sent < sum || got.Sent > sum+addedTo*chunks {
+		t.Errorf("the sender has counted %+v in %d chunks of %d bytes", got, chunks, sum)
+	}
+	if other := counted(1); other != (transport.Traffic{Received: got.Sent}) {
+		t.Errorf("the receiver has counted %+v of %+v", other, got)
+	}
+	if other := counted(2); other != (transport.Traffic{}) {
+		t.Errorf("who has no link has counted %+v", other)
 	}
 }
+
+// addedTo is how many bytes a mesh may add to a chunk's payload to protect it.
+const addedTo = 128

@@ -49,6 +49,14 @@ func (m *Mesh) SlotSize() int {
 	return m.Mesh.SlotSize() - front - back
 }
 
+// Traffic is that of the wire, with what protects its chunks.
+func (m *Mesh) Traffic() []transport.Traffic {
+	if counts, ok := m.Mesh.(transport.Metered); ok {
+		return counts.Traffic()
+	}
+	return nil
+}
+
 // Sender returns the sending end of the link to peer on channel.
 func (m *Mesh) Sender(ctx context.Context, peer, channel int) (transport.Sender, error) {
 	wire, err := m.Mesh.Sender(ctx, peer, channel)
