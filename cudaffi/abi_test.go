@@ -65,6 +65,10 @@ var inHeader = map[string]string{
 	"memoryTypeDevice":     "CU_MEMORYTYPE_DEVICE",
 	"pointerContext":       "CU_POINTER_ATTRIBUTE_CONTEXT",
 	"pointerMemoryType":    "CU_POINTER_ATTRIBUTE_MEMORY_TYPE",
+	"pointerBufferID":      "CU_POINTER_ATTRIBUTE_BUFFER_ID",
+	"pointerRangeStart":    "CU_POINTER_ATTRIBUTE_RANGE_START_ADDR",
+	"pointerRangeSize":     "CU_POINTER_ATTRIBUTE_RANGE_SIZE",
+	"rangeHandleDMABuf":    "CU_MEM_RANGE_HANDLE_TYPE_DMA_BUF_FD",
 	"pointerIsManaged":     "CU_POINTER_ATTRIBUTE_IS_MANAGED",
 	"pointerDeviceOrdinal": "CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL",
 	"streamNonBlocking":    "CU_STREAM_NON_BLOCKING",
@@ -79,6 +83,7 @@ var inHeader = map[string]string{
 	"AttributeCopyEngines":              "CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT",
 	"AttributeUnifiedAddressing":        "CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING",
 	"AttributeHostRegister":             "CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED",
+	"AttributeDMABuf":                   "CU_DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED",
 	"attributeMajor":                    "CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR",
 	"attributeMinor":                    "CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR",
 	"attributeStreamValuesV1":           "CU_DEVICE_ATTRIBUTE_CAN_USE_STREAM_MEM_OPS_V1",
@@ -120,6 +125,7 @@ var prototypes = [symbolCount]string{
 	cuMemAlloc:                        "CUdeviceptr *, size_t",
 	cuMemFree:                         "CUdeviceptr",
 	cuMemGetAddressRange:              "CUdeviceptr *, size_t *, CUdeviceptr",
+	cuMemGetHandleForAddressRange:     "void *, CUdeviceptr, size_t, CUmemRangeHandleType, unsigned long long",
 	cuMemHostAlloc:                    "void **, size_t, unsigned int",
 	cuMemFreeHost:                     "void *",
 	cuMemHostRegister:                 "void *, size_t, unsigned int",
@@ -162,7 +168,7 @@ var prototypes = [symbolCount]string{
 // sizes are those of the types that are not plain pointers.
 var sizes = map[string]int{
 	"CUresult": 4, "CUdevice": 4, "CUdevice_attribute": 4, "CUpointer_attribute": 4, "CUfunction_attribute": 4,
-	"CUjit_option": 4, "CUmemorytype": 4, "CUstreamCaptureMode": 4, "CUstreamCaptureStatus": 4,
+	"CUjit_option": 4, "CUmemRangeHandleType": 4, "CUmemorytype": 4, "CUstreamCaptureMode": 4, "CUstreamCaptureStatus": 4,
 	"CUdeviceptr": 8, "size_t": 8, "CUuuid": len(UUID{}), "CUipcMemHandle": len(IPCHandle{}),
 }
 

@@ -44,6 +44,7 @@ const (
 	AttributeCopyEngines              Attribute = 40
 	AttributeUnifiedAddressing        Attribute = 41
 	AttributeHostRegister             Attribute = 99
+	AttributeDMABuf                   Attribute = 124
 	attributeMajor                    Attribute = 75
 	attributeMinor                    Attribute = 76
 	attributeStreamValuesV1           Attribute = 92

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/cudaffi/cudasim"
@@ -110,6 +111,7 @@ func TestEveryCallThatFailsIsReported(t *testing.T) {
 		{"cuFuncGetAttribute", func() error { _, err := fn.Attribute(cudaffi.FunctionRegisters); return err }},
 		{"cuLaunchKernel", func() error { return k.launch(s, p, p, 0, 2) }},
 		{"cuIpcGetMemHandle", export},
+		{"cuMemGetHandleForAddressRange", func() error { fd, err := ctx.DMABuf(p&^4095, 4096); return released(fd, err, unix.Close) }},
 	} {
 		t.Run(test.call, func(t *testing.T) {
 			for _, result := range []int{cudasim.OutOfMemory, cudasim.Unknown} {

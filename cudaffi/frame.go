@@ -22,7 +22,7 @@ type frame struct {
 	held  [5]unsafe.Pointer
 	holds int
 	// out is where the driver writes numbers and handles, host an address.
-	out  [4]uint64
+	out  [8]uint64
 	host unsafe.Pointer
 
 	// Addresses of the fields. Go's heap moves nothing, and the frame is alive

@@ -28,6 +28,8 @@ func testDriver(t *testing.T, d *cudaffi.Driver) {
 		{"pinned", testPinned},
 		{"registered", testRegistered},
 		{"pointers", testPointers},
+		{"buffers", testBuffers},
+		{"dma-buf", testDMABuf},
 		{"copies", testCopies},
 		{"copies from Go memory", testGoMemory},
 		{"streams", testStreams},
@@ -58,6 +60,8 @@ func TestSimulatedDriver(t *testing.T) {
 		{"as usual", nil},
 		{"oldest", []cudasim.Option{cudasim.Version(cudaffi.MinVersion)}},
 		{"before cuFuncLoad", []cudasim.Option{cudasim.Version(12030)}},
+		{"without dma-buf", []cudasim.Option{cudasim.WithoutDMABuf()}},
+		{"reusing memory", []cudasim.Option{cudasim.Reuse()}},
 		{"without values", []cudasim.Option{cudasim.WithoutStreamValues()}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -26,6 +26,7 @@ const (
 	cuMemAlloc
 	cuMemFree
 	cuMemGetAddressRange
+	cuMemGetHandleForAddressRange
 	cuMemHostAlloc
 	cuMemFreeHost
 	cuMemHostRegister
@@ -98,6 +99,7 @@ var functions = [symbolCount]function{
 	cuMemAlloc:                        {name: "cuMemAlloc", version: 3020, suffix: "_v2"},
 	cuMemFree:                         {name: "cuMemFree", version: 3020, suffix: "_v2"},
 	cuMemGetAddressRange:              {name: "cuMemGetAddressRange", version: 3020, suffix: "_v2"},
+	cuMemGetHandleForAddressRange:     {name: "cuMemGetHandleForAddressRange", version: 11070, absent: true},
 	cuMemHostAlloc:                    {name: "cuMemHostAlloc", version: 2020},
 	cuMemFreeHost:                     {name: "cuMemFreeHost", version: 2000},
 	cuMemHostRegister:                 {name: "cuMemHostRegister", version: 6050, suffix: "_v2"},

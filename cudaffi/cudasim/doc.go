@@ -31,7 +31,10 @@
 // them, and its end is where they end, as far as alignment allows. Memory is
 // filled with 0xff when it is allocated, inaccessible once it is freed, and at
 // an address that is not used again. Pinned and registered host memory is
-// touched by kernels where it lies. A kernel or copy that touches anything else
+// touched by kernels where it lies. cuMemGetHandleForAddressRange gives a descriptor of
+// the file that device memory really is, at the position where the range begins: no
+// dma-buf, but as good for a program that maps it. Who has pinned those pages keeps them
+// when the memory is freed. A kernel or copy that touches anything else
 // fails with CUDA_ERROR_ILLEGAL_ADDRESS, after which the context is of no use, as
 // on a GPU. Devices see each other's memory if peer access is enabled, processes
 // through IPC handles.

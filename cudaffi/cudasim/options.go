@@ -61,6 +61,13 @@ func Delays(seed uint64, most time.Duration) Option {
 	return func(s settings) { s["delay_seed"], s["delay_max_us"] = seed, uint64(most.Microseconds()) }
 }
 
+// WithoutDMABuf is a driver that has no descriptors for device memory.
+func WithoutDMABuf() Option { return func(s settings) { s["dmabuf"] = 0 } }
+
+// Reuse has what is allocated lie where memory was freed last, if it fits, as with
+// allocators that are in a hurry.
+func Reuse() Option { return func(s settings) { s["reuse"] = 1 } }
+
 // Verbose prints faults to standard error as they happen.
 func Verbose() Option { return func(s settings) { s["verbose"] = 1 } }
 

@@ -189,7 +189,7 @@ void arena_close(struct arena *a, struct range *r, const char *who) {
 	void *at = (void *)(r->lo + a->shadow);
 	if (who != NULL)
 		range_damaged(a, r, who);
-	if (r->exported)
+	if (r->exported && !r->held)
 		memset(at, POISON, r->hi - r->lo); /* for those who map it still */
 	else if (a->file >= 0 && r->where != IMPORTED)
 		fallocate(a->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(r->lo - a->base), (off_t)(r->hi - r->lo));
@@ -201,7 +201,12 @@ void arena_close(struct arena *a, struct range *r, const char *who) {
 		mprotect(at, r->hi - r->lo, PROT_NONE);
 	r->live = false;
 	a->dead++;
+	if (settings.reuse && who != NULL)
+		a->next = r->lo - PAGE - a->base;
 }
+
+/* Pages that are given back here stay with those who have pinned them, and what is
+ * allocated at the same addresses has others: so it is with a GPU's memory, too. */
 
 /* The range that address lies in, or lay in before it was freed. */
 struct range *arena_find(struct arena *a, uint64_t address) {

@@ -148,6 +148,7 @@ static int attribute(CUdevice_attribute a, CUdevice device) {
 	case CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS:
 	case CU_DEVICE_ATTRIBUTE_CAN_USE_STREAM_WAIT_VALUE_NOR:
 		return (int)settings.values;
+	case CU_DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED: return (int)settings.dmabuf;
 	case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID: return 0x17 + device;
 	case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: return (int)settings.capability / 10;
 	case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: return (int)settings.capability % 10;

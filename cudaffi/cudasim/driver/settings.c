@@ -23,6 +23,8 @@ static const struct { const char *name; size_t at; uint64_t initial, most; } tab
 	{"delay_seed", offsetof(struct settings, delay_seed), 0, UINT64_MAX},
 	{"delay_max_us", offsetof(struct settings, delay_max_us), 0, 1000000},
 	{"multiprocessors", offsetof(struct settings, multiprocessors), 1, 1024},
+	{"dmabuf", offsetof(struct settings, dmabuf), 1, 1},
+	{"reuse", offsetof(struct settings, reuse), 0, 1},
 	{"verbose", offsetof(struct settings, verbose), 0, 1},
 };
 

@@ -34,6 +34,8 @@ struct settings {
 	atomic_uint_fast64_t delay_seed;
 	atomic_uint_fast64_t delay_max_us; /* longest delay before an operation; 0: none */
 	atomic_uint_fast64_t multiprocessors; /* that each GPU says it has */
+	atomic_uint_fast64_t dmabuf;       /* device memory can be had as a descriptor */
+	atomic_uint_fast64_t reuse;        /* what is freed is given out again next */
 	atomic_uint_fast64_t verbose;      /* faults are printed when they happen */
 };
 extern struct settings settings;
@@ -260,7 +262,8 @@ struct range {
 	struct context *context;
 	uint64_t number;
 	bool live;
-	bool exported;
+	bool exported;        /* other processes may have mapped it */
+	bool held;            /* descriptors of it may be in use */
 	bool damaged;         /* and told about */
 	unsigned flags;
 	unsigned references;
