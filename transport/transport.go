@@ -129,6 +129,50 @@ type Registrar interface {
 	Register(memory []byte)
 }
 
+// Keeper is a Mesh whose Lenders can send memory that its owner speaks for.
+type Keeper interface {
+	// Keep makes memory one that Lenders of the mesh can send until release, whatever
+	// kind of memory it is. The owner leaves it mapped where it is until then. An error
+	// that wraps ErrUnavailable says that it goes through slots as before.
+	Keep(memory []byte) (release func() error, err error)
+}
+
+// DeviceMemory is an allocation of a GPU's memory.
+type DeviceMemory struct {
+	// PCI is the GPU's address on the bus, as sysfs has it: "0000:1b:00.0".
+	PCI string
+	// Buffer is a number that no other allocation of the process ever has.
+	Buffer uint64
+	// Base and Bytes say where it is, in the address space of the driver.
+	Base  uint64
+	Bytes int64
+	// Export returns the descriptor of a dma-buf of n bytes at an address, both multiples
+	// of the page size, which the caller closes. It is nil if the GPU has none.
+	Export func(address uint64, n int64) (fd int, err error)
+	// Current returns the number of the allocation that has an address now, 0 if none.
+	Current func(address uint64) uint64
+}
+
+// DeviceRegistrar is a Mesh that may have DeviceLenders among its senders.
+type DeviceRegistrar interface {
+	// RegisterDevice makes an allocation one that DeviceLenders of the mesh can send,
+	// until release. It remembers that, so the next time costs little. It returns nil if
+	// that is not possible. Nothing but memory with the same Buffer is ever sent for it.
+	RegisterDevice(m *DeviceMemory) (release func())
+}
+
+// DeviceLender is a Lender that can have its wire read a chunk from a GPU's memory.
+type DeviceLender interface {
+	Lender
+
+	// CanLendDevice reports whether LendDevice can send n bytes at an address of an
+	// allocation, which is registered and has not been released.
+	CanLendDevice(buffer, address uint64, n int) bool
+
+	// LendDevice is Lend for memory of a GPU. All work that writes it has been done.
+	LendDevice(ctx context.Context, h *Header, buffer, address uint64, n int) error
+}
+
 // Mesh gives one rank its links to the others. Links are made on first use and
 // live until Close. Its methods may be called from several goroutines.
 type Mesh interface {

@@ -101,6 +101,10 @@ var rdma = Group{
 		{"NCCL_IB_SL", number(0, 15), "0", "the service level", false},
 		{"NCCL_IB_TC", number(0, 255), "0", "the traffic class", false},
 		{"NCCL_IB_QPS_PER_CONNECTION", number(1, 16), "1", "how many queue pairs a link has on each port; its chunks take them in turns", false},
+		{"NCCL_NET_GDR_LEVEL", oneOf("LOC", "PIX", "PXB", "PHB", "SYS", "0", "1", "2", "3", "4", "5"), "`PXB`",
+			"how far from each other a GPU and an adapter may be that reads its memory directly: never; under one PCI switch; several switches; on one NUMA node; anywhere. The numbers mean the same", false},
+		{"NCCL_NET_GDR_READ", flag(), "1", "0: adapters do not read GPUs' memory, whose elements go through the host's", false},
+		{"NCCL_DMABUF_ENABLE", flag(), "1", "0: they read it by the kernel module nvidia_peermem alone, not by dma-buf", false},
 		{"MONEL_IB_RAILS", number(1, 4), "1", "how many ports each link uses. Ranks of one host begin with different ones", false},
 	},
 }
@@ -119,7 +123,6 @@ var accepted = Group{
 		{"NCCL_NTHREADS", number(1, math.MaxInt64), "", "the size of NCCL's GPU blocks", false},
 		{"NCCL_P2P_DISABLE", flag(), "", "elements on GPUs go through host memory in any case", false},
 		{"NCCL_P2P_LEVEL", text("as for NCCL"), "", "the same", false},
-		{"NCCL_NET_GDR_LEVEL", text("as for NCCL"), "", "the same", false},
 		{"NCCL_CUMEM_ENABLE", number(-2, 1), "", "the same", false},
 		{"NCCL_NVLS_ENABLE", number(0, 2), "", "the same", false},
 		{"NCCL_CROSS_NIC", number(0, 2), "", "rings enter and leave a host once", false},

@@ -163,35 +163,3 @@ func (d *Device) Port(number int) (Port, error) {
 
 // MaxSGE is the most pieces of memory that one work request may have.
 func (d *Device) MaxSGE() int { return d.maxSGE }
-
-// MR is memory that the device may access.
-type MR struct {
-	LKey, RKey uint32
-	device     *Device
-	handle     uintptr
-}
-
-// Register lets the device read memory, and with remote write it, for peers, too.
-// The memory must stay where it is until Deregister. Errors wrap the errno;
-// syscall.ENOMEM says that more memory may not be locked.
-func (d *Device) Register(b []byte, remote bool) (*MR, error) {
-	access := uintptr(0)
-	if remote {
-		access = accessLocalWrite | accessRemoteWrite
-	}
-	d.lib.mu.Lock()
-	defer d.lib.mu.Unlock()
-	handle, err := d.lib.make(d.Name, ibvRegMR, d.pd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), access)
-	if err != nil {
-		return nil, err
-	}
-	return &MR{LKey: *at[uint32](handle, mrLKey), RKey: *at[uint32](handle, mrRKey), device: d, handle: handle}, nil
-}
-
-// Deregister ends the registration.
-func (m *MR) Deregister() error {
-	l := m.device.lib
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.do(m.device.Name, ibvDeregMR, m.handle)
-}

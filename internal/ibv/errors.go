@@ -34,6 +34,8 @@ func (e *Error) Unwrap() error { return e.Errno }
 // Remedy is what may help, empty if nothing is known.
 func (e *Error) Remedy() string {
 	switch {
+	case e.Call == "ibv_reg_dmabuf_mr" && e.Errno == syscall.EOPNOTSUPP:
+		return "this adapter, its kernel driver or this libibverbs takes no dma-bufs: use Linux 5.12 or newer and rdma-core 34 or newer, or load the kernel module nvidia_peermem"
 	case e.Errno == syscall.ENOMEM:
 		return "too little memory may be locked: raise ulimit -l (memlock in /etc/security/limits.conf, LimitMEMLOCK=infinity of a service, --ulimit memlock=-1 of a container)"
 	case e.Errno == syscall.EACCES || e.Errno == syscall.EPERM:

@@ -26,7 +26,7 @@ type library struct {
 	args    []uintptr
 }
 
-var load = sync.OnceValues(func() (*library, error) { return loadFrom(LibraryName) })
+var load = sync.OnceValues(func() (*library, error) { return loadFrom(libraryPath) })
 
 func loadFrom(path string) (*library, error) {
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
@@ -35,7 +35,7 @@ func loadFrom(path string) (*library, error) {
 	}
 	l := &library{args: make([]uintptr, 8)}
 	for s, name := range symbolNames {
-		if l.fn[s], err = purego.Dlsym(handle, name); err != nil {
+		if l.fn[s], err = purego.Dlsym(handle, name); err != nil && !optional[symbol(s)] {
 			return nil, &LoadError{path, fmt.Errorf("it has no %s: %w", name, err)}
 		}
 	}
@@ -43,8 +43,28 @@ func loadFrom(path string) (*library, error) {
 	if err != nil {
 		return nil, &LoadError{path, err}
 	}
+	l.surviveForks()
 	return l, nil
 }
+
+// surviveForks has registered memory stay the parent's when the process forks. Linux
+// copies such pages for the child since 5.12, and then the library has nothing to do.
+// Before that, the parent's next write would have given it another page than the one
+// that the adapter reads; so the library withholds the pages from children, which
+// therefore must not touch them. It has to be told before anything is registered, and
+// refuses where another user of it in the process came first: then it is as that one
+// wants it.
+func (l *library) surviveForks() {
+	if l.fn[ibvForkInit] != 0 {
+		l.call(ibvForkInit)
+	}
+}
+
+// Use makes path the library that is loaded, instead of LibraryName: one for tests that
+// stands in front of it. It has no effect once a library has been loaded.
+func Use(path string) { libraryPath = path }
+
+var libraryPath = LibraryName
 
 // Available returns nil if the library can be loaded, else a *LoadError.
 func Available() error {

@@ -3,6 +3,7 @@ package rdma
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 
@@ -51,6 +52,10 @@ type Config struct {
 	// Linger is how long Close at most waits until the peers' adapters have what
 	// was committed; 0 means DefaultLinger.
 	Linger time.Duration
+
+	// Logger hears, once for each GPU and port, how the GPU's memory is sent, at
+	// slog.LevelDebug; nil for nobody.
+	Logger *slog.Logger
 
 	// Settings choose the ports and say how they are used.
 	Settings Settings

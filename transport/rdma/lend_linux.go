@@ -13,11 +13,22 @@ import (
 var (
 	_ transport.Lender    = (*sender)(nil)
 	_ transport.Registrar = (*Mesh)(nil)
+	_ transport.Keeper    = (*Mesh)(nil)
 )
 
 // Register makes memory of the caller one that chunks can be sent from. It stays
 // registered for as long as the object is alive, or until others are used more.
 func (m *Mesh) Register(memory []byte) { m.registry.register(memory) }
+
+// Keep registers memory until release, whatever memory it is. The chunks of collectives
+// and messages that lie in it are sent from there.
+func (m *Mesh) Keep(memory []byte) (release func() error, err error) {
+	g, err := m.registry.keep(memory)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { m.registry.drop(g); return nil }, nil
+}
 
 // Registrations is how often memory of callers has been registered so far.
 func (m *Mesh) Registrations() int64 { return m.registry.made.Load() }
@@ -29,6 +40,17 @@ func (s *sender) CanLend(memory []byte) bool {
 
 // Lend sends a chunk from the caller's memory.
 func (s *sender) Lend(ctx context.Context, h *transport.Header, memory []byte) error {
+	m := s.peer.mesh
+	g := m.registry.find(memory)
+	if g == nil && len(memory) <= m.cfg.SlotSize {
+		return m.own(fmt.Errorf("rdma: %w: memory that is lent is not registered", transport.ErrInvalid))
+	}
+	lo, _ := span(memory)
+	return s.lendFrom(ctx, h, g, lo, len(memory))
+}
+
+// lendFrom sends a chunk of n bytes from an address of a region.
+func (s *sender) lendFrom(ctx context.Context, h *transport.Header, g *region, address uintptr, n int) error {
 	s.call.Lock()
 	defer s.call.Unlock()
 	m := s.peer.mesh
@@ -36,12 +58,8 @@ func (s *sender) Lend(ctx context.Context, h *transport.Header, memory []byte) e
 		s.payload = nil
 		s.leave()
 	}
-	if len(memory) > m.cfg.SlotSize {
-		panic(fmt.Sprintf("rdma: Lend of %d bytes, a slot has %d", len(memory), m.cfg.SlotSize))
-	}
-	g := m.registry.find(memory)
-	if g == nil {
-		return m.own(fmt.Errorf("rdma: %w: memory that is lent is not registered", transport.ErrInvalid))
+	if n > m.cfg.SlotSize {
+		panic(fmt.Sprintf("rdma: Lend of %d bytes, a slot has %d", n, m.cfg.SlotSize))
 	}
 	if err := s.over(); err != nil {
 		return err
@@ -56,10 +74,9 @@ func (s *sender) Lend(ctx context.Context, h *transport.Header, memory []byte) e
 		}
 	}
 	l := &s.lanes[s.turn()]
-	lo, _ := span(memory)
 	m.registry.open.Add(1)
 	s.lent[s.at()] = true
-	err := s.write(h, len(memory), ibv.Piece{Addr: lo, Len: len(memory), LKey: g.mrs[l.nic.device].LKey})
+	err := s.write(h, n, ibv.Piece{Addr: address, Len: n, LKey: g.mrs[l.nic.device].LKey})
 	if err != nil {
 		s.returned(s.at())
 	}

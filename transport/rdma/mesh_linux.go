@@ -97,7 +97,7 @@ func New(cfg Config, src ConnSource) (*Mesh, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mesh{cfg: cfg, src: src, nics: nics, registry: registry{nics: nics}, peers: make([]*peer, cfg.Size), conns: map[*conn]struct{}{}}
+	m := &Mesh{cfg: cfg, src: src, nics: nics, registry: registry{nics: nics, settings: &cfg.Settings, log: cfg.Logger}, peers: make([]*peer, cfg.Size), conns: map[*conn]struct{}{}}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	for _, d := range devices(nics) {
 		m.wg.Go(func() { m.watch(d) })

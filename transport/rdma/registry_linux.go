@@ -3,6 +3,8 @@
 package rdma
 
 import (
+	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"sync"
@@ -11,6 +13,7 @@ import (
 	"weak"
 
 	"github.com/monel-dev/monel/internal/ibv"
+	"github.com/monel-dev/monel/transport"
 )
 
 const (
@@ -25,30 +28,54 @@ const (
 // costs more than copying once, so regions stay registered, and the rule for how
 // long is what keeps a device from reading pages that are not the memory any more:
 //
-// Only memory of Go's heap is registered. Its pages stay what they are for as long
-// as the object that they belong to is alive, and a weak pointer tells, before the
+// Unasked, only memory of Go's heap is registered. Its pages stay what they are for as
+// long as the object that they belong to is alive, and a weak pointer tells, before the
 // memory can become anything else, that it is not. Memory that the program has from
 // the system, or from C, can be unmapped and mapped anew without anybody here being
-// told. It goes through the slots.
+// told. It goes through the slots, unless its owner has promised to say when it ends
+// (keep). Memory of GPUs has numbers; see devicememory_linux.go.
 type registry struct {
-	nics []*nic
-	made atomic.Int64 // registrations ever made
-	open atomic.Int64 // requests that read registered memory and have not completed
+	nics        []*nic
+	settings    *Settings
+	log         *slog.Logger // nil for none
+	made        atomic.Int64 // registrations ever made
+	open        atomic.Int64 // requests that read registered memory and have not completed
+	fromDevices atomic.Int64 // chunks lent from GPUs
 
 	mu      sync.Mutex
 	regions []*region // the one used last at the end
-	off     bool      // the system refuses, or the mesh is closed
+	off     bool      // the system refuses to register more of Go's heap
+	closed  bool
+	ways    map[directKey]way
+	refused map[uint64]bool // allocations of GPUs that could not be registered
 }
 
-// region is registered memory of one object.
+// region is registered memory of one object, of an owner's, or of a GPU's allocation.
 type region struct {
 	lo, hi  uintptr
 	object  weak.Pointer[byte]
+	kept    []byte // its owner says when it ends; nil for other memory
+	buffer  uint64 // the allocation's number, 0 for memory of the host
+	held    int    // calls that may lend the GPU's memory
+	gone    bool   // its owner has said so
 	mrs     map[*ibv.Device]*ibv.MR
 	cleanup runtime.Cleanup
 }
 
-func (g *region) alive() bool { return g.object.Value() != nil }
+// alive reports whether the memory is still what it was when it was registered, as far
+// as that is known without asking a GPU's driver.
+func (g *region) alive() bool {
+	if g.kept != nil || g.buffer != 0 {
+		return !g.gone
+	}
+	return g.object.Value() != nil
+}
+
+func (r *registry) debug(text string, args ...any) {
+	if r.log != nil {
+		r.log.Debug(text, args...)
+	}
+}
 
 func span(b []byte) (lo, hi uintptr) {
 	lo = uintptr(unsafe.Pointer(unsafe.SliceData(b)))
@@ -63,7 +90,7 @@ func (r *registry) register(b []byte) {
 	lo, hi := span(b)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.off {
+	if r.off || r.closed {
 		return
 	}
 	if r.open.Load() == 0 { // else a request of a call that failed may still read
@@ -78,23 +105,79 @@ func (r *registry) register(b []byte) {
 	if !g.attach(r, &b[0]) {
 		return
 	}
-	if len(r.regions) >= mostRegions && r.open.Load() == 0 {
-		oldest := r.regions[0]
-		r.discard(func(g *region) bool { return g == oldest })
+	r.makeRoom()
+	if err := g.register(r, b); err != nil {
+		// As a rule, no more memory may be locked. The slots do without it.
+		r.off = true
+		r.free(g)
+		return
 	}
+	r.made.Add(1)
+	r.regions = append(r.regions, g)
+}
+
+// register registers memory of the host with all devices.
+func (g *region) register(r *registry, b []byte) error {
 	for _, d := range devices(r.nics) {
 		mr, err := d.Register(b, false)
 		if err != nil {
-			// As a rule, no more memory may be locked. The slots do without it.
-			r.off = true
-			r.free(g)
-			return
+			return err
 		}
 		g.mrs[d] = mr
 	}
 	runtime.KeepAlive(&b[0])
+	return nil
+}
+
+// makeRoom gives back the region that was not used for longest, if there are many and
+// it is nobody's. The mutex is held.
+func (r *registry) makeRoom() {
+	count := 0
+	var oldest *region
+	for _, g := range r.regions {
+		if g.kept != nil || g.held > 0 {
+			continue
+		}
+		count++
+		if oldest == nil {
+			oldest = g
+		}
+	}
+	if count >= mostRegions && r.open.Load() == 0 {
+		r.discard(func(g *region) bool { return g == oldest })
+	}
+}
+
+// keep registers memory until drop.
+func (r *registry) keep(b []byte) (*region, error) {
+	if len(b) == 0 {
+		return nil, fmt.Errorf("rdma: %w: no memory to register", transport.ErrInvalid)
+	}
+	lo, hi := span(b)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, fmt.Errorf("rdma: the mesh is %w", transport.ErrClosed)
+	}
+	g := &region{lo: lo, hi: hi, kept: b, mrs: map[*ibv.Device]*ibv.MR{}}
+	if err := g.register(r, b); err != nil {
+		r.free(g)
+		return nil, because(fmt.Errorf("%d bytes of the caller's memory: %w", len(b), err))
+	}
 	r.made.Add(1)
 	r.regions = append(r.regions, g)
+	return g, nil
+}
+
+// drop ends what keep began. A request of a call that failed may still read the memory,
+// whose pages then stay the adapter's until another call finds that it has ended.
+func (r *registry) drop(g *region) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g.gone = true
+	if r.open.Load() == 0 {
+		r.discard(func(g *region) bool { return !g.alive() })
+	}
 }
 
 // attach follows the life of the object that p points into. It reports false if
@@ -125,7 +208,7 @@ func (r *registry) sweep() {
 // index finds the region that has all of [lo,hi), -1 if none has. The mutex is held.
 func (r *registry) index(lo, hi uintptr) int {
 	for i := len(r.regions) - 1; i >= 0; i-- {
-		if g := r.regions[i]; g.lo <= lo && hi <= g.hi && g.alive() {
+		if g := r.regions[i]; g.buffer == 0 && g.lo <= lo && hi <= g.hi && g.alive() {
 			return i
 		}
 	}
@@ -165,6 +248,6 @@ func (r *registry) free(g *region) {
 func (r *registry) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.off = true
+	r.closed = true
 	r.discard(func(*region) bool { return true })
 }

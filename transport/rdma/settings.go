@@ -37,6 +37,14 @@ type Settings struct {
 	// chunks take them in turns.
 	QPs int
 
+	// DirectWithin is the greatest distance between a GPU and an adapter that reads its
+	// memory directly: PXB by default, LOC for never.
+	DirectWithin Distance
+
+	// CopyGPU: memory of GPUs goes through the host's in any case. NoDMABuf: adapters
+	// get at it by the kernel's module for peer memory alone.
+	CopyGPU, NoDMABuf bool
+
 	// Rails is the number of ports that each link uses, 1 by default. Ranks of one
 	// machine begin with different ones.
 	Rails int
@@ -60,6 +68,9 @@ const (
 //	NCCL_IB_RETRY_CNT           Retries
 //	NCCL_IB_QPS_PER_CONNECTION  QPs
 //	MONEL_IB_RAILS              Rails
+//	NCCL_NET_GDR_LEVEL          DirectWithin
+//	NCCL_NET_GDR_READ           CopyGPU, if it is 0
+//	NCCL_DMABUF_ENABLE          NoDMABuf, if it is 0
 //
 // What is not a number of the range is ignored.
 func FromEnv(getenv func(string) string) Settings {
@@ -79,7 +90,13 @@ func FromEnv(getenv func(string) string) Settings {
 		Retries:      number("NCCL_IB_RETRY_CNT", 7),
 		QPs:          number("NCCL_IB_QPS_PER_CONNECTION", MaxQPs),
 		Rails:        number("MONEL_IB_RAILS", MaxRails),
+		DirectWithin: distanceNamed(strings.TrimSpace(getenv("NCCL_NET_GDR_LEVEL"))),
 	}
+	isZero := func(name string) bool {
+		n, err := strconv.ParseInt(strings.TrimSpace(getenv(name)), 0, 64)
+		return err == nil && n == 0
+	}
+	s.CopyGPU, s.NoDMABuf = isZero("NCCL_NET_GDR_READ"), isZero("NCCL_DMABUF_ENABLE")
 	if n, err := strconv.ParseInt(strings.TrimSpace(getenv("NCCL_IB_GID_INDEX")), 0, 64); err == nil && n >= 0 && n < 256 {
 		index := int(n)
 		s.GIDIndex = &index
@@ -95,6 +112,9 @@ func (s *Settings) fill() {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
+	}
+	if s.DirectWithin == 0 {
+		s.DirectWithin = PXB
 	}
 }
 

@@ -96,6 +96,53 @@ func (m *Mesh) Traffic() (all []transport.Traffic) {
 	return all
 }
 
+// Keep has the meshes keep it that can make use of it, all of them or none.
+func (m *Mesh) Keep(memory []byte) (release func() error, err error) {
+	var releases []func() error
+	all := func() error {
+		var errs []error
+		for _, release := range releases {
+			errs = append(errs, release())
+		}
+		return errors.Join(errs...)
+	}
+	for _, mesh := range m.meshes {
+		k, ok := mesh.(transport.Keeper)
+		if !ok {
+			continue
+		}
+		release, err := k.Keep(memory)
+		if err != nil {
+			return nil, errors.Join(err, all())
+		}
+		releases = append(releases, release)
+	}
+	if releases == nil {
+		return nil, fmt.Errorf("route: registering memory is %w: %s copies from it in any case", transport.ErrUnavailable, m.Name())
+	}
+	return all, nil
+}
+
+// RegisterDevice tells the meshes that can make use of it.
+func (m *Mesh) RegisterDevice(memory *transport.DeviceMemory) (release func()) {
+	var releases []func()
+	for _, mesh := range m.meshes {
+		if r, ok := mesh.(transport.DeviceRegistrar); ok {
+			if release := r.RegisterDevice(memory); release != nil {
+				releases = append(releases, release)
+			}
+		}
+	}
+	if releases == nil {
+		return nil
+	}
+	return func() {
+		for _, release := range releases {
+			release()
+		}
+	}
+}
+
 func (m *Mesh) to(peer int) (transport.Mesh, error) {
 	if peer < 0 || peer >= len(m.over) || m.over[peer] == nil {
 		return nil, fmt.Errorf("route: %w: rank %d is not another rank of this world of %d", transport.ErrInvalid, peer, len(m.over))

@@ -1,0 +1,159 @@
+//go:build (amd64 || arm64) && !nocuda
+
+package rdma
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/monel-dev/monel/internal/ibv"
+	"github.com/monel-dev/monel/transport"
+)
+
+var (
+	_ transport.DeviceLender    = (*sender)(nil)
+	_ transport.DeviceRegistrar = (*Mesh)(nil)
+)
+
+// Memory of a GPU is registered an allocation at a time, and stays so. What tells one
+// allocation from the next at the same addresses is the number that the driver gives it:
+// it is asked for anew by every call, and a region is found by that number alone. The
+// adapters only read. What they would write to a GPU might be seen by its kernels late,
+// without a read behind it that makes it arrive; so chunks arrive in the host's memory.
+//
+// An allocation that is freed while it is registered stays in the GPU's memory, as far as
+// that goes by dma-buf, until a call has something new registered, which looks what has
+// gone, or until the mesh is closed.
+
+// mostRefused is how many allocations are remembered that could not be registered.
+const mostRefused = 256
+
+// RegisterDevice makes an allocation of a GPU's memory one that chunks are sent from.
+func (m *Mesh) RegisterDevice(memory *transport.DeviceMemory) (release func()) {
+	g := m.registry.registerDevice(memory)
+	if g == nil {
+		return nil
+	}
+	return func() {
+		m.registry.mu.Lock()
+		defer m.registry.mu.Unlock()
+		g.held--
+	}
+}
+
+func (r *registry) registerDevice(m *transport.DeviceMemory) *region {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || m.Buffer == 0 || m.Bytes < leastRegion || r.refused[m.Buffer] {
+		return nil
+	}
+	if g := r.ofDevice(m.Buffer); g != nil {
+		g.held++
+		r.regions = append(slices.DeleteFunc(r.regions, func(other *region) bool { return other == g }), g)
+		return g
+	}
+	for _, d := range devices(r.nics) {
+		if r.way(m, d) == noWay {
+			return nil
+		}
+	}
+	if r.open.Load() == 0 {
+		r.discard(func(g *region) bool { return g.buffer != 0 && g.held == 0 && m.Current(uint64(g.lo)) != g.buffer })
+	}
+	r.makeRoom()
+	g := &region{lo: uintptr(m.Base), hi: uintptr(m.Base + uint64(m.Bytes)), buffer: m.Buffer, held: 1, mrs: map[*ibv.Device]*ibv.MR{}}
+	if err := g.registerDevice(r, m); err != nil {
+		r.free(g)
+		if len(r.refused) >= mostRefused {
+			clear(r.refused)
+		}
+		if r.refused == nil {
+			r.refused = map[uint64]bool{}
+		}
+		r.refused[m.Buffer] = true
+		r.debug("memory of a GPU cannot be registered, and is sent through the host's", "gpu", m.PCI, "bytes", m.Bytes, "reason", err)
+		return nil
+	}
+	r.made.Add(1)
+	r.regions = append(r.regions, g)
+	return g
+}
+
+// registerDevice registers the pages that the allocation is on.
+func (g *region) registerDevice(r *registry, m *transport.DeviceMemory) error {
+	page := uint64(os.Getpagesize())
+	lo := m.Base &^ (page - 1)
+	n := int64((m.Base+uint64(m.Bytes)+page-1)&^(page-1) - lo)
+	fd := -1
+	defer func() {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+	}()
+	for _, d := range devices(r.nics) {
+		var err error
+		if r.way(m, d) == byPeerMemory {
+			g.mrs[d], err = d.RegisterAt(lo, n)
+		} else {
+			if fd < 0 {
+				fd, err = m.Export(lo, n)
+			}
+			if err == nil {
+				g.mrs[d], err = d.RegisterDMABuf(fd, n, lo)
+			}
+		}
+		if err != nil {
+			delete(g.mrs, d)
+			return err
+		}
+	}
+	return nil
+}
+
+// ofDevice finds the region of an allocation. The mutex is held.
+func (r *registry) ofDevice(buffer uint64) *region {
+	for i := len(r.regions) - 1; i >= 0; i-- {
+		if r.regions[i].buffer == buffer {
+			return r.regions[i]
+		}
+	}
+	return nil
+}
+
+// findDevice returns the region that has n bytes at an address of an allocation, or nil.
+func (r *registry) findDevice(buffer, address uint64, n int) *region {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g := r.ofDevice(buffer)
+	if buffer == 0 || g == nil || uintptr(address) < g.lo || uintptr(address)+uintptr(n) > g.hi {
+		return nil
+	}
+	return g
+}
+
+// CanLendDevice reports whether the adapters can read the memory. What is so short that
+// it would travel in the request, they cannot, since the processor would have to.
+func (s *sender) CanLendDevice(buffer, address uint64, n int) bool {
+	return n > mostInline && s.peer.mesh.registry.findDevice(buffer, address, n) != nil
+}
+
+// mostInline is no less than what a request carries by itself.
+const mostInline = 4 << 10
+
+// LendDevice sends a chunk from a GPU's memory.
+func (s *sender) LendDevice(ctx context.Context, h *transport.Header, buffer, address uint64, n int) error {
+	m := s.peer.mesh
+	g := m.registry.findDevice(buffer, address, n)
+	if g == nil || n <= mostInline {
+		return m.own(fmt.Errorf("rdma: %w: memory of a GPU that is lent is not registered, or too short", transport.ErrInvalid))
+	}
+	m.registry.fromDevices.Add(1)
+	return s.lendFrom(ctx, h, g, uintptr(address), n)
+}
+
+// LentFromDevices is how many chunks have been sent from memory of GPUs so far.
+func (m *Mesh) LentFromDevices() int64 { return m.registry.fromDevices.Load() }
