@@ -43,12 +43,16 @@ func (c *Comm) deviceTreeSend(d *deviceRun, src strided.Tensor, root int) error 
 	}
 	from, out := viewOnDevice(view), d.send(walk, children...)
 	for step, ok := plan.Next(); ok && err == nil; step, ok = plan.Next() {
+		n := int((step.Hi - step.Lo) * from.size)
+		if out.lend(&from, step.Lo, step.Hi, n, step.Index) {
+			continue
+		}
 		var s *slot
 		if s, err = d.take(&d.g.out); err == nil {
 			err = d.pack(&from, step.Lo, step.Hi, s)
 		}
 		if err == nil {
-			out.addPending(s, int((step.Hi-step.Lo)*from.size), step.Index)
+			out.addPending(s, n, step.Index)
 		}
 	}
 	return out.finish(err)

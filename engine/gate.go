@@ -25,7 +25,9 @@ type gate struct {
 	// the caller does.
 	holds bool
 	run   *kernels.Run // once it is on its stream
-	probe probe
+	// sources are the allocations that the wires may read.
+	sources []source
+	probe   probe
 	// failure is the first error of the device that the collective met.
 	failure atomic.Pointer[DeviceError]
 }
@@ -121,6 +123,7 @@ func (t *gate) drain() error {
 
 // leave lets the stream go on.
 func (t *gate) leave() {
+	t.letGo()
 	t.run.End()
 	if t.probe.state.Swap(probeLeft) != probeBusy {
 		t.run.Release()

@@ -42,6 +42,8 @@ type gpu struct {
 	opened bool
 	point  cudaffi.Event
 	marks  bool // point has been made
+	// exports: parts of the device's memory can be had as dma-bufs.
+	exports bool
 }
 
 // slot is pinned memory for one chunk.
@@ -68,6 +70,9 @@ func newGPU(driver *cudaffi.Driver, ordinal, chunk int) (_ *gpu, err error) {
 		return nil, err
 	}
 	g := &gpu{sharedGPU: shared}
+	if can, err := g.ctx.Device().Attribute(cudaffi.AttributeDMABuf); err == nil {
+		g.exports = can != 0
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.free())

@@ -47,6 +47,7 @@ type transfer struct {
 	peer   int
 	tensor strided.Tensor
 	view   strided.View
+	far    *reach // how the tensor is reached, if it is a device's
 }
 
 // checkTransfer checks a transfer's arguments and views its tensor, by far if that is a
@@ -65,6 +66,9 @@ func (c *Comm) checkTransfer(t *transfer, far *reach) error {
 		}
 	}
 	if err == nil {
+		if onDevice(&t.tensor) {
+			t.far = far
+		}
 		far.add(name, &t.tensor)
 		argument = name
 		t.view, err = t.tensor.View(strided.Logical)

@@ -22,6 +22,9 @@ type pipeline struct {
 	err   error // why nothing more is sent; read after done
 	// pieces is the chunk that is being sent, as links take it.
 	pieces [1][]byte
+	// lenders are the links, if they can send from the device's memory.
+	lenders []transport.DeviceLender
+	lent    bool
 }
 
 // outgoing is a chunk to be sent.
@@ -31,11 +34,12 @@ type outgoing struct {
 	ticket kernels.Ticket // it is there when that is done, otherwise
 	n      int            // bytes
 	index  uint32
+	lent   lent // if s is nil, where it lies in the device's memory
 }
 
 // send starts the sending half of an attempt. finish ends it.
 func (d *deviceRun) send(walk strided.Walk, links ...transport.Sender) *pipeline {
-	p := &pipeline{d: d, links: links, walk: walk, done: make(chan struct{}),
+	p := &pipeline{d: d, links: links, lenders: d.gate.deviceLenders(links...), walk: walk, done: make(chan struct{}),
 		queue: make(chan outgoing, 2*slotCount)} // has room for every slot
 	go func() {
 		defer close(p.done)
@@ -45,7 +49,9 @@ func (d *deviceRun) send(walk strided.Walk, links ...transport.Sender) *pipeline
 					p.err = d.c.cause(d.Op, d.named(p.err)) // stops the other half
 				}
 			}
-			o.s.busy.Store(false)
+			if o.s != nil {
+				o.s.busy.Store(false)
+			}
 		}
 	}()
 	return p
@@ -66,6 +72,15 @@ func (p *pipeline) next() (o outgoing, ok bool) {
 }
 
 func (p *pipeline) pass(o outgoing) error {
+	if o.s == nil {
+		p.d.c.label(p.d.Op, p.walk, o.index)
+		for _, link := range p.lenders {
+			if err := link.LendDevice(p.d.Stop, &p.d.c.header, o.lent.buffer, o.lent.at, o.n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if !o.packed {
 		if err := p.d.gate.await(p.d.Stop, o.ticket); err != nil {
 			return err
@@ -92,6 +107,17 @@ func (p *pipeline) addPending(s *slot, n int, index uint32) {
 	p.queue <- outgoing{s: s, ticket: s.ticket, n: n, index: index}
 }
 
+// lend hands over the elements [lo,hi) of a view, n bytes, to be sent from where they
+// lie in the device's memory. It reports false if they cannot be.
+func (p *pipeline) lend(v *deviceView, lo, hi int64, n int, index uint32) bool {
+	at, ok := p.d.gate.canLend(p.lenders, v, lo, hi, n)
+	if ok {
+		p.lent = true
+		p.queue <- outgoing{n: n, index: index, lent: at}
+	}
+	return ok
+}
+
 // finish waits until all is sent. err is how the other half has ended; after an
 // error nothing more is sent.
 func (p *pipeline) finish(err error) error {
@@ -102,6 +128,11 @@ func (p *pipeline) finish(err error) error {
 	<-p.done
 	if err == nil {
 		err = p.err
+	}
+	if p.lent {
+		for _, link := range p.lenders {
+			err = settleAfter(p.d.Stop, err, link)
+		}
 	}
 	return err
 }

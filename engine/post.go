@@ -109,9 +109,13 @@ func (c *Comm) sendLetters(o agree.Op, p *post, to transport.Sender, messages []
 }
 
 func (c *Comm) sendChunks(o agree.Op, p *post, to transport.Sender, m *transfer) error {
-	return c.eachChunk(m.view.Count(), m.tensor.DType(), func(index uint32, lo, hi int64, n int) error {
+	from := c.lendingOf(to, m)
+	err := c.eachChunk(m.view.Count(), m.tensor.DType(), func(index uint32, lo, hi int64, n int) error {
 		h := chunkHeader{seq: p.sent, sig: uint64(m.tensor.DType()), walk: strided.Walk(m.tensor.Count()), attempt: inChunks, index: index}
 		h.encode(&p.header)
+		if lent, err := from.lend(o, &p.header, lo, hi, n); lent {
+			return err
+		}
 		if !p.held && canSendFrom(to, n) {
 			pieces, ok := m.view.Pieces(p.outward[:0], lo, hi, longPiece)
 			p.outward = pieces
@@ -127,6 +131,7 @@ func (c *Comm) sendChunks(o agree.Op, p *post, to transport.Sender, m *transfer)
 		m.view.Pack(slot[:n], lo, hi)
 		return to.Commit(&p.header, n)
 	})
+	return from.settle(o, err)
 }
 
 // receiveAll receives messages from a peer.

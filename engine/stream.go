@@ -59,6 +59,7 @@ func (c *Comm) locate(t *task, options []CallOption, holds bool) (argument strin
 		return t.tensors[0].name, err
 	}
 	ordinal, there, managed := -1, "", -1
+	var sent []placed
 	for i := range t.tensors {
 		x, name := &t.tensors[i].tensor, t.tensors[i].name
 		if !onDevice(x) {
@@ -80,6 +81,9 @@ func (c *Comm) locate(t *task, options []CallOption, holds bool) (argument strin
 			return name, fmt.Errorf("it is on device %d and %s on device %d; all must be on the same", where.Device, there, ordinal)
 		}
 		ordinal, there = where.Device, name
+		if name == "src" && (t.onDevice != nil || t.apart != nil) {
+			sent = append(sent, placed{x, where})
+		}
 	}
 	if of := o.stream.Context(); ordinal < 0 && of != nil {
 		ordinal = of.Device().Ordinal
@@ -106,6 +110,7 @@ func (c *Comm) locate(t *task, options []CallOption, holds bool) (argument strin
 		return "stream", err
 	}
 	t.gate = &gate{g: g, stream: o.stream, holds: holds}
+	t.gate.sources = c.offer(g, driver, sent)
 	return "", nil
 }
 

@@ -65,6 +65,7 @@ func (c *Comm) queueTask(ctx context.Context, t *task, options []CallOption, hol
 		return err
 	}
 	if err := c.enqueue(ctx, w, t); err != nil {
+		t.letGo()
 		return nil, c.explain(err, &t.call)
 	}
 	return w, nil
@@ -89,6 +90,7 @@ func (c *Comm) runTask(ctx context.Context, t *task) error {
 	w.waits = true
 	w.run = func() error { return c.carryOut(ctx, t) }
 	if err := c.enqueue(ctx, w, t); err != nil {
+		t.letGo()
 		if t.bad != nil {
 			return t.bad
 		}
@@ -110,6 +112,13 @@ func (c *Comm) runTask(ctx context.Context, t *task) error {
 		<-w.done // whoever carries it out watches the context
 	}
 	return w.err
+}
+
+// letGo ends what the wires were told of a task that is not to be.
+func (t *task) letGo() {
+	if t.gate != nil {
+		t.gate.letGo()
+	}
 }
 
 // refuseApart is refuse for messages, of which no other rank knows.

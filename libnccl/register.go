@@ -11,8 +11,9 @@ import (
 	"github.com/monel-dev/monel/engine"
 )
 
-// Registration tells NCCL that memory will be used often. Nothing has to be done for
-// that here; the handles exist because programs ask for them and give them back.
+// Registration tells NCCL that memory will be used often. RDMA adapters then read
+// memory of the host where it lies (keep); for a device's nothing has to be done, and the
+// handles exist because programs ask for them and give them back.
 
 //export monelRegister
 func monelRegister(handle C.uintptr_t, buffer unsafe.Pointer, size C.size_t, out *unsafe.Pointer) C.int {
@@ -26,6 +27,7 @@ func monelRegister(handle C.uintptr_t, buffer unsafe.Pointer, size C.size_t, out
 		return result(usage(engine.InvalidArgument, "rank %d: the memory to be registered is NULL", c.rank))
 	}
 	key := nextHandle()
+	c.keep(key, buffer, uintptr(size))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.memory[key] = buffer
@@ -45,7 +47,7 @@ func monelDeregister(handle, key C.uintptr_t) C.int {
 		return result(usage(engine.InvalidArgument, "rank %d: %#x is no registered memory", c.rank, uintptr(key)))
 	}
 	delete(c.memory, uintptr(key))
-	return result(nil)
+	return result(letGo(uintptr(key)))
 }
 
 //export monelRegistered

@@ -133,7 +133,8 @@ type Registrar interface {
 type Keeper interface {
 	// Keep makes memory one that Lenders of the mesh can send until release, whatever
 	// kind of memory it is. The owner leaves it mapped where it is until then. An error
-	// that wraps ErrUnavailable says that it goes through slots as before.
+	// that wraps ErrUnavailable says that it goes through slots as before; so it does if
+	// release is nil.
 	Keep(memory []byte) (release func() error, err error)
 }
 

@@ -96,7 +96,8 @@ func (m *Mesh) Traffic() (all []transport.Traffic) {
 	return all
 }
 
-// Keep has the meshes keep it that can make use of it, all of them or none.
+// Keep has all meshes keep it that can make use of it. There is nothing to release if
+// none can.
 func (m *Mesh) Keep(memory []byte) (release func() error, err error) {
 	var releases []func() error
 	all := func() error {
@@ -118,7 +119,7 @@ func (m *Mesh) Keep(memory []byte) (release func() error, err error) {
 		releases = append(releases, release)
 	}
 	if releases == nil {
-		return nil, fmt.Errorf("route: registering memory is %w: %s copies from it in any case", transport.ErrUnavailable, m.Name())
+		return nil, nil
 	}
 	return all, nil
 }

@@ -1,0 +1,39 @@
+//go:build cgo && linux
+
+package main
+
+import (
+	"sync"
+	"unsafe"
+
+	"github.com/monel-dev/monel/engine"
+)
+
+// kept are registrations of host memory, by the handles that programs have of them.
+var kept sync.Map // of *engine.Registration
+
+// keep has RDMA adapters read registered memory of the host where it lies: whoever
+// registers it promises, as with NCCL, that it stays there until it is given back. A
+// communicator whose ranks have not met yet has no adapters, and whatever cannot be
+// registered is copied, so there is no error.
+func (c *comm) keep(key uintptr, buffer unsafe.Pointer, size uintptr) {
+	select {
+	case <-c.ready:
+	default:
+		return
+	}
+	if device, err := deviceOf(buffer); c.failed != nil || err != nil || device != onHost || size == 0 {
+		return
+	}
+	if r, err := c.engine.Register(unsafe.Slice((*byte)(buffer), size)); err == nil && r.Direct() {
+		kept.Store(key, r)
+	}
+}
+
+// letGo ends what keep began.
+func letGo(key uintptr) error {
+	if r, ok := kept.LoadAndDelete(key); ok {
+		return r.(*engine.Registration).Deregister()
+	}
+	return nil
+}
