@@ -14,6 +14,7 @@ cd "$(dirname "$0")/.."
 require qemu-system-x86_64 qemu-system-x86
 require cpio cpio
 require timeout coreutils
+require cc gcc
 system=$(rdma_system)
 kernel=$(find "$system/boot" -name 'vmlinuz-*' | head -1)
 [ -n "$kernel" ] || fail "$system has no kernel: remove the folder"
@@ -57,6 +58,10 @@ export CGO_ENABLED=0 GOOS=linux GOARCH=amd64
 go build -ldflags='-s -w' -o "$root/bin/bench" ./bench
 go test -ldflags='-s -w' -c -o "$root/bin/rdma.test" ./transport/rdma
 go test -ldflags='-s -w' -c -o "$root/bin/engine.test" ./engine
+# A simulated GPU, and what an adapter beside one has; see dmabuf.c.
+cp "$(go run ./cudaffi/cudasim/build)" "$root/monel/libcuda.so.1"
+verbs=$(find "$system/" -name 'libibverbs.so.1' | head -1)
+cc -shared -fPIC -O1 -Wall -o "$root/monel/libmonel-dmabuf.so" scripts/rdma/dmabuf.c "$verbs" -Wl,--allow-shlib-undefined
 (cd "$root" && find . | cpio -o -H newc --quiet) >"$dir/image"
 
 accelerator=tcg

@@ -11,7 +11,18 @@ import (
 // wrong with it.
 var errUnavailable = errors.New("the simulated CUDA driver cannot be built")
 
-var build = sync.OnceValues(buildLibrary)
+var build = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(built); path != "" {
+		return path, nil
+	}
+	return buildLibrary()
+})
+
+// built names a library that has been built already, where there is no compiler.
+const built = "MONEL_TEST_CUDASIM"
+
+// Build builds the library as Library does, for programs that are no tests.
+func Build() (string, error) { return build() }
 
 // Library builds the simulated driver, unless that has been done before with the
 // same sources and compiler, and returns its path. It skips the test where
