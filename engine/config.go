@@ -53,6 +53,10 @@ type Config struct {
 	// and sockets between the others; or only one of them. Same on all ranks.
 	Transport string
 
+	// NoSharedMemory: with Transport "auto", this rank shares no memory with others. Ranks
+	// of its host then talk to it over TCP; between hosts it changes nothing.
+	NoSharedMemory bool
+
 	// RDMA chooses the RDMA ports of this rank and says how they are used.
 	RDMA rdma.Settings
 

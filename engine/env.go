@@ -54,7 +54,6 @@ func SettingsFromVariables(getenv func(string) string) Config {
 	cfg := Config{
 		Interface:   r.Text("NCCL_SOCKET_IFNAME"),
 		Family:      families[r.Text("NCCL_SOCKET_FAMILY")],
-		Transport:   transportFrom(r),
 		Timeout:     r.Duration("MONEL_TIMEOUT"),
 		InitTimeout: r.Duration("MONEL_INIT_TIMEOUT"),
 		Algorithm:   algorithmFrom(r),
@@ -69,6 +68,8 @@ func SettingsFromVariables(getenv func(string) string) Config {
 		TraceHops:   numberFrom(r, "MONEL_TRACE_HOPS"),
 		RDMA:        rdma.FromEnv(r.Get),
 		commID:      r.Text("NCCL_COMM_ID"),
+
+		NoSharedMemory: r.Flag("NCCL_SHM_DISABLE"),
 	}
 	if r.Text("NCCL_NET") == "Socket" {
 		cfg.RDMA.Disabled = true
@@ -85,14 +86,6 @@ var families = map[string]string{"AF_INET": "ip4", "AF_INET6": "ip6"}
 func numberFrom(r *environ.Reader, name string) int {
 	n, _ := r.Number(name)
 	return int(n)
-}
-
-// transportFrom reads what allows and forbids transports.
-func transportFrom(r *environ.Reader) string {
-	if r.Flag("NCCL_SHM_DISABLE") {
-		return "tcp"
-	}
-	return ""
 }
 
 // algorithmFrom reads NCCL_ALGO. Tree is the name there of what doubling is here, and

@@ -80,6 +80,8 @@ func Reached() (over func() (told, early, asked, landed int64)) {
 		reached = nil
 		return t.told.Load(), t.early.Load(), t.asked.Load(), t.landed.Load()
 	}
+}
+
 // LentFromDevices counts the chunks that the communicator's wires have read from the
 // memory of devices.
 func LentFromDevices(c *Comm) int64 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/monel-dev/monel/engine/internal/logging"
 	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/bootstrap"
 	"github.com/monel-dev/monel/transport/rdma"
@@ -34,14 +35,16 @@ func (c *Comm) openRDMA(session *bootstrap.Session, peers []int) (transport.Mesh
 			local++
 		}
 	}
+	log := logging.Of(c.cfg.Logger, logging.Net)
 	mesh, err := rdma.New(rdma.Config{
-		Rank: c.rank, Size: c.size, Peers: peers, SlotSize: c.cfg.slotBytes(), Slots: ringDepth,
+		Logger: log,
+		Rank:   c.rank, Size: c.size, Peers: peers, SlotSize: c.cfg.slotBytes(), Slots: ringDepth,
 		LocalRank: local, LocalRanks: ranksBeside(table, c.rank), Settings: c.cfg.RDMA,
 	}, rdma.OverSession(session))
 	if err != nil {
 		return nil, &RankError{Rank: c.rank, Doing: "init", Err: err}
 	}
-	c.cfg.Logger.Debug("RDMA", "rank", c.rank, "ports", mesh.Ports())
+	log.Debug("RDMA", "rank", c.rank, "ports", mesh.Ports())
 	return c.cfg.checked(c.rank, mesh), nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/monel-dev/monel/engine/internal/logging"
 	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/bootstrap"
 	"github.com/monel-dev/monel/transport/rdma"
@@ -27,7 +28,7 @@ const (
 // info is what this rank tells the others about its means.
 func (cfg *Config) info() []byte {
 	var means byte
-	if cfg.Transport == "auto" || cfg.Transport == "shm" {
+	if cfg.Transport == "auto" && !cfg.NoSharedMemory || cfg.Transport == "shm" {
 		if err := shm.Available(); err == nil {
 			means |= infoShm
 		} else {
@@ -38,7 +39,7 @@ func (cfg *Config) info() []byte {
 		kind, err := rdma.Probe(cfg.RDMA, 2*rdma.LinkBytes(cfg.slotBytes(), ringDepth))
 		means |= infoRDMA * byte(kind)
 		if err != nil && cfg.Transport == "auto" && !cfg.RDMA.Disabled && len(rdma.Ports()) > 0 {
-			cfg.Logger.Info("there is an RDMA device that cannot be used; hosts talk over TCP", "rank", cfg.Rank, "reason", err)
+			logging.Of(cfg.Logger, logging.Net).Info("there is an RDMA device that cannot be used; hosts talk over TCP", "rank", cfg.Rank, "reason", err)
 		}
 	}
 	return []byte{means, byte(min(runtime.GOMAXPROCS(0), 255))}

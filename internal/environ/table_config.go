@@ -41,7 +41,7 @@ var network = Group{
 		{"NCCL_SOCKET_FAMILY", oneOf("AF_INET", "AF_INET6"), "IPv4 where there is a choice", "addresses of which family are used (`Config.Family`)", false},
 		{"NCCL_SOCKET_NTHREADS", number(1, MaxConnections), "1 between hosts, up to 4 within one", "with the next, how many connections a TCP link has, over which large chunks go at once (`Config.Connections`): their product, at most 64. All ranks", false},
 		{"NCCL_NSOCKS_PERTHREAD", number(1, MaxConnections), "1", "see above. All ranks", false},
-		{"NCCL_SHM_DISABLE", flag(), "0", "1: ranks of one host talk over TCP as well (`Config.Transport`). All ranks", false},
+		{"NCCL_SHM_DISABLE", flag(), "0", "1: this rank shares no memory with others of its host, which then talk to it over TCP (`Config.NoSharedMemory`)", false},
 		{"NCCL_NET", oneOf("Socket", "IB"), "`IB`", "what connects hosts: `Socket` means no RDMA, and `IB` what is usual, RDMA where both hosts have a port that can be used", false},
 		{"MONEL_TIMEOUT", duration(), "10 minutes", "how long a collective may take (`Config.Timeout`)", false},
 		{"MONEL_INIT_TIMEOUT", duration(), "2 minutes", "how long `engine.Init` may take (`Config.InitTimeout`)", false},

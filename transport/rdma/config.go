@@ -18,6 +18,7 @@ const (
 	DefaultLinger   = time.Second
 	DefaultSpin     = time.Millisecond
 
+	MaxLinger   = 10 * time.Second
 	MaxSlotSize = 64 << 20
 	MaxSlots    = 128
 )
@@ -50,7 +51,8 @@ type Config struct {
 	Spin time.Duration
 
 	// Linger is how long Close at most waits until the peers' adapters have what
-	// was committed; 0 means DefaultLinger.
+	// was committed; 0 means long enough for an adapter to repeat twice what was lost
+	// (Settings.Timeout), at least DefaultLinger and at most MaxLinger.
 	Linger time.Duration
 
 	// Logger hears, once for each GPU and port, how the GPU's memory is sent, at
@@ -109,9 +111,6 @@ func (cfg *Config) fill() error {
 	if cfg.Spin == 0 {
 		cfg.Spin = DefaultSpin
 	}
-	if cfg.Linger == 0 {
-		cfg.Linger = DefaultLinger
-	}
 	invalid := func(format string, args ...any) error {
 		return fmt.Errorf("rdma: %w: %s", transport.ErrInvalid, fmt.Sprintf(format, args...))
 	}
@@ -136,5 +135,8 @@ func (cfg *Config) fill() error {
 		}
 	}
 	cfg.Settings.fill()
+	if cfg.Linger == 0 {
+		cfg.Linger = min(max(2*cfg.Settings.repeatTime()+DefaultLinger/2, DefaultLinger), MaxLinger)
+	}
 	return cfg.Settings.check()
 }

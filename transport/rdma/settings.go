@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/monel-dev/monel/transport"
 )
@@ -116,6 +117,12 @@ func (s *Settings) fill() {
 	if s.DirectWithin == 0 {
 		s.DirectWithin = PXB
 	}
+}
+
+// repeatTime is after which time an adapter sends again what was not acknowledged, at
+// least. They take the exponent for a hint, and up to four times as long.
+func (s *Settings) repeatTime() time.Duration {
+	return 4096 * time.Nanosecond << s.Timeout
 }
 
 func (s *Settings) check() error {

@@ -3,6 +3,7 @@ package rdma
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -143,4 +144,17 @@ func TestBadSettings(t *testing.T) {
 	require.NoError(t, good.fill())
 	require.Equal(t, []int{0, 2}, good.Peers)
 	require.Equal(t, DefaultTimeout, good.Settings.Timeout)
+}
+
+// TestLinger: by default Close outlasts repetitions, within bounds.
+func TestLinger(t *testing.T) {
+	for timeout, want := range map[int]time.Duration{1: DefaultLinger, 0: 2*(4096<<DefaultTimeout) + DefaultLinger/2, 20: 2*(4096<<20) + DefaultLinger/2, 31: MaxLinger} {
+		cfg := Config{Size: 1, Settings: Settings{Timeout: timeout}}
+		require.NoError(t, cfg.fill())
+		require.Equal(t, want, cfg.Linger, "timeout %d", timeout)
+		require.LessOrEqual(t, min(2*cfg.Settings.repeatTime(), MaxLinger), cfg.Linger)
+	}
+	cfg := Config{Size: 1, Linger: time.Millisecond}
+	require.NoError(t, cfg.fill())
+	require.Equal(t, time.Millisecond, cfg.Linger)
 }

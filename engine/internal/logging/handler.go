@@ -18,6 +18,7 @@ const (
 	Bootstrap = "BOOTSTRAP"
 	Env       = "ENV"
 	Coll      = "COLL"
+	Net       = "NET"
 )
 
 const subsystemKey = "subsys"
