@@ -87,3 +87,6 @@ func Reached() (over func() (told, early, asked, landed int64)) {
 func LentFromDevices(c *Comm) int64 {
 	return c.mesh.(interface{ LentFromDevices() int64 }).LentFromDevices()
 }
+
+// Lent counts the chunks that the communicator's wires have read from memory of callers.
+func Lent(c *Comm) int64 { return c.mesh.(interface{ Lent() int64 }).Lent() }

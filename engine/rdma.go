@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/monel-dev/monel/engine/internal/logging"
 	"github.com/monel-dev/monel/transport"
@@ -27,7 +30,7 @@ func (c *Comm) rdmaPeers(table *bootstrap.Table, beside []int) []int {
 }
 
 // openRDMA makes the mesh of this rank over RDMA.
-func (c *Comm) openRDMA(session *bootstrap.Session, peers []int) (transport.Mesh, error) {
+func (c *Comm) openRDMA(session *bootstrap.Session, peers []int) (*rdma.Mesh, error) {
 	table := session.Table()
 	local := 0
 	for _, p := range table.Peers[:c.rank] {
@@ -45,12 +48,53 @@ func (c *Comm) openRDMA(session *bootstrap.Session, peers []int) (transport.Mesh
 		return nil, &RankError{Rank: c.rank, Doing: "init", Err: err}
 	}
 	log.Debug("RDMA", "rank", c.rank, "ports", mesh.Ports())
-	return c.cfg.checked(c.rank, mesh), nil
+	return mesh, nil
+}
+
+// mostTried is the size of worlds up to which every pair of ranks is tried when they
+// meet. In larger ones, pairs whose ports do not reach each other find out in their first
+// operation, which fails.
+const mostTried = 64
+
+// reachRDMA makes the mesh of this rank over RDMA and finds out which of the peers can
+// be reached over it; the others are left to TCP. Both ranks of a pair come to the same
+// answer.
+func (c *Comm) reachRDMA(ctx context.Context, session *bootstrap.Session, far []int) (transport.Mesh, []int, error) {
+	mesh, err := c.openRDMA(session, far)
+	if err != nil {
+		return nil, nil, err
+	}
+	var reached []int
+	for i, err := range c.tryRDMA(ctx, mesh, far) {
+		switch {
+		case err == nil:
+			reached = append(reached, far[i])
+		case errors.Is(err, ErrUnavailable):
+			logging.Of(c.cfg.Logger, logging.Net).Info("two hosts talk over TCP", "rank", c.rank, "peer", far[i], "reason", err)
+		default:
+			return nil, nil, errors.Join(err, mesh.Close())
+		}
+	}
+	return c.cfg.checked(c.rank, mesh), reached, nil
+}
+
+// tryRDMA tries all peers side by side, and returns what came of it, by peer.
+func (c *Comm) tryRDMA(ctx context.Context, mesh *rdma.Mesh, peers []int) []error {
+	errs := make([]error, len(peers))
+	if c.size > mostTried {
+		return errs
+	}
+	var wg sync.WaitGroup
+	for i, peer := range peers {
+		wg.Go(func() { errs[i] = mesh.Reach(ctx, peer) })
+	}
+	wg.Wait()
+	return errs
 }
 
 // onlyRDMA makes the mesh if nothing but RDMA is allowed. If it cannot be, the
 // error names the rank that lacks it, and there says what is missing.
-func (c *Comm) onlyRDMA(session *bootstrap.Session) (transport.Mesh, error) {
+func (c *Comm) onlyRDMA(ctx context.Context, session *bootstrap.Session) (transport.Mesh, error) {
 	table := session.Table()
 	mine := rdmaKind(table, c.rank)
 	if mine == 0 {
@@ -73,5 +117,14 @@ func (c *Comm) onlyRDMA(session *bootstrap.Session) (transport.Mesh, error) {
 			peers = append(peers, peer)
 		}
 	}
-	return c.openRDMA(session, peers)
+	mesh, err := c.openRDMA(session, peers)
+	if err != nil {
+		return nil, err
+	}
+	for _, err := range c.tryRDMA(ctx, mesh, peers) {
+		if err != nil {
+			return nil, errors.Join(err, mesh.Close())
+		}
+	}
+	return c.cfg.checked(c.rank, mesh), nil
 }

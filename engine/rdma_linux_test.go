@@ -111,7 +111,49 @@ func TestRemappedMemory(t *testing.T) {
 	}
 	for rank := range x {
 		require.NoError(t, unix.MunmapPtr(at[rank], bytes))
+		require.Zero(t, engine.Lent(w[rank]), "nobody has spoken for it")
 	}
+}
+
+// TestRegisteredByOwner has memory that is not Go's registered by its owner: it is sent
+// from where it lies until it is deregistered. What is mapped in its place later is
+// other memory, registered or not.
+func TestRegisteredByOwner(t *testing.T) {
+	w := rdmaPair(t)
+	const bytes = registered * 4
+	var x [2][]float32
+	var at [2]unsafe.Pointer
+	for round := range 4 {
+		var handles [2]*engine.Registration
+		for rank := range x {
+			flags := unix.MAP_PRIVATE | unix.MAP_ANON
+			if round > 0 {
+				flags |= unix.MAP_FIXED
+			}
+			p, err := unix.MmapPtr(-1, 0, at[rank], bytes, unix.PROT_READ|unix.PROT_WRITE, flags)
+			require.NoError(t, err)
+			at[rank], x[rank] = p, unsafe.Slice((*float32)(p), registered)
+			if round%2 == 0 {
+				handles[rank], err = w[rank].Register(unsafe.Slice((*byte)(p), bytes))
+				require.NoError(t, err)
+				require.True(t, handles[rank].Direct())
+			}
+		}
+		before := [2]int64{engine.Lent(w[0]), engine.Lent(w[1])}
+		sumOf(t, w, x, float32(10*round))
+		sumOf(t, w, [2][]float32{x[0][1000:300000], x[1][1000:300000]}, float32(10*round+1))
+		for rank, c := range w {
+			require.Equal(t, round%2 == 0, engine.Lent(c) > before[rank], "round %d, rank %d", round, rank)
+			require.Equal(t, int64(round/2+1), engine.Registrations(c))
+			if handles[rank] != nil {
+				require.NoError(t, handles[rank].Deregister())
+				require.NoError(t, handles[rank].Deregister())
+			}
+			require.NoError(t, unix.MunmapPtr(at[rank], bytes))
+		}
+	}
+	_, err := w[0].Register(nil)
+	require.ErrorIs(t, err, engine.ErrInvalidArgument)
 }
 
 // TestWithoutRDMA asks for RDMA where there is none: if nothing else is allowed,
@@ -134,6 +176,13 @@ func TestWithoutRDMA(t *testing.T) {
 	}
 	wg.Wait()
 	logged := new(logged)
+	r, err := func() (*engine.Registration, error) {
+		c := initWorld(t, 2, engine.Config{}, "tcp")[0]
+		return c.Register(make([]byte, 100))
+	}()
+	require.NoError(t, err)
+	require.False(t, r.Direct(), "sockets have no use for it")
+	require.NoError(t, r.Deregister())
 	w := initWorld(t, 2, engine.Apart(engine.Config{Logger: slog.New(logged)}), "auto")
 	require.Equal(t, "tcp", w[0].Transport())
 	require.Zero(t, logged.count, "what is usual is not worth a word")

@@ -64,7 +64,7 @@ func rdmaKind(table *bootstrap.Table, rank int) byte { return means(table, rank)
 func (c *Comm) wires(ctx context.Context, session *bootstrap.Session) (transport.Mesh, error) {
 	table := session.Table()
 	if c.cfg.Transport == "rdma" {
-		return c.onlyRDMA(session)
+		return c.onlyRDMA(ctx, session)
 	}
 	beside := shm.Peers(table, c.rank)
 	if c.cfg.apart {
@@ -88,7 +88,7 @@ func (c *Comm) wires(ctx context.Context, session *bootstrap.Session) (transport
 	far := c.rdmaPeers(table, beside)
 	var verbs transport.Mesh
 	if len(far) > 0 {
-		if verbs, err = c.openRDMA(session, far); err != nil {
+		if verbs, far, err = c.reachRDMA(ctx, session, far); err != nil {
 			return nil, errors.Join(err, route.New(make([]transport.Mesh, c.size), sockets, memory).Close())
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,9 +26,22 @@ var (
 // adapters only read. What they would write to a GPU might be seen by its kernels late,
 // without a read behind it that makes it arrive; so chunks arrive in the host's memory.
 //
-// An allocation that is freed while it is registered stays in the GPU's memory, as far as
-// that goes by dma-buf, until a call has something new registered, which looks what has
-// gone, or until the mesh is closed.
+// An allocation that is freed while it is registered stays in the GPU's memory, where that
+// goes by dma-buf. So calls look now and then what has gone, and give it back.
+
+// sweepEvery is how often calls look for allocations that have gone, at most.
+const sweepEvery = time.Second
+
+// sweepDevices gives back the regions of allocations that have been freed. The mutex is
+// held.
+func (r *registry) sweepDevices(m *transport.DeviceMemory) {
+	now := time.Now()
+	if r.open.Load() > 0 || now.Sub(r.swept) < sweepEvery {
+		return
+	}
+	r.swept = now
+	r.discard(func(g *region) bool { return g.buffer != 0 && g.held == 0 && m.Current(uint64(g.lo)) != g.buffer })
+}
 
 // mostRefused is how many allocations are remembered that could not be registered.
 const mostRefused = 256
@@ -51,6 +65,7 @@ func (r *registry) registerDevice(m *transport.DeviceMemory) *region {
 	if r.closed || m.Buffer == 0 || m.Bytes < leastRegion || r.refused[m.Buffer] {
 		return nil
 	}
+	r.sweepDevices(m)
 	if g := r.ofDevice(m.Buffer); g != nil {
 		g.held++
 		r.regions = append(slices.DeleteFunc(r.regions, func(other *region) bool { return other == g }), g)
@@ -60,9 +75,6 @@ func (r *registry) registerDevice(m *transport.DeviceMemory) *region {
 		if r.way(m, d) == noWay {
 			return nil
 		}
-	}
-	if r.open.Load() == 0 {
-		r.discard(func(g *region) bool { return g.buffer != 0 && g.held == 0 && m.Current(uint64(g.lo)) != g.buffer })
 	}
 	r.makeRoom()
 	g := &region{lo: uintptr(m.Base), hi: uintptr(m.Base + uint64(m.Bytes)), buffer: m.Buffer, held: 1, mrs: map[*ibv.Device]*ibv.MR{}}
@@ -154,6 +166,9 @@ func (s *sender) LendDevice(ctx context.Context, h *transport.Header, buffer, ad
 	m.registry.fromDevices.Add(1)
 	return s.lendFrom(ctx, h, g, uintptr(address), n)
 }
+
+// Lent is how many chunks have been sent from memory of callers so far, GPUs' included.
+func (m *Mesh) Lent() int64 { return m.registry.lent.Load() }
 
 // LentFromDevices is how many chunks have been sent from memory of GPUs so far.
 func (m *Mesh) LentFromDevices() int64 { return m.registry.fromDevices.Load() }

@@ -34,6 +34,12 @@
 // others between looks, and where that has not paid lately it asks the queue for
 // an event and sleeps.
 //
+// # Memory that is not the mesh's
+//
+// Senders are transport.Lenders: they send from memory of Go's heap (Register), from
+// memory that its owner speaks for (Keep), and from the memory of GPUs (RegisterDevice).
+// Nothing is received but into slots.
+//
 // # When it goes wrong
 //
 // A request that fails gives a *CompletionError, a port that stays down for some

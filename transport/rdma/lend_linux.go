@@ -75,6 +75,7 @@ func (s *sender) lendFrom(ctx context.Context, h *transport.Header, g *region, a
 	}
 	l := &s.lanes[s.turn()]
 	m.registry.open.Add(1)
+	m.registry.lent.Add(1)
 	s.lent[s.at()] = true
 	err := s.write(h, n, ibv.Piece{Addr: address, Len: n, LKey: g.mrs[l.nic.device].LKey})
 	if err != nil {

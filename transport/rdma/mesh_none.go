@@ -2,10 +2,17 @@
 
 package rdma
 
-import "github.com/monel-dev/monel/transport"
+import (
+	"context"
+
+	"github.com/monel-dev/monel/transport"
+)
 
 // Mesh is one rank's links over RDMA, of which there are none in this build.
-type Mesh struct{ transport.Mesh }
+type Mesh struct {
+	transport.Mesh
+	settings Settings
+}
 
 // Probe says that RDMA is not available in this build.
 func Probe(s Settings, _ int) (Kind, error) {
@@ -24,6 +31,12 @@ func New(cfg Config, _ ConnSource) (*Mesh, error) {
 
 // Ports names the ports in use.
 func (m *Mesh) Ports() []string { return nil }
+
+// Reach says that RDMA is not available in this build.
+func (m *Mesh) Reach(context.Context, int) error {
+	_, err := Find(m.settings)
+	return err
+}
 
 // Register does nothing.
 func (m *Mesh) Register([]byte) {}

@@ -26,13 +26,15 @@ type peer struct {
 	dialing sync.Mutex // held while out is being made
 	out     *conn      // dialed by this side
 
+	try attempt // whether its ports are reached
+
 	// Guarded by the mesh's mutex, by channel.
 	openings  map[uint32]*opening
 	receivers map[uint32]*receiver
 }
 
 func newPeer(m *Mesh, rank int) *peer {
-	return &peer{mesh: m, rank: rank, gone: make(chan struct{}), openings: map[uint32]*opening{}, receivers: map[uint32]*receiver{}}
+	return &peer{mesh: m, rank: rank, gone: make(chan struct{}), try: newAttempt(), openings: map[uint32]*opening{}, receivers: map[uint32]*receiver{}}
 }
 
 // lost returns the error that all links of a lost peer report, or nil.
@@ -172,6 +174,18 @@ func (p *peer) introduce(o *opening, s *sender) error {
 
 // answered takes what the peer says on the connection that this side dialed.
 func (p *peer) answered(t messageType, body []byte) error {
+	if t == msgTried {
+		a, err := decodeTrial(t, body)
+		if err != nil {
+			return err
+		}
+		select {
+		case p.try.answer <- a:
+			return nil
+		default:
+			return unexpected(t)
+		}
+	}
 	if t != msgAnswer {
 		return unexpected(t)
 	}
@@ -246,6 +260,7 @@ func (p *peer) accept() {
 			return
 		}
 		greeted, err := p.converse(c)
+		p.dropTry()
 		m.discard(c)
 		if greeted {
 			p.said.Store(true)
@@ -277,6 +292,8 @@ func (p *peer) converse(c *conn) (greeted bool, err error) {
 			return p.offered(c, body)
 		case msgLast:
 			return p.ended(body)
+		case msgTry, msgTried:
+			return p.heardTry(c, t, body)
 		}
 		return unexpected(t)
 	})

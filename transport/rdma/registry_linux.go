@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 	"weak"
 
@@ -40,13 +41,15 @@ type registry struct {
 	log         *slog.Logger // nil for none
 	made        atomic.Int64 // registrations ever made
 	open        atomic.Int64 // requests that read registered memory and have not completed
-	fromDevices atomic.Int64 // chunks lent from GPUs
+	lent        atomic.Int64 // chunks ever lent
+	fromDevices atomic.Int64 // of those, from GPUs
 
 	mu      sync.Mutex
 	regions []*region // the one used last at the end
 	off     bool      // the system refuses to register more of Go's heap
 	closed  bool
 	ways    map[directKey]way
+	swept   time.Time       // when freed memory of GPUs was looked for
 	refused map[uint64]bool // allocations of GPUs that could not be registered
 }
 

@@ -2,7 +2,6 @@ package rdma
 
 import (
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -64,15 +63,6 @@ func describe(device string, number int) Port {
 // gidGap is how many empty entries of a GID table in a row end the search for
 // more. Tables have up to a thousand entries and are filled from the beginning.
 const gidGap = 32
-
-// attribute is the content of one of sysfs's small files, empty without one.
-func attribute(folder, name string) string {
-	text, err := os.ReadFile(filepath.Join(folder, name))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
-}
 
 func first(text string) string {
 	word, _, _ := strings.Cut(text, " ")

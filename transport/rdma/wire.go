@@ -23,6 +23,8 @@ const (
 	msgAnswer                        // see answer
 	msgLast                          // channel, number of chunks
 	msgBye                           // nothing
+	msgTry                           // see trial; the side that dialed begins
+	msgTried                         // see trial; the answer, and then the outcome
 )
 
 const (
@@ -105,6 +107,30 @@ func (a *answer) encode() []byte {
 	b = append(b, refusal...)
 	b = binary.LittleEndian.AppendUint64(b, a.memory)
 	return frame(msgAnswer, appendLanes(b, a.lanes))
+}
+
+// trial is what the ranks of a pair say to each other when they try whether their
+// ports reach each other: queue pairs, or why there are none, or how it ended.
+type trial struct {
+	failure string // empty if all is well so far
+	lanes   []address
+}
+
+func (t *trial) encode(as messageType) []byte {
+	failure := t.failure[:min(len(t.failure), maxText)]
+	b := binary.LittleEndian.AppendUint16(nil, uint16(len(failure)))
+	return frame(as, appendLanes(append(b, failure...), t.lanes))
+}
+
+func decodeTrial(as messageType, body []byte) (*trial, error) {
+	r := reader{b: body}
+	n := int(r.u16())
+	if n > maxText {
+		r.short, n = true, 0
+	}
+	t := &trial{failure: string(r.take(n))}
+	t.lanes = r.lanes()
+	return t, r.end(as)
 }
 
 func (l last) encode() []byte {

@@ -31,6 +31,12 @@ func TestMessages(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, back.refusal, maxText, "long texts are cut")
 
+	for _, tr := range []*trial{{lanes: someLanes()}, {failure: "no way", lanes: []address{}}} {
+		heard, err := decodeTrial(msgTry, tr.encode(msgTry)[frameHeader:])
+		require.NoError(t, err)
+		require.Equal(t, tr, heard)
+	}
+
 	l := last{3, 1 << 31}
 	end, err := decodeLast(l.encode()[frameHeader:])
 	require.NoError(t, err)
@@ -47,7 +53,7 @@ func TestMessagesFit(t *testing.T) {
 		lanes[i] = someLanes()[0]
 	}
 	o, a := offer{lanes: lanes}, answer{refusal: string(make([]byte, maxText)), lanes: lanes}
-	for _, b := range [][]byte{o.encode(), a.encode()} {
+	for _, b := range [][]byte{o.encode(), a.encode(), (&trial{failure: string(make([]byte, maxText)), lanes: lanes}).encode(msgTry)} {
 		require.LessOrEqual(t, len(b), frameHeader+maxBody)
 		require.Equal(t, len(b)-frameHeader, int(b[2])|int(b[3])<<8)
 	}
@@ -57,7 +63,7 @@ func TestMessagesFit(t *testing.T) {
 // would have written.
 func FuzzMessages(f *testing.F) {
 	o, a := offer{channel: 1, lanes: someLanes()}, answer{refusal: "no", lanes: someLanes()}
-	for _, b := range [][]byte{o.encode(), a.encode(), last{1, 2}.encode(), encodeHello(3), {}} {
+	for _, b := range [][]byte{o.encode(), a.encode(), (&trial{failure: "no", lanes: someLanes()}).encode(msgTry), last{1, 2}.encode(), encodeHello(3), {}} {
 		f.Add(b[min(frameHeader, len(b)):])
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -74,6 +80,9 @@ func FuzzMessages(f *testing.F) {
 		}
 		if a, err := decodeAnswer(body); err != nil || len(body) < maxBody {
 			same(a.encode(), err)
+		}
+		if tr, err := decodeTrial(msgTried, body); err != nil || len(body) < maxBody {
+			same(tr.encode(msgTried), err)
 		}
 		l, err := decodeLast(body)
 		same(l.encode(), err)

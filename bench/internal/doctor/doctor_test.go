@@ -137,12 +137,21 @@ func TestRDMA(t *testing.T) {
 	var settings rdma.Settings
 	s.Env = env(map[string]string{"NCCL_IB_HCA": "mlx5"})
 	s.Ports = func(asked rdma.Settings) ([]string, error) { settings = asked; return []string{"mlx5_0:1"}, nil }
-	require.Equal(t, RDMA{Library: true, Chosen: []string{"mlx5_0:1"}, Lacks: []Lack{}, Devices: []RDMADevice{
+	require.Equal(t, RDMA{Library: true, Chosen: []string{"mlx5_0:1"}, GPUs: []Direct{}, Lacks: []Lack{}, Devices: []RDMADevice{
 		{Name: "mlx5_0", Ports: []RDMAPort{{Number: "1", State: "ACTIVE", Link: "InfiniBand", Rate: "200 Gb/sec (4X HDR)"}}},
 		{Name: "mlx5_1", Ports: []RDMAPort{}},
 	}}, s.Look().RDMA)
 
 	require.Equal(t, "mlx5", settings.HCA)
+
+	s.Direct = func(_ rdma.Settings, gpu string, exports bool) (string, error) {
+		if exports {
+			return "dma-buf of " + gpu, nil
+		}
+		return "", errors.New("no way")
+	}
+	require.Equal(t, []Direct{{Ordinal: 0, Way: "dma-buf of a"}, {Ordinal: 1, Why: "no way"}},
+		s.rdma([]GPU{{Ordinal: 0, PCI: "a", DMABuf: true}, {Ordinal: 1, PCI: "b"}}).GPUs)
 
 	s.Ports = func(rdma.Settings) ([]string, error) { return nil, errors.New("mlx5_0:1 is down") }
 	require.Equal(t, Lack{What: "mlx5_0:1 is down"}, s.Look().RDMA.Lacks[0])
@@ -184,6 +193,7 @@ func TestTextHasEverything(t *testing.T) {
 	}}
 	r.RDMA.Devices = []RDMADevice{{Name: "rxe0", Ports: []RDMAPort{{"1", "ACTIVE", "Ethernet", "2.5 Gb/sec (1X SDR)"}}}, {Name: "dead"}}
 	r.RDMA.Chosen, r.RDMA.Lacks = []string{"rxe0:1, 2.5 Gbit/s", "rxe1:1, 1 Gbit/s"}, nil
+	r.RDMA.GPUs = []Direct{{Ordinal: 0, Way: "dma-buf"}, {Ordinal: 1, Why: "too far"}}
 	r.Network.Interfaces[0].MbitPerS = 2500
 	var text strings.Builder
 	require.NoError(t, r.Write(&text))
@@ -204,6 +214,8 @@ RDMA           used between hosts: rxe0:1, 2.5 Gbit/s
                or, by other ranks: rxe1:1, 1 Gbit/s
                rxe0 port 1: ACTIVE, Ethernet, 2.5 Gb/sec (1X SDR)
                dead: no port
+               GPU 0: its memory is read directly, by dma-buf
+               GPU 1: through the host's memory: too far
 
 shared memory  anonymous memory files (memfd)
                /dev/shm: 64 MiB, 3 MiB free

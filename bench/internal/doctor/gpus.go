@@ -25,8 +25,9 @@ func (s System) gpus() GPUs {
 			g.Lacks = append(g.Lacks, lack(err))
 			continue
 		}
+		exports, err := d.Attribute(cudaffi.AttributeDMABuf)
 		g.Found = append(g.Found, GPU{
-			Ordinal: ordinal, Name: d.Name, Memory: d.Memory, Capability: d.Capability.String(), PCI: d.PCIBusID, UUID: d.UUID.String(),
+			DMABuf: err == nil && exports != 0, Ordinal: ordinal, Name: d.Name, Memory: d.Memory, Capability: d.Capability.String(), PCI: d.PCIBusID, UUID: d.UUID.String(),
 		})
 		if c := d.Capability; c.Major < oldest.Major || c.Major == oldest.Major && c.Minor < oldest.Minor {
 			g.Lacks = append(g.Lacks, Lack{

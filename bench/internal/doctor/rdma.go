@@ -12,8 +12,8 @@ import (
 // verbs is the library through which programs use RDMA devices.
 const verbs = "libibverbs.so.1"
 
-func (s System) rdma() RDMA {
-	r := RDMA{Library: s.Load(verbs) == nil, Devices: []RDMADevice{}, Chosen: []string{}, Lacks: []Lack{}}
+func (s System) rdma(gpus []GPU) RDMA {
+	r := RDMA{Library: s.Load(verbs) == nil, Devices: []RDMADevice{}, Chosen: []string{}, GPUs: []Direct{}, Lacks: []Lack{}}
 	devices, _ := os.ReadDir(s.file("sys/class/infiniband")) // no folder, no device
 	for _, d := range devices {
 		device := RDMADevice{Name: d.Name(), Ports: []RDMAPort{}}
@@ -50,6 +50,16 @@ func (s System) rdma() RDMA {
 			r.Lacks = append(r.Lacks, Lack{What: err.Error()})
 		}
 		r.Chosen = append(r.Chosen, chosen...)
+	}
+	if len(r.Chosen) > 0 {
+		for _, g := range gpus {
+			direct := Direct{Ordinal: g.Ordinal}
+			way, err := s.Direct(rdma.FromEnv(s.Env), g.PCI, g.DMABuf)
+			if direct.Way = way; err != nil {
+				direct.Why = err.Error()
+			}
+			r.GPUs = append(r.GPUs, direct)
+		}
 	}
 	return r
 }

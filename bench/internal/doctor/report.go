@@ -41,6 +41,7 @@ type GPU struct {
 	Capability string `json:"capability"`
 	PCI        string `json:"pci"`
 	UUID       string `json:"uuid"`
+	DMABuf     bool   `json:"dma_buf"` // the driver exports its memory to other devices
 }
 
 // Network is the host's interfaces, and which of their addresses are offered to
@@ -64,7 +65,15 @@ type RDMA struct {
 	Devices []RDMADevice `json:"devices"`
 	Library bool         `json:"libibverbs"`
 	Chosen  []string     `json:"chosen"` // ports that may be used, the best first
+	GPUs    []Direct     `json:"gpus"`
 	Lacks   []Lack       `json:"lacks"`
+}
+
+// Direct is how the adapters get at the memory of a GPU.
+type Direct struct {
+	Ordinal int    `json:"ordinal"`
+	Way     string `json:"way"` // dma-buf or peer memory; empty: through the host's memory
+	Why     string `json:"why"` // if it is empty
 }
 
 // RDMADevice is one of them.

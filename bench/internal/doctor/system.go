@@ -29,7 +29,10 @@ type System struct {
 	Addresses func(selection string) ([]netip.Addr, error)
 	Load      func(library string) error // whether a shared library can be loaded
 	// Ports are the RDMA ports that may be used, the best first.
-	Ports        func(rdma.Settings) ([]string, error)
+	Ports func(rdma.Settings) ([]string, error)
+	// Direct is how they read the memory of the GPU at a place of the PCI bus, whose
+	// driver exports it or not.
+	Direct       func(settings rdma.Settings, gpu string, exports bool) (string, error)
 	SharedMemory func() error // why processes cannot share memory
 	Memfd        func() error
 	Space        func(folder string) (size, free int64, err error) // of a file system, in bytes
@@ -41,7 +44,7 @@ func This(program, processor string, cores int) System {
 		Program: program, Processor: processor, Cores: cores, Root: "/", Env: os.Getenv,
 		Kernels: strided.Kernels, Driver: cudaffi.Default, Interfaces: interfaces,
 		Addresses: func(selection string) ([]netip.Addr, error) { return bootstrap.HostAddrs(selection, math.MaxInt) },
-		Load:      load, Ports: ports,
+		Load:      load, Ports: ports, Direct: rdma.DirectWay,
 		SharedMemory: shm.Available, Memfd: memfd, Space: space,
 	}
 }
@@ -49,8 +52,9 @@ func This(program, processor string, cores int) System {
 // Look examines the machine. What cannot be found out counts as lacking, with
 // the reason.
 func (s System) Look() Report {
+	gpus := s.gpus()
 	return Report{
-		Program: s.Program, Kernels: s.kernels(), GPUs: s.gpus(), Network: s.network(), RDMA: s.rdma(), Memory: s.memory(),
+		Program: s.Program, Kernels: s.kernels(), GPUs: gpus, Network: s.network(), RDMA: s.rdma(gpus.Found), Memory: s.memory(),
 	}
 }
 

@@ -123,6 +123,13 @@ func (p *page) rdma(r RDMA) {
 			p.line("%s: no port", d.Name)
 		}
 	}
+	for _, g := range r.GPUs {
+		if g.Way != "" {
+			p.line("GPU %d: its memory is read directly, by %s", g.Ordinal, g.Way)
+		} else {
+			p.prose(fmt.Sprintf("GPU %d: through the host's memory: ", g.Ordinal), g.Why)
+		}
+	}
 	p.lacks(r.Lacks)
 }
 
