@@ -6,6 +6,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/engine"
 )
 
@@ -22,12 +23,22 @@ func (c *comm) keep(key uintptr, buffer unsafe.Pointer, size uintptr) {
 	default:
 		return
 	}
-	if device, err := deviceOf(buffer); c.failed != nil || err != nil || device != onHost || size == 0 {
+	if c.failed != nil || size == 0 || ofDevice(buffer) {
 		return
 	}
 	if r, err := c.engine.Register(unsafe.Slice((*byte)(buffer), size)); err == nil && r.Direct() {
 		kept.Store(key, r)
 	}
+}
+
+// ofDevice reports whether memory is a device's, or wanders to one.
+func ofDevice(p unsafe.Pointer) bool {
+	driver := cuda()
+	if driver == nil {
+		return false
+	}
+	where, err := driver.Pointer(cudaffi.DevicePtr(uintptr(p)))
+	return err == nil && (where.Memory == cudaffi.MemoryDevice || where.Memory == cudaffi.MemoryManaged)
 }
 
 // letGo ends what keep began.
