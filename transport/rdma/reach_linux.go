@@ -47,6 +47,10 @@ func (m *Mesh) Reach(ctx context.Context, peer int) error {
 		p.try.once.Do(func() { m.wg.Go(func() { p.tried(p.tryPorts()) }) })
 	}
 	m.mu.Unlock()
+	gone := p.gone
+	if m.cfg.Rank < peer {
+		gone = nil // its own attempt ends with that
+	}
 	select {
 	case <-p.try.done:
 		return p.try.err
@@ -55,12 +59,28 @@ func (m *Mesh) Reach(ctx context.Context, peer int) error {
 	select {
 	case <-p.try.done:
 		return p.try.err
-	case <-p.gone:
-		return p.lost()
+	case <-gone:
+		return p.lastWords(p.try.done)
 	case <-m.ctx.Done():
 		return m.errClosed()
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// lastTime is how long what a peer has said before it went may take to be heard: its two
+// connections may end in either order.
+const lastTime = time.Second
+
+// lastWords is the outcome if that was said before the peer went, else its loss.
+func (p *peer) lastWords(done <-chan struct{}) error {
+	timer := time.NewTimer(lastTime)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return p.try.err
+	case <-timer.C:
+		return p.lost()
 	}
 }
 
@@ -97,18 +117,14 @@ func (p *peer) tryPorts() error {
 	if err != nil {
 		return p.unreached(first.failure)
 	}
-	select {
-	case a := <-p.try.answer:
-		if a.failure != "" { // the peer knows
-			return p.unreached(a.failure)
-		}
-		err = end.connect(a.lanes)
-	case <-p.gone:
-		return p.lost()
-	case <-m.ctx.Done():
-		return m.errClosed()
+	a, err := p.answerToTry()
+	if err != nil {
+		return err
 	}
-	if err == nil {
+	if a.failure != "" { // the peer knows
+		return p.unreached(a.failure)
+	}
+	if err = end.connect(a.lanes); err == nil {
 		err = end.ping(m.ctx)
 	}
 	outcome := &trial{}
@@ -120,6 +136,25 @@ func (p *peer) tryPorts() error {
 		return failed
 	}
 	return err
+}
+
+// answerToTry waits for what the peer says to msgTry.
+func (p *peer) answerToTry() (*trial, error) {
+	select {
+	case a := <-p.try.answer:
+		return a, nil
+	case <-p.mesh.ctx.Done():
+		return nil, p.mesh.errClosed()
+	case <-p.gone:
+	}
+	timer := time.NewTimer(lastTime)
+	defer timer.Stop()
+	select {
+	case a := <-p.try.answer:
+		return a, nil
+	case <-timer.C:
+		return nil, p.lost()
+	}
 }
 
 func (p *peer) say(c *conn, t *trial, as messageType) error {
