@@ -86,7 +86,7 @@ func DirectWay(s Settings, gpu string, exports bool) (string, error) {
 		return "", because(err)
 	}
 	if len(why) > 0 {
-		return "", &UnavailableError{Why: strings.Join(why, "; ")}
+		return "", &IndirectError{strings.Join(why, "; ")}
 	}
 	return names[0], nil
 }

@@ -55,3 +55,14 @@ func (e *PortError) Error() string {
 
 // Unwrap returns ErrPeerLost.
 func (e *PortError) Unwrap() error { return transport.ErrPeerLost }
+
+// IndirectError: adapters do not read a GPU's memory, whose elements go through the
+// host's instead. It wraps transport.ErrUnavailable.
+type IndirectError struct {
+	Why string // for each adapter
+}
+
+func (e *IndirectError) Error() string { return e.Why }
+
+// Unwrap returns ErrUnavailable.
+func (e *IndirectError) Unwrap() error { return transport.ErrUnavailable }
