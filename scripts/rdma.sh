@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # RDMA on a real kernel: virtual machines with Debian's kernel and Soft-RoCE, the
 # kernel's own RDMA adapter made of a network card. One machine runs the transport's
-# conformance suite, the collectives' matrix, the fault cases, and perftest beside
-# ours; then two, joined by a network, run collectives with each other.
+# conformance suite, the collectives' matrix, the fault cases, adapters that read
+# the memory of simulated GPUs, and perftest beside ours; then two, joined by a network,
+# run collectives with each other.
 #
 # ONLY=single or ONLY=two runs one half, and KEEP=1 keeps the logs of machines that
 # pass. They boot with KVM where the processor offers it, and without otherwise (KVM=0
@@ -15,6 +16,7 @@ require qemu-system-x86_64 qemu-system-x86
 require cpio cpio
 require timeout coreutils
 require cc gcc
+require c++ g++
 system=$(rdma_system)
 kernel=$(find "$system/boot" -name 'vmlinuz-*' | head -1)
 [ -n "$kernel" ] || fail "$system has no kernel: remove the folder"
