@@ -70,7 +70,7 @@ func (l *lending) settle(o agree.Op, err error) error {
 
 // lendWait bounds how long a failed call waits for the adapters to have read what was
 // lent to them, which takes them no longer than to give up its packets.
-const lendWait = 5 * time.Second
+const lendWait = 2 * time.Second
 
 // settleAfter settles what was lent to a link in a call that has ended with err so far.
 func settleAfter(ctx context.Context, err error, link transport.Lender) error {
