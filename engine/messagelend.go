@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
@@ -40,9 +41,13 @@ func (c *Comm) lendingOf(to transport.Sender, m *transfer) *lending {
 // given up.
 func (l *lending) lend(o agree.Op, h *transport.Header, lo, hi int64, n int) (ok bool, err error) {
 	if canLend(l.host, l.view, lo, hi, n) {
-		l.any = true
 		memory, _ := l.view.Bytes(lo, hi)
-		return true, l.host.Lend(o.Stop, h, memory)
+		err := l.host.Lend(o.Stop, h, memory)
+		if errors.Is(err, transport.ErrInvalid) { // other messages of the group needed the room
+			return false, nil
+		}
+		l.any = true
+		return true, err
 	}
 	if l.device == nil {
 		return false, nil

@@ -114,7 +114,8 @@ type Lender interface {
 	// Lend sends *h and the memory as a chunk, and waits as Acquire does. The memory
 	// stays as it is until Settle, or until a chunk has come that the peer can only
 	// have sent after it received this one. A slot that is acquired is given up. Lend
-	// panics when the memory is longer than one.
+	// panics when the memory is longer than one. An error that wraps ErrInvalid says that
+	// the memory is not registered any more, and nothing has happened.
 	Lend(ctx context.Context, h *Header, memory []byte) error
 
 	// Settle waits until no memory that was lent is read any more.

@@ -76,7 +76,7 @@ func (r *registry) registerDevice(m *transport.DeviceMemory) *region {
 			return nil
 		}
 	}
-	r.makeRoom()
+	r.makeRoom(true)
 	g := &region{lo: uintptr(m.Base), hi: uintptr(m.Base + uint64(m.Bytes)), buffer: m.Buffer, held: 1, mrs: map[*ibv.Device]*ibv.MR{}}
 	if err := g.registerDevice(r, m); err != nil {
 		r.free(g)
@@ -136,10 +136,9 @@ func (r *registry) ofDevice(buffer uint64) *region {
 	return nil
 }
 
-// findDevice returns the region that has n bytes at an address of an allocation, or nil.
-func (r *registry) findDevice(buffer, address uint64, n int) *region {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// deviceRegion is the region that has n bytes at an address of an allocation, or nil. The
+// mutex is held.
+func (r *registry) deviceRegion(buffer, address uint64, n int) *region {
 	g := r.ofDevice(buffer)
 	if buffer == 0 || g == nil || uintptr(address) < g.lo || uintptr(address)+uintptr(n) > g.hi {
 		return nil
@@ -150,7 +149,10 @@ func (r *registry) findDevice(buffer, address uint64, n int) *region {
 // CanLendDevice reports whether the adapters can read the memory. What is so short that
 // it would travel in the request, they cannot, since the processor would have to.
 func (s *sender) CanLendDevice(buffer, address uint64, n int) bool {
-	return n > mostInline && s.peer.mesh.registry.findDevice(buffer, address, n) != nil
+	r := &s.peer.mesh.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return n > mostInline && r.deviceRegion(buffer, address, n) != nil
 }
 
 // mostInline is no less than what a request carries by itself.
@@ -159,8 +161,11 @@ const mostInline = 4 << 10
 // LendDevice sends a chunk from a GPU's memory.
 func (s *sender) LendDevice(ctx context.Context, h *transport.Header, buffer, address uint64, n int) error {
 	m := s.peer.mesh
-	g := m.registry.findDevice(buffer, address, n)
-	if g == nil || n <= mostInline {
+	var g *region
+	if n > mostInline {
+		g = m.registry.borrow(func() *region { return m.registry.deviceRegion(buffer, address, n) })
+	}
+	if g == nil {
 		return m.own(fmt.Errorf("rdma: %w: memory of a GPU that is lent is not registered, or too short", transport.ErrInvalid))
 	}
 	m.registry.fromDevices.Add(1)

@@ -41,7 +41,7 @@ func (s *sender) CanLend(memory []byte) bool {
 // Lend sends a chunk from the caller's memory.
 func (s *sender) Lend(ctx context.Context, h *transport.Header, memory []byte) error {
 	m := s.peer.mesh
-	g := m.registry.find(memory)
+	g := m.registry.borrow(func() *region { return m.registry.hostRegion(memory) })
 	if g == nil && len(memory) <= m.cfg.SlotSize {
 		return m.own(fmt.Errorf("rdma: %w: memory that is lent is not registered", transport.ErrInvalid))
 	}
@@ -49,11 +49,16 @@ func (s *sender) Lend(ctx context.Context, h *transport.Header, memory []byte) e
 	return s.lendFrom(ctx, h, g, lo, len(memory))
 }
 
-// lendFrom sends a chunk of n bytes from an address of a region.
+// lendFrom sends a chunk of n bytes from an address of a region that was borrowed.
 func (s *sender) lendFrom(ctx context.Context, h *transport.Header, g *region, address uintptr, n int) error {
 	s.call.Lock()
 	defer s.call.Unlock()
-	m := s.peer.mesh
+	m, posted := s.peer.mesh, false
+	defer func() {
+		if !posted && g != nil {
+			m.registry.open.Add(-1)
+		}
+	}()
 	if s.payload != nil {
 		s.payload = nil
 		s.leave()
@@ -74,12 +79,12 @@ func (s *sender) lendFrom(ctx context.Context, h *transport.Header, g *region, a
 		}
 	}
 	l := &s.lanes[s.turn()]
-	m.registry.open.Add(1)
-	m.registry.lent.Add(1)
-	s.lent[s.at()] = true
+	at := s.at()
 	err := s.write(h, n, ibv.Piece{Addr: address, Len: n, LKey: g.mrs[l.nic.device].LKey})
-	if err != nil {
-		s.returned(s.at())
+	if err == nil {
+		posted = true
+		s.lent[at] = true
+		m.registry.lent.Add(1)
 	}
 	return err
 }

@@ -108,7 +108,7 @@ func (r *registry) register(b []byte) {
 	if !g.attach(r, &b[0]) {
 		return
 	}
-	r.makeRoom()
+	r.makeRoom(false)
 	if err := g.register(r, b); err != nil {
 		// As a rule, no more memory may be locked. The slots do without it.
 		r.off = true
@@ -132,13 +132,14 @@ func (g *region) register(r *registry, b []byte) error {
 	return nil
 }
 
-// makeRoom gives back the region that was not used for longest, if there are many and
-// it is nobody's. The mutex is held.
-func (r *registry) makeRoom() {
+// makeRoom gives back the region that was not used for longest, of the host's memory or of
+// devices', if there are many and it is nobody's. One kind leaves the other alone: calls
+// that are about to lend memory of the host hold nothing. The mutex is held.
+func (r *registry) makeRoom(devices bool) {
 	count := 0
 	var oldest *region
 	for _, g := range r.regions {
-		if g.kept != nil || g.held > 0 {
+		if g.kept != nil || g.held > 0 || (g.buffer != 0) != devices {
 			continue
 		}
 		count++
@@ -220,13 +221,30 @@ func (r *registry) index(lo, hi uintptr) int {
 
 // find returns the region that has all of the memory, or nil.
 func (r *registry) find(b []byte) *region {
-	lo, hi := span(b)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.hostRegion(b)
+}
+
+// hostRegion is find with the mutex held.
+func (r *registry) hostRegion(b []byte) *region {
+	lo, hi := span(b)
 	if at := r.index(lo, hi); at >= 0 {
 		return r.regions[at]
 	}
 	return nil
+}
+
+// borrow counts a request that is to read the region that which finds, if any, in the
+// same moment: nobody can give it back in between.
+func (r *registry) borrow(which func() *region) *region {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g := which()
+	if g != nil {
+		r.open.Add(1)
+	}
+	return g
 }
 
 // discard gives back the regions that are to go. The mutex is held.
