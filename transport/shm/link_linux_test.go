@@ -149,7 +149,7 @@ func TestNoCopy(t *testing.T) {
 	s, r := linkOf(t, all)
 	slot, err := s.Acquire(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, s.Commit(&transport.Header{}, 1000))
+	require.NoError(t, s.Commit(&transport.Header{}, mostNote+1))
 	_, payload, err := r.Next(t.Context())
 	require.NoError(t, err)
 	slot[500] = 99
@@ -195,7 +195,7 @@ func TestNonsense(t *testing.T) {
 			func(_ *sender, r *receiver) error { _, _, err := r.Next(context.Background()); return err },
 		},
 		"released more than sent": {
-			func(seg *segment) { seg.ctl.released.Store(DefaultSlots + 1) },
+			func(seg *segment) { seg.ctl.released.Store(cells + 1) },
 			func(s *sender, _ *receiver) error { return fill(s) },
 		},
 		"released less than before": {
@@ -224,9 +224,9 @@ func claim(seg *segment, n uint32) {
 	seg.cell(0).seq.Store(1)
 }
 
-// fill sends until there is an error, one chunk more than there are slots.
+// fill sends until there is an error, one chunk more than a link holds.
 func fill(s *sender) error {
-	for range DefaultSlots + 1 {
+	for range cells + 1 {
 		if err := send(s, 0, 0); err != nil {
 			return err
 		}
@@ -289,7 +289,7 @@ func TestScribbling(t *testing.T) {
 			}
 		})
 		// Whole words, as a process gone mad would write them.
-		words := unsafe.Slice((*uint32)(unsafe.Pointer(&s.seg.mem[0])), (controlSize+3*cellStride)/4)
+		words := unsafe.Slice((*uint32)(unsafe.Pointer(&s.seg.mem[0])), (controlSize+cells*cellStride)/4)
 		time.Sleep(time.Duration(rng.IntN(1000)) * time.Microsecond)
 		for ctx.Err() == nil {
 			words[rng.IntN(len(words))] = [...]uint32{0, 1, 2, 1 << 31, 1<<32 - 1, rng.Uint32()}[rng.IntN(6)]

@@ -14,12 +14,19 @@ type receiver struct {
 	joined  bool          // met was seen closed
 
 	seq     uint32 // number of the current chunk, or of the last
-	at      int    // the slot of the next chunk
+	told    uint32 // the last one that the sender knows to be released
+	cell    int    // the next chunk's
+	at      int    // the slot of the next chunk that takes one
+	inSlot  bool   // the current chunk does
 	header  transport.Header
-	small   [smallSize]byte
 	payload []byte // of the current chunk, nil if there is none
 	meter   *transport.Meter
 }
+
+// tellEvery is how many short chunks the sender hears of together that they are
+// released. It has room for several times as many, and no look at its memory is
+// spared by hearing of them one by one.
+const tellEvery = cells / 4
 
 func newReceiver(p *peer) *receiver {
 	r := &receiver{met: make(chan struct{}), meter: p.mesh.meters.Receiver()}
@@ -98,7 +105,7 @@ func (r *receiver) fetch(ctx context.Context) error {
 	if r.broken != nil {
 		return r.broken
 	}
-	c := r.seg.cell(r.at)
+	c := r.seg.cell(r.cell)
 	if seq := c.seq.Load(); seq != r.seq+1 {
 		if err := r.wait(ctx, &c.seq, seq); err != nil {
 			return err
@@ -112,14 +119,16 @@ func (r *receiver) fetch(ctx context.Context) error {
 		return r.violated("a chunk of %d bytes, a slot has %d", n, r.seg.slotSize)
 	}
 	r.header = c.header
-	if n <= smallSize {
-		r.small = c.small
-		r.payload = r.small[:n:n]
-	} else {
+	if r.inSlot = r.seg.takesSlot(n); r.inSlot {
 		r.payload = r.seg.slot(r.at)[:n:n]
+		if r.at++; r.at == r.seg.slots {
+			r.at = 0
+		}
+	} else {
+		r.payload = r.seg.short(r.cell, n)
 	}
-	if r.at++; r.at == r.seg.slots {
-		r.at = 0
+	if r.cell++; r.cell == cells {
+		r.cell = 0
 	}
 	r.seq++
 	r.meter.Add(n)
@@ -135,6 +144,9 @@ func (r *receiver) Release() {
 	if r.isClosing() {
 		return
 	}
-	r.seg.ctl.released.Store(r.seq)
-	wake(r.peerSleeps)
+	if r.inSlot || r.seq-r.told >= tellEvery {
+		r.told = r.seq
+		r.seg.ctl.released.Store(r.seq)
+		wake(r.peerSleeps)
+	}
 }

@@ -8,11 +8,16 @@ import (
 	"github.com/monel-dev/monel/transport"
 )
 
-// A segment begins with a control block, then come the cells, a cache line of
-// description for each slot, and from a page boundary on the slots. Sender and
-// receiver walk over the slots in the same order. The sender writes a chunk into
-// the slot, its description into the cell, and last of all its number, which
-// makes it complete. The receiver counts the chunks that it has released.
+// A segment begins with a control block, then come the cells, each with the
+// description of a chunk, then the notes, one for each cell, and from a page
+// boundary on the slots. Sender and receiver walk over the cells in the same order,
+// and over the slots. A chunk of few bytes lies in its cell, one of somewhat more
+// in the note beside it, and any other in the next slot. So a sender may be dozens
+// of short chunks ahead of its receiver, which in a one-way collective is what
+// makes ranks that share a processor take long turns; and short chunks take no
+// slots. The sender writes a chunk's bytes, then its description, and last of all
+// its number, which makes it complete. The receiver counts the chunks that it has
+// released.
 //
 // Words that one side writes often and the other watches have cache lines of
 // their own, and their neighbours too, which hardware likes to fetch along.
@@ -24,9 +29,17 @@ const (
 
 	controlSize = 1024
 	cellStride  = farApart
-	smallSize   = 8
 
-	segmentMagic = "MonelSM1"
+	// cells is how many chunks a link holds at most, no fewer than slots.
+	cells = 64
+	// smallSize is how many bytes fit into a cell.
+	smallSize = cellStride - 8 - transport.HeaderSize
+	// mostNote is the size of a note, unless slots are so small that notes would be
+	// as large as all of them: a note is no more than a slot's 1/notesInSlot.
+	mostNote    = 1 << 10
+	notesInSlot = 32
+
+	segmentMagic = "MonelSM2"
 	nonceSize    = 16
 )
 
@@ -55,8 +68,8 @@ type cell struct {
 	seq    atomic.Uint32
 	length uint32
 	header transport.Header
-	// small is the payload if it fits, which saves the receiver the way to
-	// another cache line.
+	// small is the payload if it fits, which the receiver's processor fetches along
+	// with the rest.
 	small [smallSize]byte
 }
 
@@ -67,9 +80,13 @@ type nonce [nonceSize]byte
 // made only to see whether segments can be shared.
 type geometry struct{ slotSize, slots int }
 
-func (g geometry) stride() int  { return roundUp(g.slotSize, line) }
-func (g geometry) slotsAt() int { return roundUp(controlSize+g.slots*cellStride, pageSize) }
-func (g geometry) size() int    { return roundUp(g.slotsAt()+g.slots*g.stride(), pageSize) }
+func (g geometry) stride() int { return roundUp(g.slotSize, line) }
+
+// noteSize is 0 if there are no notes.
+func (g geometry) noteSize() int { return min(mostNote, g.slotSize/notesInSlot/line*line) }
+func (g geometry) notesAt() int  { return controlSize + cells*cellStride }
+func (g geometry) slotsAt() int  { return roundUp(g.notesAt()+cells*g.noteSize(), pageSize) }
+func (g geometry) size() int     { return roundUp(g.slotsAt()+g.slots*g.stride(), pageSize) }
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
@@ -80,6 +97,7 @@ type segment struct {
 	ctl *control
 
 	// What geometry says, worked out.
+	firstNote, note int
 	firstSlot, step int
 }
 
@@ -87,11 +105,23 @@ type segment struct {
 // block alone.
 func view(mem []byte, g geometry) *segment {
 	return &segment{geometry: g, mem: mem, ctl: (*control)(unsafe.Pointer(&mem[0])),
-		firstSlot: g.slotsAt(), step: g.stride()}
+		firstNote: g.notesAt(), note: g.noteSize(), firstSlot: g.slotsAt(), step: g.stride()}
 }
 
 func (s *segment) cell(i int) *cell {
 	return (*cell)(unsafe.Pointer(&s.mem[controlSize+i*cellStride]))
+}
+
+// takesSlot reports whether the bytes of a chunk lie in a slot.
+func (s *segment) takesSlot(n int) bool { return n > smallSize && n > s.note }
+
+// short is where n bytes of the chunk in a cell lie that take no slot.
+func (s *segment) short(i, n int) []byte {
+	if n <= smallSize {
+		return s.cell(i).small[:n:n]
+	}
+	at := s.firstNote + i*s.note
+	return s.mem[at : at+n : at+n]
 }
 
 func (s *segment) slot(i int) []byte {

@@ -11,12 +11,17 @@ import (
 type sender struct {
 	end
 	slot []byte // acquired, or nil
-	at   int    // the number of that slot, or of the next
+	cell int    // the next chunk's
+	at   int    // the number of the acquired slot, or of the next
 
 	sent     uint32 // chunks committed
 	released uint32 // of those, known to be released
 
 	meter *transport.Meter
+	// taken are the slots whose chunks are not known to be released: the last
+	// ones before at, with the numbers of these chunks.
+	taken int
+	by    [MaxSlots]uint32
 }
 
 func newSender(p *peer, seg *segment) *sender {
@@ -46,9 +51,9 @@ func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
 	return s.slot, nil
 }
 
-// take waits until the next slot is free and acquires it.
+// take waits until the next cell and the next slot are free, and acquires the slot.
 func (s *sender) take(ctx context.Context) error {
-	for s.sent-s.released == uint32(s.seg.slots) {
+	for s.sent-s.released == cells || s.taken == s.seg.slots {
 		released := s.seg.ctl.released.Load()
 		if released == s.released {
 			if err := s.wait(ctx, &s.seg.ctl.released, released); err != nil {
@@ -60,9 +65,24 @@ func (s *sender) take(ctx context.Context) error {
 			return s.violated("it says that it has released %d chunks more than the %d it had", released-s.released, s.sent-s.released)
 		}
 		s.released = released
+		s.reclaim()
 	}
 	s.slot = s.seg.slot(s.at)
 	return nil
+}
+
+// reclaim finds out which slots the released chunks have given back.
+func (s *sender) reclaim() {
+	for s.taken > 0 {
+		oldest := s.at - s.taken
+		if oldest < 0 {
+			oldest += s.seg.slots
+		}
+		if int32(s.released-s.by[oldest]) < 0 {
+			return
+		}
+		s.taken--
+	}
 }
 
 func (s *sender) Commit(h *transport.Header, n int) error {
@@ -78,16 +98,22 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 	if err := s.failed(); err != nil {
 		return err
 	}
-	c := s.seg.cell(s.at)
-	if s.at++; s.at == s.seg.slots {
-		s.at = 0
+	c := s.seg.cell(s.cell)
+	s.sent++
+	if !s.seg.takesSlot(n) {
+		copy(s.seg.short(s.cell, n), slot)
+	} else {
+		s.by[s.at] = s.sent
+		s.taken++
+		if s.at++; s.at == s.seg.slots {
+			s.at = 0
+		}
 	}
 	c.length = uint32(n)
 	c.header = *h
-	if n <= smallSize {
-		copy(c.small[:], slot[:n])
+	if s.cell++; s.cell == cells {
+		s.cell = 0
 	}
-	s.sent++
 	c.seq.Store(s.sent)
 	wake(s.peerSleeps)
 	s.meter.Add(n)

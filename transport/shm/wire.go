@@ -27,7 +27,7 @@ const (
 )
 
 const (
-	protocolVersion = 1
+	protocolVersion = 2
 	frameHeader     = 4
 	maxBody         = 1024
 	maxText         = 500 // bytes of free text
