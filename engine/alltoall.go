@@ -27,47 +27,48 @@ import (
 // been written by then. Everything else, borrowed memory, the end of ctx and errors, is
 // as AllReduce has it.
 func (c *Comm) AllToAll(ctx context.Context, dst, src strided.Tensor) error {
-	return c.carry(ctx, c.allToAll(dst, src))
+	if dst.OnDevice() || src.OnDevice() {
+		return c.carry(ctx, c.allToAllOf(dst, src))
+	}
+	p, argument, err := c.prepareAllToAll(&dst, &src)
+	switch {
+	case err != nil:
+		return c.refuse(&p.call, argument, err)
+	case c.queue.busy():
+		return c.carry(ctx, c.allToAllOf(dst, src))
+	}
+	return c.run(ctx, &p.call, strided.Logical, func(o agree.Op) error { return c.allToAll(o, p, &dst, &src) })
 }
 
 // StartAllToAll is AllToAll without the wait, as StartAllReduce is AllReduce.
 func (c *Comm) StartAllToAll(ctx context.Context, dst, src strided.Tensor, options ...CallOption) (*Work, error) {
-	return c.begin(ctx, c.allToAll(dst, src), options)
+	return c.begin(ctx, c.allToAllOf(dst, src), options)
 }
 
-func (c *Comm) allToAll(dst, src strided.Tensor) request {
+// allToAllOf is the request for a call, carried out now or later.
+func (c *Comm) allToAllOf(dst, src strided.Tensor) request {
 	far := reachOf(dstSrc, &dst, &src)
-	count := src.Count() / int64(c.size)
-	call := countCall(agree.AllToAll, &src, 0, 0, count)
-	argument, err := first(
-		func() (string, error) { return checkIn(src) },
-		func() (string, error) { return checkOut(dst) },
-		func() (string, error) { return checkLike(dst, src) },
-		func() (string, error) {
-			if src.Count()%int64(c.size) != 0 {
-				return "src", fmt.Errorf("%w: its %d elements cannot be divided among %d ranks; AllToAllV takes parts of any size", strided.ErrShape, src.Count(), c.size)
-			}
-			return "", nil
-		},
-	)
+	p, argument, err := c.prepareAllToAll(&dst, &src)
 	if err != nil {
-		return refused(call, argument, err)
+		return refused(p.call, argument, err)
 	}
-	inPlace := strided.Same(dst, src)
-	each := func(rank int) part { return part{int64(rank) * count, int64(rank+1) * count} }
-	// In place, parts are overwritten before it is known that all ranks walk alike, and
-	// a restart would find them gone. So all walk in logical order.
-	return request{call: call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
-		to, err := dst.View(strided.Logical)
-		if err != nil {
-			return err
-		}
-		from, err := src.View(strided.Logical)
-		if err != nil {
-			return err
-		}
-		return c.exchangeAll(o, &parting{to: to, from: from, inPlace: inPlace, in: each, out: each})
+	return request{call: p.call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
+		return c.allToAll(o, p, &dst, &src)
 	}}
+}
+
+// allToAll runs one attempt. In place, parts are overwritten before it is known that all
+// ranks walk alike, and a restart would find them gone. So all walk in logical order.
+func (c *Comm) allToAll(o agree.Op, p *preparedBlocks, dst, src *strided.Tensor) error {
+	to, err := dst.View(strided.Logical)
+	if err != nil {
+		return err
+	}
+	from, err := src.View(strided.Logical)
+	if err != nil {
+		return err
+	}
+	return c.exchangeAll(o, &parting{to: to, from: from, inPlace: p.inPlace, count: p.blocks.count})
 }
 
 // checkLike checks what two tensors of the same number of elements have in common.
@@ -91,10 +92,23 @@ func (p part) count() int64 { return p.hi - p.lo }
 
 // parting is what an all-to-all works on.
 type parting struct {
-	to, from strided.View
-	inPlace  bool // to and from are the same
-	variable bool // ranks have not agreed on the sizes of parts
-	in, out  func(rank int) part
+	to, from  strided.View
+	inPlace   bool    // to and from are the same
+	count     int64   // of a part, unless variable is set
+	variable  bool    // ranks have not agreed on the sizes of parts
+	ins, outs []int64 // then where the parts begin, and where the last one ends
+}
+
+// in is the part that comes from a rank, out the one that it gets.
+func (p *parting) in(rank int) part { return p.part(p.ins, rank) }
+
+func (p *parting) out(rank int) part { return p.part(p.outs, rank) }
+
+func (p *parting) part(starts []int64, rank int) part {
+	if !p.variable {
+		return part{int64(rank) * p.count, int64(rank+1) * p.count}
+	}
+	return part{starts[rank], starts[rank+1]}
 }
 
 // exchangeAll runs one attempt of an all-to-all. A rank whose parts all fit into a chunk
@@ -117,6 +131,9 @@ func (c *Comm) exchangeAll(o agree.Op, p *parting) error {
 
 func (c *Comm) partsAreShort(p *parting) bool {
 	chunk := int64(c.cfg.ChunkBytes / p.from.DType().Size())
+	if !p.variable {
+		return p.count <= chunk
+	}
 	for rank := range c.size {
 		if p.in(rank).count() > chunk || p.out(rank).count() > chunk {
 			return false

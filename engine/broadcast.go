@@ -26,24 +26,23 @@ import (
 // later one: their next that waits for other ranks, as a root's broadcasts do not.
 // If ctx ends during the call, the communicator is aborted on all ranks.
 func (c *Comm) Broadcast(ctx context.Context, dst, src strided.Tensor, root int) error {
-	here := c.broadcastOf(&dst, &src, root)
-	call := describeBroadcast(here, root)
-	if argument, err := c.checkBroadcast(dst, src, root); err != nil {
-		return c.refuse(&call, argument, err)
+	p, argument, err := c.prepareBroadcast(&dst, &src, root)
+	switch {
+	case err != nil:
+		return c.refuse(&p.call, argument, err)
+	case p.device || c.queue.busy():
+		return c.runTask(ctx, c.broadcastTask(p, dst, src))
 	}
-	if onDevice(here) || c.queue.busy() {
-		return c.runTask(ctx, c.broadcastTask(call, dst, src, root))
-	}
-	return c.run(ctx, &call, strided.Logical, func(o agree.Op) error { return c.broadcast(o, dst, src, root) })
+	return c.run(ctx, &p.call, strided.Logical, func(o agree.Op) error { return c.broadcast(o, p, &dst, &src) })
 }
 
 // StartBroadcast is Broadcast without the wait, as StartAllReduce is AllReduce.
 func (c *Comm) StartBroadcast(ctx context.Context, dst, src strided.Tensor, root int, options ...CallOption) (*Work, error) {
-	call := describeBroadcast(c.broadcastOf(&dst, &src, root), root)
-	if argument, err := c.checkBroadcast(dst, src, root); err != nil {
-		return nil, c.refuseLater(call, argument, err)
+	p, argument, err := c.prepareBroadcast(&dst, &src, root)
+	if err != nil {
+		return nil, c.refuseLater(p.call, argument, err)
 	}
-	return c.startTask(ctx, c.broadcastTask(call, dst, src, root), options)
+	return c.startTask(ctx, c.broadcastTask(p, dst, src), options)
 }
 
 // broadcastOf is the tensor that a broadcast is about on this rank.
@@ -54,43 +53,41 @@ func (c *Comm) broadcastOf(dst, src *strided.Tensor, root int) *strided.Tensor {
 	return dst
 }
 
-func describeBroadcast(here *strided.Tensor, root int) agree.Call {
-	var shape [16]int64
-	return agree.NewCall(agree.Broadcast, here.DType(), 0, root, here.Layout().AppendShape(shape[:0]))
-}
-
 // broadcastTask is a broadcast to be carried out later.
-func (c *Comm) broadcastTask(call agree.Call, dst, src strided.Tensor, root int) *task {
-	t := &task{call: call, walk: strided.Logical}
-	if onDevice(c.broadcastOf(&dst, &src, root)) {
+func (c *Comm) broadcastTask(p *preparedBroadcast, dst, src strided.Tensor) *task {
+	t := &task{call: p.call, walk: strided.Logical}
+	if p.device {
 		if !dst.IsZero() {
 			t.tensors = append(t.tensors, argument{"dst", dst})
 		}
-		if c.rank == root {
+		if c.rank == p.root {
 			t.tensors = append(t.tensors, argument{"src", src})
 		}
-		t.onDevice = func(d *deviceRun) error { return c.deviceBroadcast(d, dst, src, root) }
+		t.onDevice = func(d *deviceRun) error { return c.deviceBroadcast(d, dst, src, p.root) }
 	} else {
-		t.empty = c.broadcastOf(&dst, &src, root).OnDevice()
-		t.onHost = func(o agree.Op) error { return c.broadcast(o, dst, src, root) }
+		t.empty = c.broadcastOf(&dst, &src, p.root).OnDevice()
+		t.onHost = func(o agree.Op) error { return c.broadcast(o, p, &dst, &src) }
 	}
 	return t
 }
 
 // broadcast runs one attempt on tensors in host memory.
-func (c *Comm) broadcast(o agree.Op, dst, src strided.Tensor, root int) error {
-	if c.rank != root {
-		return c.treeReceive(o, dst, root)
+func (c *Comm) broadcast(o agree.Op, p *preparedBroadcast, dst, src *strided.Tensor) error {
+	if p.planErr != nil {
+		return p.planErr
+	}
+	if c.rank != p.root {
+		return c.treeReceive(o, p, dst)
 	}
 	if c.size > 1 {
-		if err := c.treeSend(o, src, root); err != nil {
+		if err := c.treeSend(o, p, src); err != nil {
 			return err
 		}
 	}
-	if dst.IsZero() {
+	if p.stays {
 		return nil
 	}
-	return strided.Copy(dst, src)
+	return strided.Copy(*dst, *src)
 }
 
 // treePlan plans this rank's part of a broadcast of t's elements.
@@ -104,28 +101,29 @@ func (c *Comm) treePlan(t strided.Tensor, root int) (tree.Plan, error) {
 
 // treeSend is the root's part: every chunk goes to every child, in the order
 // of the root's own memory, which the receivers follow.
-func (c *Comm) treeSend(o agree.Op, src strided.Tensor, root int) error {
-	walk := strided.Logical
-	if !c.cfg.LogicalOrder {
-		walk = src.Layout().MemoryWalk()
-	}
-	view, err := src.View(walk)
+func (c *Comm) treeSend(o agree.Op, p *preparedBroadcast, src *strided.Tensor) error {
+	view, err := src.View(p.walk)
 	if err != nil {
 		return err
 	}
-	plan, err := c.treePlan(src, root)
+	children, err := c.childLinks(o, p.plan.Children())
 	if err != nil {
 		return err
 	}
-	children, err := c.childLinks(o, plan.Children())
-	if err != nil {
-		return err
+	plan, walk, size := p.plan, p.walk, int64(src.DType().Size())
+	if p.short {
+		step, _ := plan.Next()
+		for _, child := range children {
+			if err := c.sendView(o, child, walk, step.Index, int(step.Hi*size), view, 0, step.Hi); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	lenders := make([]transport.Lender, len(children))
 	for i, child := range children {
 		lenders[i] = c.lendable(child, view)
 	}
-	size := int64(src.DType().Size())
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
 		n := int((step.Hi - step.Lo) * size)
 		for i, child := range children {
@@ -150,11 +148,8 @@ func (c *Comm) treeSend(o agree.Op, src strided.Tensor, root int) error {
 
 // treeReceive is everybody else's part: receive from the parent, forward to
 // the children, unpack.
-func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
-	plan, err := c.treePlan(dst, root)
-	if err != nil {
-		return err
-	}
+func (c *Comm) treeReceive(o agree.Op, p *preparedBroadcast, dst *strided.Tensor) error {
+	plan := p.plan
 	parent, err := c.receiver(o, c.order[plan.Parent()])
 	if err != nil {
 		return err
@@ -198,7 +193,7 @@ func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
 		if err != nil {
 			return err
 		}
-		if !there {
+		if !there && len(children) > 0 {
 			home = c.onePiece(payload)
 		}
 		for _, child := range children {
@@ -217,15 +212,16 @@ func (c *Comm) treeReceive(o agree.Op, dst strided.Tensor, root int) error {
 
 // viewAsked views a tensor in the order that the peer at the other end of a link
 // asks for.
-func viewAsked(dst strided.Tensor, walk strided.Walk, by *inLink) (strided.View, error) {
+func viewAsked(dst *strided.Tensor, walk strided.Walk, by *inLink) (strided.View, error) {
 	if err := walk.Validate(dst.Shape()); err != nil {
 		return strided.View{}, &RankError{Rank: by.peer, Err: fmt.Errorf("%w: %v", ErrProtocol, err)}
 	}
 	return dst.View(walk)
 }
 
+// childLinks are the links to some places, until the next call of it.
 func (c *Comm) childLinks(o agree.Op, places []int) ([]transport.Sender, error) {
-	links := make([]transport.Sender, 0, 16)
+	links := c.children[:0]
 	for _, place := range places {
 		s, err := c.sender(o, c.order[place])
 		if err != nil {
@@ -233,5 +229,6 @@ func (c *Comm) childLinks(o agree.Op, places []int) ([]transport.Sender, error) 
 		}
 		links = append(links, s)
 	}
+	c.children = links
 	return links, nil
 }

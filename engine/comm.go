@@ -38,19 +38,22 @@ type Comm struct {
 	prepared   [preparedCalls]atomic.Pointer[prepared]
 	blockCalls blockCalls
 
+	broadcastCalls broadcastCalls
+
 	member      *agree.Member
 	coordinator *agree.Coordinator // on rank 0
 	inbox       mailbox            // agreement messages that serve handles
 
 	gpus     gpus
-	queue    queue            // of collectives that were started
-	turn     turn             // held by the collective in progress
-	header   transport.Header // scratch of the collective in progress
-	direct   direct           // the same
-	scratch  []byte           // the same; see partial
-	spare    []byte           // the same, and as large
-	operands [][]byte         // the same; see fold
-	pieces   [][]byte         // the same; see piecesOf
+	queue    queue              // of collectives that were started
+	turn     turn               // held by the collective in progress
+	header   transport.Header   // scratch of the collective in progress
+	direct   direct             // the same
+	scratch  []byte             // the same; see partial
+	spare    []byte             // the same, and as large
+	operands [][]byte           // the same; see fold
+	pieces   [][]byte           // the same; see piecesOf
+	children []transport.Sender // the same; see childLinks
 	out      []outLink
 	in       []*inLink
 	soiled   bool // links used for the first time may hold chunks left over, too

@@ -128,7 +128,7 @@ func (r *deviceTree) follow(walk strided.Walk) error {
 		}
 		return nil
 	}
-	view, err := viewAsked(r.dst, walk, r.parent)
+	view, err := viewAsked(&r.dst, walk, r.parent)
 	if err != nil {
 		return err
 	}

@@ -187,11 +187,11 @@ func (g *Group) AllReduce(dst, src strided.Tensor, op Op) error {
 
 // Broadcast is Comm.Broadcast.
 func (g *Group) Broadcast(dst, src strided.Tensor, root int) error {
-	call := describeBroadcast(g.c.broadcastOf(&dst, &src, root), root)
-	if argument, err := g.c.checkBroadcast(dst, src, root); err != nil {
-		return g.add(refused(call, argument, err))
+	p, argument, err := g.c.prepareBroadcast(&dst, &src, root)
+	if err != nil {
+		return g.add(refused(p.call, argument, err))
 	}
-	g.tasks = append(g.tasks, g.c.broadcastTask(call, dst, src, root))
+	g.tasks = append(g.tasks, g.c.broadcastTask(p, dst, src))
 	return nil
 }
 
@@ -219,7 +219,7 @@ func (g *Group) Scatter(dst, src strided.Tensor, root int) error {
 }
 
 // AllToAll is Comm.AllToAll.
-func (g *Group) AllToAll(dst, src strided.Tensor) error { return g.add(g.c.allToAll(dst, src)) }
+func (g *Group) AllToAll(dst, src strided.Tensor) error { return g.add(g.c.allToAllOf(dst, src)) }
 
 // Barrier is Comm.Barrier.
 func (g *Group) Barrier() error { return g.add(g.c.barrier()) }

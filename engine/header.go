@@ -22,11 +22,15 @@ type chunkHeader struct {
 }
 
 func (h *chunkHeader) encode(b *transport.Header) {
-	binary.LittleEndian.PutUint64(b[0:], h.seq)
-	binary.LittleEndian.PutUint64(b[8:], h.sig)
-	binary.LittleEndian.PutUint64(b[16:], uint64(h.walk))
-	binary.LittleEndian.PutUint32(b[24:], h.attempt)
-	binary.LittleEndian.PutUint32(b[28:], h.index)
+	encodeHeader(b, h.seq, h.sig, h.walk, h.attempt, h.index)
+}
+
+func encodeHeader(b *transport.Header, seq, sig uint64, walk strided.Walk, attempt, index uint32) {
+	binary.LittleEndian.PutUint64(b[0:], seq)
+	binary.LittleEndian.PutUint64(b[8:], sig)
+	binary.LittleEndian.PutUint64(b[16:], uint64(walk))
+	binary.LittleEndian.PutUint32(b[24:], attempt)
+	binary.LittleEndian.PutUint32(b[28:], index)
 }
 
 func decodeChunkHeader(b *transport.Header) chunkHeader {

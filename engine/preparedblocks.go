@@ -1,14 +1,15 @@
 package engine
 
 import (
+	"fmt"
 	"sync/atomic"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/strided"
 )
 
-// preparedBlocks is prepared for an all_gather or a reduce_scatter: what follows from
-// the arguments, apart from the memory itself. It does not change once made.
+// preparedBlocks is prepared for an all_gather, a reduce_scatter or an alltoall, of
+// whose blocks there is only the count: what follows from the arguments, apart from the memory itself. It does not change once made.
 type preparedBlocks struct {
 	pair    strided.Pair
 	op      Op
@@ -85,6 +86,32 @@ func (c *Comm) prepareReduceScatter(dst, src *strided.Tensor, op Op) (p *prepare
 	}
 	p.blocks = blocksOf(*src, *dst, c.size, c.rank)
 	p.blocks.pickWalk(c.cfg.LogicalOrder, c.size, dst.Layout())
+	c.blockCalls.keep(p, dst, src)
+	return p, "", nil
+}
+
+// prepareAllToAll is the same for an alltoall.
+func (c *Comm) prepareAllToAll(dst, src *strided.Tensor) (p *preparedBlocks, argument string, err error) {
+	if p = c.blockCalls.find(agree.AllToAll, dst, src, 0); p != nil {
+		return p, "", nil
+	}
+	count := src.Count() / int64(c.size)
+	p = &preparedBlocks{call: countCall(agree.AllToAll, src, 0, 0, count), blocks: blocks{count: count}}
+	argument, err = first(
+		func() (string, error) { return checkIn(*src) },
+		func() (string, error) { return checkOut(*dst) },
+		func() (string, error) { return checkLike(*dst, *src) },
+		func() (string, error) {
+			if src.Count()%int64(c.size) != 0 {
+				return "src", fmt.Errorf("%w: its %d elements cannot be divided among %d ranks; AllToAllV takes parts of any size", strided.ErrShape, src.Count(), c.size)
+			}
+			return "", nil
+		},
+	)
+	if err != nil {
+		return p, argument, err
+	}
+	p.inPlace = strided.Same(*dst, *src)
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil
 }

@@ -47,8 +47,11 @@ func (c *Comm) onePiece(memory []byte) [][]byte {
 // canSendFrom reports whether chunks of so many bytes are better sent from where
 // they are.
 func canSendFrom(to transport.Sender, bytes int) bool {
+	if bytes < directFrom {
+		return false
+	}
 	_, ok := to.(transport.DirectSender)
-	return ok && bytes >= directFrom
+	return ok
 }
 
 // sendFrom sends pieces of memory as a chunk of n bytes.
@@ -92,6 +95,7 @@ func (c *Comm) commit(op agree.Op, to transport.Sender, walk strided.Walk, index
 
 // label writes the header of the operation's chunk with the given index.
 func (c *Comm) label(op agree.Op, walk strided.Walk, index uint32) {
-	h := chunkHeader{seq: op.Seq, sig: op.Sig, walk: walk, attempt: op.Attempt, index: index}
-	h.encode(&c.header)
+	// Word by word: a struct in between would be written in words and read in twos,
+	// which the processor has to wait for.
+	encodeHeader(&c.header, op.Seq, op.Sig, walk, op.Attempt, index)
 }

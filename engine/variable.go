@@ -165,11 +165,7 @@ func (c *Comm) allToAllV(dst, src strided.Tensor, recvCounts, sendCounts []int64
 		if err != nil {
 			return err
 		}
-		return c.exchangeAll(o, &parting{
-			to: to, from: from, variable: true,
-			in:  func(rank int) part { return part{ins[rank], ins[rank+1]} },
-			out: func(rank int) part { return part{outs[rank], outs[rank+1]} },
-		})
+		return c.exchangeAll(o, &parting{to: to, from: from, variable: true, ins: ins, outs: outs})
 	}}
 }
 

@@ -230,7 +230,12 @@ func (s *settlement) differ(missingCounts bool) bool {
 			if missingCounts {
 				return true
 			}
-		case st.invalid != "" || st.call.Kind == 0:
+		case st.invalid != "":
+			return true
+		case st.status == statusDone && st.call.Kind == 0:
+			// It is so far ahead that it has forgotten. That is no sign of a
+			// disagreement, and the next operation that it waits in would show one.
+		case st.call.Kind == 0:
 			return true
 		case first == nil:
 			first = st

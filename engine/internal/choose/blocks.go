@@ -40,7 +40,8 @@ const (
 // and Bruck's K·h + 3/2·(n-1)·B, since its blocks are copied once more. The least is
 // chosen, of those whose messages fit into a chunk. Unless they are near, what all send
 // at once has to be kept by the system until it is received, which takes a spread block
-// a quarter more.
+// a quarter more. Two ranks send the same either way: up to a hop they spread, which
+// takes no plan, and more than that they reduce in one go, on the ring.
 func AllGather(block, chunk, hop int64, size int, near bool) Blocks {
 	if near {
 		return blocks(block, chunk, hop, hop/nearMessage, block, size)
@@ -57,6 +58,9 @@ func ReduceScatter(block, chunk, hop int64, size int) Blocks {
 func blocks(block, chunk, hop, message, spread int64, size int) Blocks {
 	if block > chunk {
 		return RingOfBlocks
+	}
+	if size == 2 && block <= hop {
+		return Spread
 	}
 	others := int64(size) - 1
 	best, least := RingOfBlocks, others*(hop+block)

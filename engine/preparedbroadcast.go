@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/tree"
+)
+
+// preparedBroadcast is prepared for a broadcast: what follows from the arguments, apart
+// from the memory itself. It does not change once made.
+type preparedBroadcast struct {
+	pair strided.Pair // the root's dst, or if it has none what goes out, and what goes out; elsewhere dst twice
+	root int
+	call agree.Call
+
+	device bool         // there are elements, and they are in a device's memory
+	stays  bool         // the root's dst is its src, or it has none
+	walk   strided.Walk // the root's
+	// plan is where this rank stands and what it does, from the start, or planErr says
+	// why there is none.
+	plan    tree.Plan
+	planErr error
+	short   bool // all goes in one chunk, which is better copied than read where it lies
+}
+
+// preparedBroadcasts is how many broadcasts are remembered, a power of two.
+const preparedBroadcasts = 16
+
+// broadcastCalls are the broadcasts that are remembered.
+type broadcastCalls [preparedBroadcasts]atomic.Pointer[preparedBroadcast]
+
+// prepareBroadcast checks and describes a broadcast, or remembers having done so. If
+// the arguments are wrong it returns the name of the one that is, and why, and only
+// what describes the call.
+func (c *Comm) prepareBroadcast(dst, src *strided.Tensor, root int) (p *preparedBroadcast, argument string, err error) {
+	here := c.broadcastOf(dst, src, root)
+	other := dst
+	if dst.IsZero() {
+		other = here
+	}
+	place := &c.broadcastCalls[(uint64(here.Count())*5+uint64(root))%preparedBroadcasts]
+	if p := place.Load(); p != nil && p.root == root && p.pair.Fits(other, here) {
+		return p, "", nil
+	}
+	p = &preparedBroadcast{root: root, call: describeBroadcast(here, root)}
+	if argument, err := c.checkBroadcast(*dst, *src, root); err != nil {
+		return p, argument, err
+	}
+	p.pair = strided.PairOf(*other, *here)
+	p.device = onDevice(here)
+	p.stays = c.rank != root || dst.IsZero() || strided.Same(*dst, *src)
+	if !c.cfg.LogicalOrder && c.rank == root {
+		p.walk = src.Layout().MemoryWalk()
+	}
+	if p.plan, p.planErr = c.treePlan(*here, root); p.planErr == nil {
+		steps := p.plan
+		_, some := steps.Next()
+		_, more := steps.Next()
+		p.short = some && !more && bytesOf(*here) < directFrom
+	}
+	place.Store(p)
+	return p, "", nil
+}
+
+func describeBroadcast(here *strided.Tensor, root int) agree.Call {
+	var shape [16]int64
+	return agree.NewCall(agree.Broadcast, here.DType(), 0, root, here.Layout().AppendShape(shape[:0]))
+}
