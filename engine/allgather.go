@@ -58,12 +58,11 @@ func (c *Comm) allGather(o agree.Op, p *preparedBlocks, dst, src *strided.Tensor
 	if c.size == 1 {
 		return c.copyElements(*dst, *src)
 	}
-	logical := o.Walk == strided.Logical
-	all, err := p.blocks.viewBlocks(*dst, logical)
+	all, err := p.blocks.viewBlocks(dst, o.Walk)
 	if err != nil {
 		return err
 	}
-	one, err := p.blocks.viewOne(*src, logical)
+	one, err := p.blocks.viewOne(src, o.Walk)
 	if err != nil {
 		return err
 	}

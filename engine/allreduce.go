@@ -87,10 +87,17 @@ func (c *Comm) allReduce(o agree.Op, p *prepared, dst, src *strided.Tensor, op O
 		return c.scaleAlone(*dst, *src, by)
 	case p.by != choose.Doubling:
 		return c.ringAllReduce(o, *dst, *src, by)
-	case p.oneRound:
-		return c.directAllReduce(o, *dst, *src, by)
 	}
-	return c.doublingAllReduce(o, *dst, *src, by)
+	var in, out strided.View
+	if o.Walk == p.walk {
+		in, out = p.src.View(src), p.dst.View(dst)
+	} else if in, out, err = bind(o.Walk, *dst, *src); err != nil {
+		return err
+	}
+	if p.oneRound {
+		return c.directAllReduce(o, in, out, by)
+	}
+	return c.doublingAllReduce(o, in, out, by)
 }
 
 // allReduceBy is the algorithm for an all_reduce of tensors like t.

@@ -60,15 +60,7 @@ func (c *Comm) allToAllOf(dst, src strided.Tensor) request {
 // allToAll runs one attempt. In place, parts are overwritten before it is known that all
 // ranks walk alike, and a restart would find them gone. So all walk in logical order.
 func (c *Comm) allToAll(o agree.Op, p *preparedBlocks, dst, src *strided.Tensor) error {
-	to, err := dst.View(strided.Logical)
-	if err != nil {
-		return err
-	}
-	from, err := src.View(strided.Logical)
-	if err != nil {
-		return err
-	}
-	return c.exchangeAll(o, &parting{to: to, from: from, inPlace: p.inPlace, count: p.blocks.count})
+	return c.exchangeAll(o, &parting{to: p.to.View(dst), from: p.from.View(src), inPlace: p.inPlace, count: p.blocks.count})
 }
 
 // checkLike checks what two tensors of the same number of elements have in common.

@@ -20,6 +20,22 @@ type blocks struct {
 	walk     strided.Walk // of a block
 	allWalk  strided.Walk // of all, one block after the other
 	order    strided.Walk // what the ranks compare
+	// usual are the views in that order: those of the tensor of one block per rank,
+	// of the single block, and of the rank's own block in the former.
+	usual struct{ all, one, own strided.Recipe }
+}
+
+// recall finds out the usual views.
+func (b *blocks) recall(all, one strided.Tensor) (err error) {
+	logical := b.walk == strided.Logical
+	if b.usual.all, err = b.asBlocks(&all, logical); err == nil {
+		b.usual.one, err = b.asOne(&one, logical)
+	}
+	if err == nil && b.split {
+		t := all.WithLayout(b.own)
+		b.usual.own, err = b.asOne(&t, logical)
+	}
+	return err
 }
 
 // blocksOf describes a tensor of one block per rank, and one that is a block.
@@ -64,30 +80,44 @@ type blockView struct {
 func (b *blockView) at(rank int) int64 { return int64(rank) * b.count }
 
 // viewBlocks views t so that its blocks come one after the other, each walked as b
-// says or, if logical is set, in logical order.
-func (b *blocks) viewBlocks(t strided.Tensor, logical bool) (blockView, error) {
-	walk := strided.Logical
-	if !logical && b.walk != strided.Logical {
-		t, walk = t.WithLayout(b.all), b.allWalk
+// says or, if the ranks compare logical order after all, in that.
+func (b *blocks) viewBlocks(t *strided.Tensor, order strided.Walk) (blockView, error) {
+	r, err := b.usual.all, error(nil)
+	if order != b.order {
+		r, err = b.asBlocks(t, true)
 	}
-	v, err := t.View(walk)
-	return blockView{v, b.count}, err
+	return blockView{r.View(t), b.count}, err
 }
 
 // viewOwn views this rank's block of t, if that is a tensor by itself.
-func (b *blocks) viewOwn(t strided.Tensor, logical bool) (strided.View, error) {
-	if !b.split {
-		return strided.View{}, nil
+func (b *blocks) viewOwn(t *strided.Tensor, order strided.Walk) (strided.View, error) {
+	if order == b.order || !b.split {
+		return b.usual.own.View(t), nil
 	}
-	return b.viewOne(t.WithLayout(b.own), logical)
+	own := t.WithLayout(b.own)
+	return own.View(strided.Logical)
 }
 
 // viewOne views a tensor that is a single block.
-func (b *blocks) viewOne(t strided.Tensor, logical bool) (strided.View, error) {
-	if logical {
-		return t.View(strided.Logical)
+func (b *blocks) viewOne(t *strided.Tensor, order strided.Walk) (strided.View, error) {
+	if order == b.order {
+		return b.usual.one.View(t), nil
 	}
-	return t.View(b.walk)
+	return t.View(strided.Logical)
+}
+
+func (b *blocks) asBlocks(t *strided.Tensor, logical bool) (strided.Recipe, error) {
+	if logical {
+		return t.Recipe(strided.Logical)
+	}
+	return t.WithLayout(b.all).Recipe(b.allWalk)
+}
+
+func (b *blocks) asOne(t *strided.Tensor, logical bool) (strided.Recipe, error) {
+	if logical {
+		return t.Recipe(strided.Logical)
+	}
+	return t.Recipe(b.walk)
 }
 
 // pickWalk picks the walk for blocks: that of a target's memory, which has the shape of

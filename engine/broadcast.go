@@ -102,10 +102,7 @@ func (c *Comm) treePlan(t strided.Tensor, root int) (tree.Plan, error) {
 // treeSend is the root's part: every chunk goes to every child, in the order
 // of the root's own memory, which the receivers follow.
 func (c *Comm) treeSend(o agree.Op, p *preparedBroadcast, src *strided.Tensor) error {
-	view, err := src.View(p.walk)
-	if err != nil {
-		return err
-	}
+	view := p.view.View(src)
 	children, err := c.childLinks(o, p.plan.Children())
 	if err != nil {
 		return err
@@ -173,7 +170,9 @@ func (c *Comm) treeReceive(o agree.Op, p *preparedBroadcast, dst *strided.Tensor
 			// The signatures agree, so the shapes do, and the root's order is one
 			// of this tensor too.
 			walk, bound = h.walk, true
-			if view, err = viewAsked(dst, walk, parent); err != nil {
+			if walk == p.walk {
+				view = p.view.View(dst)
+			} else if view, err = viewAsked(dst, walk, parent); err != nil {
 				return err
 			}
 		} else if h.walk != walk {

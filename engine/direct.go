@@ -34,16 +34,12 @@ func (d *direct) fits(bytes int64, chunk int) bool {
 // elements to every other and adds up what comes. They are added as by doubling,
 // so the bits are the same; nothing is written before the headers of all ranks
 // are seen.
-func (c *Comm) directAllReduce(o agree.Op, dst, src strided.Tensor, op operator) error {
-	in, out, err := bind(o.Walk, dst, src)
-	if err != nil {
-		return err
-	}
+func (c *Comm) directAllReduce(o agree.Op, in, out strided.View, op operator) error {
 	if err := c.listen(o); err != nil {
 		return err
 	}
 	count := in.Count()
-	n := int(count) * src.DType().Size()
+	n := int(count) * in.DType().Size()
 	room := c.partial()
 	own, there := in.Bytes(0, count)
 	if op.factor != nil || !there {

@@ -8,11 +8,7 @@ import (
 
 // doublingAllReduce runs one attempt by recursive doubling. The tensor fits into
 // one chunk, and every link carries one message.
-func (c *Comm) doublingAllReduce(o agree.Op, dst, src strided.Tensor, op operator) error {
-	in, out, err := bind(o.Walk, dst, src)
-	if err != nil {
-		return err
-	}
+func (c *Comm) doublingAllReduce(o agree.Op, in, out strided.View, op operator) error {
 	for _, step := range c.steps {
 		if c.soiled && step.Action.Receives() {
 			if _, err := c.receiver(o, c.order[step.Peer]); err != nil {
@@ -21,7 +17,7 @@ func (c *Comm) doublingAllReduce(o agree.Op, dst, src strided.Tensor, op operato
 		}
 	}
 	count := in.Count()
-	n := int(count) * src.DType().Size()
+	n := int(count) * in.DType().Size()
 	// What this rank has combined so far: the source itself where that is
 	// contiguous, until there is something of its own.
 	have, there := in.Bytes(0, count)

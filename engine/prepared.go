@@ -15,7 +15,9 @@ type prepared struct {
 	op   Op
 	call agree.Call
 	walk strided.Walk
-	by   choose.AllReduce
+	// dst and src are the tensors' views in that order.
+	dst, src strided.Recipe
+	by       choose.AllReduce
 	// oneRound: doubling's rounds are replaced by one.
 	oneRound bool
 	device   bool // there are elements, and they are in a device's memory
@@ -41,6 +43,12 @@ func (c *Comm) prepareAllReduce(dst, src *strided.Tensor, op Op) (p *prepared, a
 		// Scattered writes cost more than scattered reads, so dst's order is the
 		// one to follow.
 		p.walk = dst.Layout().MemoryWalk()
+	}
+	if p.dst, err = dst.Recipe(p.walk); err != nil {
+		return nil, "dst", err
+	}
+	if p.src, err = src.Recipe(p.walk); err != nil {
+		return nil, "src", err
 	}
 	place.Store(p)
 	return p, "", nil

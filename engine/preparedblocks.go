@@ -16,6 +16,8 @@ type preparedBlocks struct {
 	call    agree.Call
 	blocks  blocks
 	inPlace bool
+
+	to, from strided.Recipe // of an alltoall
 }
 
 // blockCalls are the calls that are remembered.
@@ -62,6 +64,9 @@ func (c *Comm) prepareAllGather(dst, src *strided.Tensor) (p *preparedBlocks, ar
 	if p.blocks.split {
 		p.blocks.pickWalk(c.cfg.LogicalOrder, c.size, p.blocks.own)
 	}
+	if err := p.blocks.recall(*dst, *src); err != nil {
+		return p, "dst", err
+	}
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil
 }
@@ -86,6 +91,9 @@ func (c *Comm) prepareReduceScatter(dst, src *strided.Tensor, op Op) (p *prepare
 	}
 	p.blocks = blocksOf(*src, *dst, c.size, c.rank)
 	p.blocks.pickWalk(c.cfg.LogicalOrder, c.size, dst.Layout())
+	if err := p.blocks.recall(*src, *dst); err != nil {
+		return p, "src", err
+	}
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil
 }
@@ -112,6 +120,12 @@ func (c *Comm) prepareAllToAll(dst, src *strided.Tensor) (p *preparedBlocks, arg
 		return p, argument, err
 	}
 	p.inPlace = strided.Same(*dst, *src)
+	if p.to, err = dst.Recipe(strided.Logical); err != nil {
+		return p, "dst", err
+	}
+	if p.from, err = src.Recipe(strided.Logical); err != nil {
+		return p, "src", err
+	}
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil
 }

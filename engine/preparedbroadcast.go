@@ -17,7 +17,10 @@ type preparedBroadcast struct {
 
 	device bool         // there are elements, and they are in a device's memory
 	stays  bool         // the root's dst is its src, or it has none
-	walk   strided.Walk // the root's
+	// walk is the root's, and elsewhere what it is likely to be; view is that of the
+	// tensor in this order.
+	walk strided.Walk
+	view strided.Recipe
 	// plan is where this rank stands and what it does, from the start, or planErr says
 	// why there is none.
 	plan    tree.Plan
@@ -51,8 +54,11 @@ func (c *Comm) prepareBroadcast(dst, src *strided.Tensor, root int) (p *prepared
 	p.pair = strided.PairOf(*other, *here)
 	p.device = onDevice(here)
 	p.stays = c.rank != root || dst.IsZero() || strided.Same(*dst, *src)
-	if !c.cfg.LogicalOrder && c.rank == root {
-		p.walk = src.Layout().MemoryWalk()
+	if !c.cfg.LogicalOrder {
+		p.walk = here.Layout().MemoryWalk()
+	}
+	if p.view, err = here.Recipe(p.walk); err != nil {
+		return p, "dst", err
 	}
 	if p.plan, p.planErr = c.treePlan(*here, root); p.planErr == nil {
 		steps := p.plan

@@ -63,16 +63,15 @@ func (c *Comm) reduceScatter(o agree.Op, p *preparedBlocks, dst, src *strided.Te
 	if c.size == 1 {
 		return c.scaleAlone(*dst, *src, by)
 	}
-	logical := o.Walk == strided.Logical
-	all, err := p.blocks.viewBlocks(*src, logical)
+	all, err := p.blocks.viewBlocks(src, o.Walk)
 	if err != nil {
 		return err
 	}
-	one, err := p.blocks.viewOne(*dst, logical)
+	one, err := p.blocks.viewOne(dst, o.Walk)
 	if err != nil {
 		return err
 	}
-	own, err := p.blocks.viewOwn(*src, logical)
+	own, err := p.blocks.viewOwn(src, o.Walk)
 	if err != nil {
 		return err
 	}
@@ -162,9 +161,31 @@ func (c *Comm) finish(w *scattering, received []byte, lo, hi int64) {
 	w.one.Unpack(own, lo, hi)
 }
 
+// swapReduceScatter runs one attempt of two ranks, as the ring does it.
+func (c *Comm) swapReduceScatter(o agree.Op, w *scattering) error {
+	next, prev, err := c.ringLinks(o)
+	if err != nil {
+		return err
+	}
+	at := w.all.at(c.next())
+	if err := c.sendOperand(o, next, 0, w.bytes, &w.in, at, at+w.all.count); err != nil {
+		return err
+	}
+	_, received, err := c.expect(o, prev, 0, w.bytes, true)
+	if err != nil {
+		return err
+	}
+	c.finish(w, received, 0, w.all.count)
+	prev.r.Release()
+	return nil
+}
+
 // spreadReduceScatter runs one attempt in which every rank sends every other its block.
 // They are added in the order of places.
 func (c *Comm) spreadReduceScatter(o agree.Op, w *scattering) error {
+	if c.size == 2 {
+		return c.swapReduceScatter(o, w)
+	}
 	if err := c.listen(o); err != nil {
 		return err
 	}

@@ -20,3 +20,9 @@ changed:
 	MOVD $1, R3
 	MOVB R3, ret+16(FP)
 	RET
+
+// func own(p unsafe.Pointer)
+TEXT ·own(SB), NOSPLIT, $0-8
+	MOVD p+0(FP), R0
+	PRFM (R0), PSTL1KEEP
+	RET

@@ -2,6 +2,8 @@
 
 package shm
 
+import "unsafe"
+
 // spin watches *p until it differs from old, looking n times at most and at
 // least once, and reports whether it does. In between it tells the processor
 // that it spins.
@@ -10,3 +12,9 @@ package shm
 //
 //go:noescape
 func spin(p *uint32, old, n uint32) bool
+
+// own asks the processor for the cache line at p, which it is about to write, and does
+// not wait for it.
+//
+//go:noescape
+func own(p unsafe.Pointer)

@@ -2,7 +2,10 @@
 
 package shm
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // spin watches *p until it differs from old, looking n times at most and at
 // least once, and reports whether it does.
@@ -17,3 +20,6 @@ func spin(p *uint32, old, n uint32) bool {
 		n--
 	}
 }
+
+// own does nothing here.
+func own(unsafe.Pointer) {}
