@@ -50,7 +50,12 @@ func (c *Comm) deviceSmall(d *deviceRun, p *prepared, dst, src strided.Tensor, o
 	if err := d.gate.await(d.Stop, s.ticket); err != nil {
 		return err
 	}
-	if err := c.allReduce(d.Op, p, &here, &here, op); err != nil {
+	onHost := *p
+	if onHost.src, err = here.Recipe(d.Walk); err != nil {
+		return err
+	}
+	onHost.walk, onHost.dst = d.Walk, onHost.src
+	if err := c.allReduce(d.Op, &onHost, &here, &here, op); err != nil {
 		return err
 	}
 	return d.unpack(&to, 0, to.Count, s)

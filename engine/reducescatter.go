@@ -63,30 +63,44 @@ func (c *Comm) reduceScatter(o agree.Op, p *preparedBlocks, dst, src *strided.Te
 	if c.size == 1 {
 		return c.scaleAlone(*dst, *src, by)
 	}
-	all, err := p.blocks.viewBlocks(src, o.Walk)
-	if err != nil {
+	bytes := bytesOf(*dst)
+	how := choose.ReduceScatter(bytes, int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size)
+	if how == choose.Spread {
+		var s scattering // which stays on the stack, where short calls want it
+		if err := s.bind(o, p, dst, src, by, c); err != nil {
+			return err
+		}
+		if c.size == 2 {
+			return c.swapReduceScatter(o, &s)
+		}
+		return c.spreadReduceScatter(o, &s)
+	}
+	s := new(scattering)
+	if err := s.bind(o, p, dst, src, by, c); err != nil {
 		return err
 	}
-	one, err := p.blocks.viewOne(dst, o.Walk)
-	if err != nil {
+	if how == choose.Bruck {
+		return c.bruckReduceScatter(o, s)
+	}
+	return c.ringReduceScatter(o, s)
+}
+
+// bind views the tensors in the order that the ranks compare.
+func (s *scattering) bind(o agree.Op, p *preparedBlocks, dst, src *strided.Tensor, op operator, c *Comm) (err error) {
+	if s.all, err = p.blocks.viewBlocks(src, o.Walk); err != nil {
+		return err
+	}
+	if s.one, err = p.blocks.viewOne(dst, o.Walk); err != nil {
 		return err
 	}
 	own, err := p.blocks.viewOwn(src, o.Walk)
 	if err != nil {
 		return err
 	}
-	bytes := bytesOf(*dst)
-	s := scattering{
-		all: all, one: one, inPlace: p.inPlace, op: by.op, bytes: int(bytes),
-		in: operand{View: all.View, factor: by.factor, c: c}, own: operand{View: own, factor: by.factor, c: c},
-	}
-	switch choose.ReduceScatter(bytes, int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size) {
-	case choose.Spread:
-		return c.spreadReduceScatter(o, &s)
-	case choose.Bruck:
-		return c.bruckReduceScatter(o, &s)
-	}
-	return c.ringReduceScatter(o, &s)
+	s.in = operand{View: s.all.View, factor: op.factor, c: c}
+	s.own = operand{View: own, factor: op.factor, c: c}
+	s.inPlace, s.op, s.bytes = p.inPlace, op.op, int(bytesOf(*dst))
+	return nil
 }
 
 // scattering is what a reduce_scatter works on.
@@ -183,9 +197,6 @@ func (c *Comm) swapReduceScatter(o agree.Op, w *scattering) error {
 // spreadReduceScatter runs one attempt in which every rank sends every other its block.
 // They are added in the order of places.
 func (c *Comm) spreadReduceScatter(o agree.Op, w *scattering) error {
-	if c.size == 2 {
-		return c.swapReduceScatter(o, w)
-	}
 	if err := c.listen(o); err != nil {
 		return err
 	}
