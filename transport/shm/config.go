@@ -28,8 +28,8 @@ type Config struct {
 	Peers []int
 
 	// SlotSize is the number of payload bytes of a slot, at most MaxSlotSize; 0
-	// means DefaultSlotSize. A link takes up to Slots times as much memory,
-	// page by page as it is used.
+	// means DefaultSlotSize. A link takes up to Slots times as much memory, or twice
+	// that where Size is no more than 16, page by page as it is used.
 	SlotSize int
 
 	// Slots is the number of slots of a link, from 2 to MaxSlots; 0 means
@@ -78,6 +78,22 @@ func Peers(t *bootstrap.Table, rank int) []int {
 		}
 	}
 	return peers
+}
+
+// smallWorld is the greatest world whose links take turns on more slots than may be
+// in use.
+const smallWorld = 16
+
+// inLink is how many slots a link takes turns on. With twice as many as may be in
+// use, what is in one has mostly left its writer's processor for a cache that both
+// ranks share by the time it is read, and its reader's before it is written anew:
+// from there it comes in two thirds of the time that the way from one processor's
+// own cache to another's takes. In large worlds the memory would be felt.
+func (cfg *Config) inLink() int {
+	if cfg.Size > smallWorld {
+		return cfg.Slots
+	}
+	return min(2*cfg.Slots, MaxSlots)
 }
 
 // fill sets defaults and reports what cannot be.

@@ -107,7 +107,7 @@ func (m *Mesh) SlotSize() int { return m.cfg.SlotSize }
 // Slots returns Config.Slots.
 func (m *Mesh) Slots() int { return m.cfg.Slots }
 
-func (m *Mesh) geometry() geometry { return geometry{m.cfg.SlotSize, m.cfg.Slots} }
+func (m *Mesh) geometry() geometry { return geometry{m.cfg.SlotSize, m.cfg.inLink()} }
 
 // Sender returns the sending end of the link to peer on channel. It waits until
 // the peer's mesh has mapped the link's segment, which needs no call there. The

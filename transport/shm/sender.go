@@ -22,11 +22,13 @@ type sender struct {
 	// taken are the slots whose chunks are not known to be released: the last
 	// ones before at, with the numbers of these chunks.
 	taken int
+	most  int // that may be so
 	by    [MaxSlots]uint32
 }
 
 func newSender(p *peer, seg *segment) *sender {
 	s := &sender{meter: p.mesh.meters.Sender()}
+	s := &sender{most: p.mesh.cfg.Slots}
 	s.peer = p
 	s.bind(seg, &seg.ctl.senderSleeps, &seg.ctl.receiverSleeps)
 	return s
@@ -54,7 +56,7 @@ func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
 
 // take waits until the next cell and the next slot are free, and acquires the slot.
 func (s *sender) take(ctx context.Context) error {
-	for s.sent-s.released == cells || s.taken == s.seg.slots {
+	for s.sent-s.released == cells || s.taken == s.most {
 		released := s.seg.ctl.released.Load()
 		if released == s.released {
 			if err := s.wait(ctx, &s.seg.ctl.released, released); err != nil {
@@ -129,10 +131,7 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 	}
 	c.seq.Store(s.sent)
 	wake(s.peerSleeps)
-<<<<<<< HEAD
 	s.meter.Add(n)
-=======
 	s.prepare()
->>>>>>> eb126c2 (Remember views with the calls that they are for; fetch cells before they are written)
 	return nil
 }

@@ -30,7 +30,7 @@ func TestMixedChunks(t *testing.T) {
 		var inFlight []int
 		var sent, received uint32
 		wasFull, inSlots := 0, 0
-		full := func() bool { return g.slots == inSlots || len(inFlight) >= cells-tellEvery+1 }
+		full := func() bool { return s.most == inSlots || len(inFlight) >= cells-tellEvery+1 }
 		for range 5000 {
 			if !full() && rng.IntN(100) < 60 {
 				n := min(sizes[rng.IntN(len(sizes))], g.slotSize)
