@@ -4,7 +4,7 @@
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-peers bench-kernels test deps lint unit cuda-abi cudasim ptx kernels gpu generated cross arm64 launchers hosts test-rdma fuzz race libnccl libnccl-check libnccl-calls libnccl-overhead python python-torch2 install
+.PHONY: help bench bench-peers bench-openmpi bench-kernels test deps lint unit cuda-abi cudasim ptx kernels gpu generated cross arm64 launchers hosts test-rdma fuzz race libnccl libnccl-check libnccl-calls libnccl-overhead python python-torch2 install
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ ptx: ## compile the CUDA kernels anew
 
 kernels: ## the CUDA kernels' PTX is up to date and assembles for every GPU
 	@scripts/kernels.sh
+
+bench-openmpi: ## one table of four collectives beside Open MPI, over TCP and shared memory (Debian)
+	@scripts/bench_openmpi.sh
 
 gpu: ## the programs of bench/gpu/run.sh, to take to a machine with GPUs
 	@scripts/gpu_programs.sh

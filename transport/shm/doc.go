@@ -4,6 +4,9 @@
 // receiver. It needs Linux; elsewhere New returns an error that wraps
 // transport.ErrUnavailable.
 //
+// Short chunks take no slot: they lie beside their description, of which a link
+// has 64, so a sender may be that far ahead of its receiver.
+//
 // # Segments
 //
 // The sender of a link makes its segment: an anonymous memory file

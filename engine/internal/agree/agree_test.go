@@ -312,6 +312,31 @@ func TestSlowButRight(t *testing.T) {
 	require.ErrorIs(t, m.Stop.Err(), ErrMismatch)
 }
 
+// A rank so far ahead in one-way collectives that it has forgotten the operation in
+// question is no sign of a disagreement: the others go on.
+func TestSlowButForgotten(t *testing.T) {
+	n := newNetwork(t, 3)
+	for range len(n.members[0].past.ring) + 5 {
+		begin(t, n.members[0], call(8), strided.Logical)
+		require.NoError(t, n.members[0].End(nil))
+	}
+	op := begin(t, n.members[2], call(8), strided.Logical)
+	n.members[2].Slow(0)
+	n.deliver()
+	begin(t, n.members[1], call(8), strided.Logical)
+	n.deliver()
+	require.NoError(t, op.Stop.Err())
+	require.NoError(t, n.members[1].End(nil))
+	require.NoError(t, n.members[2].End(nil))
+
+	// What the others differ in shows all the same.
+	op = begin(t, n.members[2], call(8), strided.Logical)
+	begin(t, n.members[1], call(9), strided.Logical)
+	n.members[2].Slow(1)
+	n.deliver()
+	require.ErrorIs(t, op.Stop.Err(), ErrMismatch)
+}
+
 func TestTimeoutNamesWhoHasNotCalled(t *testing.T) {
 	n := newNetwork(t, 3)
 	op := begin(t, n.members[0], call(3), strided.Logical)
