@@ -15,8 +15,8 @@ type preparedBroadcast struct {
 	root int
 	call agree.Call
 
-	device bool         // there are elements, and they are in a device's memory
-	stays  bool         // the root's dst is its src, or it has none
+	device bool // there are elements, and they are in a device's memory
+	stays  bool // the root's dst is its src, or it has none
 	// walk is the root's, and elsewhere what it is likely to be; view is that of the
 	// tensor in this order.
 	walk strided.Walk
