@@ -31,14 +31,14 @@ func TestMixedChunks(t *testing.T) {
 		var sent, received uint32
 		wasFull, inSlots := 0, 0
 		full := func() bool { return s.most == inSlots || len(inFlight) >= cells-tellEvery+1 }
-		for range 5000 {
+		for range 2000 {
 			if !full() && rng.IntN(100) < 60 {
 				n := min(sizes[rng.IntN(len(sizes))], g.slotSize)
 				slot, err := s.Acquire(t.Context())
 				require.NoError(t, err)
 				require.Len(t, slot, g.slotSize)
 				pattern(slot[:n], sent)
-				pattern(slot[n:], ^sent) // not to be seen
+				pattern(slot[n:min(n+200, len(slot))], ^sent) // not to be seen
 				require.NoError(t, s.Commit(&transport.Header{byte(sent), byte(sent >> 8)}, n))
 				sent++
 				inFlight = append(inFlight, n)
