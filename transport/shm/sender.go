@@ -27,8 +27,7 @@ type sender struct {
 }
 
 func newSender(p *peer, seg *segment) *sender {
-	s := &sender{meter: p.mesh.meters.Sender()}
-	s := &sender{most: p.mesh.cfg.Slots}
+	s := &sender{most: p.mesh.cfg.Slots, meter: p.mesh.meters.Sender()}
 	s.peer = p
 	s.bind(seg, &seg.ctl.senderSleeps, &seg.ctl.receiverSleeps)
 	return s
