@@ -166,6 +166,7 @@ const (
 	attrMaxDestRdAtomic = 1 << 17
 	attrDestQPN         = 1 << 20
 
+	opRDMAWrite        = 0
 	opRDMAWriteWithImm = 1
 	opSendWithImm      = 3
 

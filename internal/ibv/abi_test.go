@@ -50,7 +50,7 @@ var numbers = []struct {
 	{attrAV, "IBV_QP_AV"}, {attrPathMTU, "IBV_QP_PATH_MTU"}, {attrTimeout, "IBV_QP_TIMEOUT"}, {attrRetryCnt, "IBV_QP_RETRY_CNT"},
 	{attrRNRRetry, "IBV_QP_RNR_RETRY"}, {attrRQPSN, "IBV_QP_RQ_PSN"}, {attrMaxQPRdAtomic, "IBV_QP_MAX_QP_RD_ATOMIC"},
 	{attrMinRNRTimer, "IBV_QP_MIN_RNR_TIMER"}, {attrSQPSN, "IBV_QP_SQ_PSN"}, {attrMaxDestRdAtomic, "IBV_QP_MAX_DEST_RD_ATOMIC"},
-	{attrDestQPN, "IBV_QP_DEST_QPN"}, {opRDMAWriteWithImm, "IBV_WR_RDMA_WRITE_WITH_IMM"}, {opSendWithImm, "IBV_WR_SEND_WITH_IMM"},
+	{attrDestQPN, "IBV_QP_DEST_QPN"}, {opRDMAWrite, "IBV_WR_RDMA_WRITE"}, {opRDMAWriteWithImm, "IBV_WR_RDMA_WRITE_WITH_IMM"}, {opSendWithImm, "IBV_WR_SEND_WITH_IMM"},
 	{sendSignaled, "IBV_SEND_SIGNALED"}, {sendInline, "IBV_SEND_INLINE"}, {wcWithImm, "IBV_WC_WITH_IMM"}, {portActive, "IBV_PORT_ACTIVE"},
 	{linkInfiniBand, "IBV_LINK_LAYER_INFINIBAND"}, {linkEthernet, "IBV_LINK_LAYER_ETHERNET"},
 	{uint64(OpSend), "IBV_WC_SEND"}, {uint64(OpRDMAWrite), "IBV_WC_RDMA_WRITE"}, {uint64(OpRecv), "IBV_WC_RECV"}, {uint64(OpRecvWriteImm), "IBV_WC_RECV_RDMA_WITH_IMM"},

@@ -25,8 +25,8 @@ type CQ struct {
 
 	memory     []byte
 	wcs        []WC
-	poll, arm  []uintptr // the functions, and their arguments
-	event, ack []uintptr
+	poll, arm  *call
+	event, ack []uintptr // the functions, and their arguments
 }
 
 // NewCQ makes a completion queue with room for so many completions.
@@ -59,8 +59,8 @@ func (q *CQ) open(entries int) (err error) {
 	first := unsafe.Pointer(unsafe.SliceData(q.memory))
 	q.wcs = unsafe.Slice((*WC)(first), batch)
 	out := uintptr(first) + uintptr(size)
-	q.poll = []uintptr{*at[uintptr](d.context, contextPollCQ), q.handle, batch, uintptr(first)}
-	q.arm = []uintptr{*at[uintptr](d.context, contextReqNotifyCQ), q.handle, wakeOnAnything}
+	q.poll = &call{fn: *at[uintptr](d.context, contextPollCQ), args: [3]uintptr{q.handle, batch, uintptr(first)}}
+	q.arm = &call{fn: *at[uintptr](d.context, contextReqNotifyCQ), args: [3]uintptr{q.handle, wakeOnAnything}}
 	q.event = []uintptr{l.fn[ibvGetCQEvent], q.channel, out, out + 8}
 	q.ack = []uintptr{l.fn[ibvAckCQEvents], q.handle, 1}
 	return nil
@@ -69,8 +69,7 @@ func (q *CQ) open(entries int) (err error) {
 // Poll returns the completions that are there, at most 16, without waiting. They
 // are valid until the next call.
 func (q *CQ) Poll() ([]WC, error) {
-	r, _, _ := purego.SyscallN(q.poll[0], q.poll[1:]...)
-	n := int(int32(r))
+	n := int(q.poll.do())
 	if n < 0 {
 		return nil, &Error{Call: "ibv_poll_cq", Device: q.device.Name, Errno: syscall.EIO}
 	}
@@ -80,8 +79,7 @@ func (q *CQ) Poll() ([]WC, error) {
 // Arm makes the next completion one that FD becomes readable with. One that came
 // before may not: poll once more after it.
 func (q *CQ) Arm() error {
-	r, _, _ := purego.SyscallN(q.arm[0], q.arm[1:]...)
-	if r := int32(r); r != 0 {
+	if r := q.arm.do(); r != 0 {
 		return &Error{Call: "ibv_req_notify_cq", Device: q.device.Name, Errno: syscall.Errno(r)}
 	}
 	return nil

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"syscall"
 	"unsafe"
-
-	"github.com/ebitengine/purego"
 )
 
 // QP is a reliable connected queue pair. It is used by one goroutine at a time,
@@ -20,11 +18,12 @@ type QP struct {
 	device *Device
 	handle uintptr
 
-	memory     []byte
-	wr         *sendWR
-	list       []sge
-	rr         *recvWR
-	send, recv []uintptr // the functions, and their arguments
+	memory   []byte
+	wr       *sendWR
+	list     []sge
+	receives uintptr // address of batched receive requests, each linked to the next
+	send     *call
+	recv     *call
 }
 
 // maxPieces is how many pieces of memory a request of ours has at most.
@@ -32,8 +31,9 @@ const maxPieces = 16
 
 // QPConfig says how large a queue pair is.
 type QPConfig struct {
-	Sends, Receives int // requests under way
-	Inline          int // wanted; a device may give less
+	Sends, Receives int    // requests under way
+	Inline          int    // wanted; a device may give less
+	ID              uint64 // of receive requests
 }
 
 // NewQP makes a queue pair whose completions go to the queue.
@@ -69,12 +69,20 @@ func (p *QP) open(q *CQ, cfg QPConfig) (err error) {
 		return err
 	}
 	first := unsafe.Pointer(unsafe.SliceData(p.memory))
-	const listAt, recvAt, badAt = 256, 1024, 2048
-	p.wr, p.rr = (*sendWR)(first), (*recvWR)(unsafe.Add(first, recvAt))
+	const listAt, recvAt, badAt = 256, 1024, 3840
+	p.wr = (*sendWR)(first)
 	p.list = unsafe.Slice((*sge)(unsafe.Add(first, listAt)), min(maxPieces, d.maxSGE))
 	p.wr.list = uintptr(first) + listAt
-	p.send = []uintptr{*at[uintptr](d.context, contextPostSend), p.handle, uintptr(first), uintptr(first) + badAt}
-	p.recv = []uintptr{*at[uintptr](d.context, contextPostRecv), p.handle, uintptr(first) + recvAt, uintptr(first) + badAt}
+	p.receives = uintptr(first) + recvAt
+	requests := unsafe.Slice((*recvWR)(unsafe.Add(first, recvAt)), MaxReceives)
+	for i := range requests {
+		requests[i].id = cfg.ID
+		if i+1 < len(requests) {
+			requests[i].next = p.receives + uintptr(i+1)*unsafe.Sizeof(recvWR{})
+		}
+	}
+	p.send = &call{fn: *at[uintptr](d.context, contextPostSend), args: [3]uintptr{p.handle, uintptr(first), uintptr(first) + badAt}}
+	p.recv = &call{fn: *at[uintptr](d.context, contextPostRecv), args: [3]uintptr{p.handle, 0, uintptr(first) + badAt}}
 	return nil
 }
 
@@ -142,29 +150,46 @@ type Piece struct {
 	LKey uint32
 }
 
-// PostReceive allows one message of the peer that carries a number and brings
-// nothing to memory by itself.
-func (p *QP) PostReceive(id uint64) error {
-	p.rr.id = id
-	r, _, _ := purego.SyscallN(p.recv[0], p.recv[1:]...)
-	return p.posted("ibv_post_recv", int32(r))
+// MaxReceives is how many receives one call posts at most.
+const MaxReceives = 64
+
+// PostReceives allows so many messages of the peer, at most MaxReceives, that carry a
+// number and bring nothing to memory by themselves.
+func (p *QP) PostReceives(n int) error {
+	p.recv.args[1] = p.receives + uintptr(MaxReceives-n)*unsafe.Sizeof(recvWR{})
+	return p.posted("ibv_post_recv", p.recv.do())
 }
 
-// PostWrite writes pieces one after the other to the peer's memory and tells it
-// the number. Their memory must stay as it is until the request completes, unless
-// they are Inline bytes or less.
-func (p *QP) PostWrite(id uint64, remote uint64, rkey, number uint32, pieces ...Piece) error {
-	p.wr.opcode, p.wr.remoteAddr, p.wr.rkey = opRDMAWriteWithImm, remote, rkey
-	return p.post(id, number, pieces)
+// Write is a write to the peer's memory.
+type Write struct {
+	ID     uint64 // of its completion
+	Remote uint64 // the address
+	RKey   uint32
+	// Tell has the peer's queue report the write, with Number.
+	Tell   bool
+	Number uint32
+	// Quiet writes complete unseen. A queue pair has no more room for requests until
+	// one that is not quiet, after them, has completed.
+	Quiet bool
+}
+
+// PostWrite writes pieces one after the other to the peer's memory. Their memory must
+// stay as it is until the request completes, unless they are Inline bytes or less.
+func (p *QP) PostWrite(w *Write, pieces []Piece) error {
+	p.wr.opcode, p.wr.remoteAddr, p.wr.rkey = opRDMAWrite, w.Remote, w.RKey
+	if w.Tell {
+		p.wr.opcode, p.wr.imm = opRDMAWriteWithImm, bigEndian(w.Number)
+	}
+	return p.post(w.ID, w.Quiet, pieces)
 }
 
 // PostNumber tells the peer a number.
 func (p *QP) PostNumber(id uint64, number uint32) error {
-	p.wr.opcode = opSendWithImm
-	return p.post(id, number, nil)
+	p.wr.opcode, p.wr.imm = opSendWithImm, bigEndian(number)
+	return p.post(id, false, nil)
 }
 
-func (p *QP) post(id uint64, number uint32, pieces []Piece) error {
+func (p *QP) post(id uint64, quiet bool, pieces []Piece) error {
 	if len(pieces) > len(p.list) {
 		return fmt.Errorf("ibv: a request of %d pieces, %d are possible", len(pieces), len(p.list))
 	}
@@ -173,12 +198,14 @@ func (p *QP) post(id uint64, number uint32, pieces []Piece) error {
 		p.list[i] = sge{uint64(piece.Addr), uint32(piece.Len), piece.LKey}
 		n += piece.Len
 	}
-	p.wr.id, p.wr.imm, p.wr.entries, p.wr.flags = id, bigEndian(number), int32(len(pieces)), sendSignaled
+	p.wr.id, p.wr.entries, p.wr.flags = id, int32(len(pieces)), sendSignaled
+	if quiet {
+		p.wr.flags = 0
+	}
 	if n > 0 && n <= p.Inline {
 		p.wr.flags |= sendInline
 	}
-	r, _, _ := purego.SyscallN(p.send[0], p.send[1:]...)
-	return p.posted("ibv_post_send", int32(r))
+	return p.posted("ibv_post_send", p.send.do())
 }
 
 // MaxPieces is how many pieces a request may have.

@@ -92,7 +92,12 @@ func (s sessionSource) Accept(ctx context.Context, peer, channel int) (net.Conn,
 }
 
 // LinkBytes is how much memory a link with such slots registers on each side.
-func LinkBytes(slotSize, slots int) int { return 2 * slots * stride(slotSize) }
+func LinkBytes(slotSize, slots int) int {
+	return 2*slots*stride(slotSize) + max(leastCells, 2*slots)*cellSize + 64
+}
+
+// leastCells is how many cells for short chunks a link has at least.
+const leastCells = 64
 
 // stride is the distance between slots: a head, the payload, and room up to a
 // cache line.

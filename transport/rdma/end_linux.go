@@ -30,16 +30,22 @@ type lane struct {
 	queue int // index of its completion queue
 	qp    *ibv.QP
 	psn   uint32 // with which this side begins
-	rkey  uint32 // of the peer's slots
+	rkey  uint32 // of the peer's memory
+
+	posted, reaped uint32 // requests so far; of those, known to have completed
+	quiet          int    // the last ones of them that complete unseen
+	owed           int    // messages received for which no receive has been posted again
 }
 
 // end is what the two ends of a link have in common.
 type end struct {
 	peer    *peer
 	channel uint32
-	slots   int // twice what is promised
+	slots   int    // twice what is promised
+	cells   int    // of a link; at least as many as slots
+	remote  uint64 // address of the peer's memory
 
-	memory  []byte    // the slots, one behind the other
+	memory  []byte    // the slots, one behind the other, then the cells or the wish
 	regions []*ibv.MR // of the memory, by queue
 	queues  []*ibv.CQ // one for each port in use
 	ports   []*nic    // by queue
@@ -47,6 +53,11 @@ type end struct {
 
 	// look polls the queues and reports whether what this end waits for is there.
 	look func() (bool, error)
+	// glance does so without the queues, where that is possible; nil on sending ends.
+	glance func() bool
+	// drowse prepares for sleep, and reports whether the peer may not have heard of it
+	// in time; nil on sending ends.
+	drowse func(ctx context.Context) (bool, error)
 	// gone returns why what this end waits for never will be there, if so.
 	gone func() error
 	// linger waits until what was committed has been acknowledged.
@@ -64,10 +75,11 @@ type end struct {
 }
 
 // prepare makes what an end needs of its own side, with lanes on the ports given.
-func (e *end) prepare(ports []*nic, remote bool) error {
+func (e *end) prepare(ports []*nic) error {
 	m := e.peer.mesh
 	e.alarm = -1
 	e.slots = 2 * m.cfg.Slots
+	e.cells = max(leastCells, e.slots)
 	e.spin = newSpin(m.cfg.Spin, m.cfg.LocalRanks)
 	var err error
 	if e.memory, err = ibv.Allocate(LinkBytes(m.cfg.SlotSize, m.cfg.Slots)); err != nil {
@@ -81,9 +93,6 @@ func (e *end) prepare(ports []*nic, remote bool) error {
 	for _, n := range ports {
 		perPort[n]++
 	}
-	// Every chunk and every word about released ones is a request on one side, and
-	// an announcement on the other.
-	depth := e.slots + 1
 	for _, n := range ports {
 		queue := -1
 		for i := range e.ports {
@@ -93,18 +102,20 @@ func (e *end) prepare(ports []*nic, remote bool) error {
 		}
 		if queue < 0 {
 			queue = len(e.queues)
-			cq, err := n.device.NewCQ(2 * depth * perPort[n])
+			cq, err := n.device.NewCQ((e.sends() + e.receives()) * perPort[n])
 			if err != nil {
 				return because(err)
 			}
 			e.queues, e.ports = append(e.queues, cq), append(e.ports, n)
-			region, err := n.device.Register(e.memory, remote)
+			region, err := n.device.Register(e.memory, true)
 			if err != nil {
 				return because(fmt.Errorf("%d bytes of memory for slots: %w", len(e.memory), err))
 			}
 			e.regions = append(e.regions, region)
 		}
-		qp, err := n.device.NewQP(e.queues[queue], ibv.QPConfig{Sends: depth, Receives: depth, Inline: wantInline})
+		qp, err := n.device.NewQP(e.queues[queue], ibv.QPConfig{
+			Sends: e.sends(), Receives: e.receives(), Inline: cellSize, ID: laneID(len(e.lanes)),
+		})
 		if err != nil {
 			return because(err)
 		}
@@ -116,18 +127,40 @@ func (e *end) prepare(ports []*nic, remote bool) error {
 	return nil
 }
 
-// wantInline is how many bytes a request should carry by itself.
-const wantInline = 256
+// sends is how many requests a lane has under way at most: two for every chunk, and
+// some that are about none.
+func (e *end) sends() int { return 2*e.cells + 8 }
+
+// receives is how many messages a lane allows: one for every chunk, and as many that
+// the peer may send before this side has posted receives again.
+func (e *end) receives() int { return 2 * e.cells }
+
+// laneID is what the ids of a lane's requests begin with.
+func laneID(lane int) uint64 { return uint64(lane) << 48 }
+
+func laneOf(id uint64) int { return int(id >> 48) }
 
 // allow posts receives on a lane, as many as messages may come.
 func (e *end) allow(lane int) error {
-	for range e.slots {
-		if err := e.lanes[lane].qp.PostReceive(uint64(lane) << 32); err != nil {
+	e.lanes[lane].owed = e.receives()
+	return e.repay(lane, 1)
+}
+
+// repay posts receives for messages that have come, if there are as many as least.
+func (e *end) repay(lane, least int) error {
+	l := &e.lanes[lane]
+	for l.owed > 0 && l.owed >= least {
+		n := min(l.owed, ibv.MaxReceives)
+		if err := l.qp.PostReceives(n); err != nil {
 			return because(err)
 		}
+		l.owed -= n
 	}
 	return nil
 }
+
+// repayAt is how many receives are posted at once: doing so is a call of the library.
+const repayAt = 16
 
 // join connects the lanes with the peer's.
 func (e *end) join(to []address) error {
@@ -163,6 +196,17 @@ func (e *end) slot(i int) []byte {
 	return e.memory[at : at+headSize+size : at+headSize+size]
 }
 
+// tail is the memory behind the slots: on the receiving side the cells, on the sending
+// one the receiver's wish.
+func (e *end) tail() []byte { return e.memory[e.tailAt():] }
+
+func (e *end) tailAt() int { return e.slots * stride(e.peer.mesh.cfg.SlotSize) }
+
+func (e *end) cell(i int) []byte {
+	at := e.tailAt() + i*cellSize
+	return e.memory[at : at+cellSize : at+cellSize]
+}
+
 func (e *end) address() uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(e.memory)))) }
 
 // enter makes the slots safe to touch until leave. It fails after Close.
@@ -193,7 +237,7 @@ func (e *end) failed() error {
 // it are flushed, so it is the first that says why.
 func (e *end) breakdown(wc *ibv.WC) error {
 	if e.broken == nil {
-		e.broken = e.peer.errorf("%w", &CompletionError{e.lanes[wc.ID>>32].nic.Name(), wc.Status, wc.VendorErr})
+		e.broken = e.peer.errorf("%w", &CompletionError{e.lanes[laneOf(wc.ID)].nic.Name(), wc.Status, wc.VendorErr})
 	}
 	return e.broken
 }
@@ -217,7 +261,17 @@ func (e *end) violated(format string, args ...any) error {
 // await returns when look says so, or why it never will, or at the end of ctx.
 func (e *end) await(ctx context.Context) error {
 	var w waiting
+	nap := napTime
 	for {
+		for range glances {
+			if e.glance == nil {
+				break
+			}
+			if e.glance() {
+				w.success()
+				return nil
+			}
+		}
 		if there, err := e.look(); there {
 			w.success()
 			return nil
@@ -233,17 +287,35 @@ func (e *end) await(ctx context.Context) error {
 		if w.again(&e.spin) {
 			continue
 		}
-		if err := e.sleep(ctx); err != nil {
+		if e.drowse != nil {
+			drowsed, err := e.drowse(ctx)
+			if err != nil {
+				return err
+			}
+			if drowsed {
+				nap = firstNap
+			}
+		}
+		if err := e.sleep(ctx, nap); err != nil {
 			return err
 		}
+		nap = min(2*nap, napTime)
 	}
 }
 
-// napTime bounds one sleep. Nothing correct depends on it.
-const napTime = 500 // milliseconds
+// glances is how often cells are looked at before the queue is: that is a call of the
+// library, and costs about as much as so many glances.
+const glances = 32
+
+// How long one sleep may last, in milliseconds. Normally nothing depends on that. But
+// see receiver.drowse.
+const (
+	firstNap = 1
+	napTime  = 500
+)
 
 // sleep waits in the kernel for a completion, for ring, or for the end of ctx.
-func (e *end) sleep(ctx context.Context) error {
+func (e *end) sleep(ctx context.Context, nap int) error {
 	for _, q := range e.queues {
 		if err := q.Arm(); err != nil {
 			return e.fault(err)
@@ -260,7 +332,7 @@ func (e *end) sleep(ctx context.Context) error {
 	}
 	fds = append(fds, unix.PollFd{Fd: int32(e.alarm), Events: unix.POLLIN})
 	e.sleepers = fds
-	if n, err := unix.Poll(fds, napTime); n <= 0 || err != nil {
+	if n, err := unix.Poll(fds, nap); n <= 0 || err != nil {
 		return nil // time, or a signal
 	}
 	for i, q := range e.queues {

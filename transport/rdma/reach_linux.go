@@ -243,7 +243,7 @@ func newTryEnd(m *Mesh, lanes int) (*tryEnd, error) {
 		if err := qp.Init(n.Number); err != nil {
 			return e, because(err)
 		}
-		if err := qp.PostReceive(0); err != nil {
+		if err := qp.PostReceives(1); err != nil {
 			return e, because(err)
 		}
 		psn := rand.Uint32() & 0xffffff

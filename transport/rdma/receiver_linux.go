@@ -21,20 +21,30 @@ type receiver struct {
 	joined  bool          // met was seen closed
 
 	next    uint64   // number of the chunk that is due, or current
-	arrived []uint32 // by slot: bytes that have come, 0 if none
+	arrived []uint32 // by cell: bytes that have been reported, 0 if none, or inCell
 	told    uint64   // released chunks that the sender was told of
 	telling int      // messages to the sender that have not completed
+	// The same of chunks that took a slot: the number of the one that is due, or
+	// current, and of those that the sender was told of.
+	nextFilled, toldFilled uint64
 
+	meter   *transport.Meter
 	header  transport.Header
 	payload []byte // of the current chunk, nil if there is none
-	meter   *transport.Meter
+	filled  bool   // it is in a slot
+	short   [cellPayload]byte
+	length  int // of the chunk that was taken from its cell; -1 if none was
+
+	watching bool // the sender was told that the cells are being watched
+	quick    int  // chunks in cells since the last sleep
 
 	final atomic.Uint64 // 1<<32 | how many chunks there were, once the sender has said so
 }
 
 func newReceiver(p *peer, channel uint32) *receiver {
 	r := &receiver{end: end{peer: p, channel: channel, alarm: -1}, met: make(chan struct{}), meter: p.mesh.meters.Receiver()}
-	r.look, r.gone = r.poll, r.over
+	r.length = -1
+	r.look, r.gone, r.glance, r.drowse = r.poll, r.over, r.take, r.unwatch
 	return r
 }
 
@@ -61,10 +71,11 @@ func (r *receiver) make(o *offer) error {
 	for i := range o.lanes {
 		ports = append(ports, m.nics[i%len(m.nics)])
 	}
-	if err := r.prepare(ports, true); err != nil {
+	if err := r.prepare(ports); err != nil {
 		return err
 	}
-	r.arrived = make([]uint32, r.slots)
+	r.remote = o.memory
+	r.arrived = make([]uint32, r.cells)
 	for i := range r.lanes {
 		if err := r.allow(i); err != nil {
 			return err
@@ -106,20 +117,41 @@ func (r *receiver) wait(ctx context.Context) error {
 	}
 }
 
-// poll looks what has completed.
-func (r *receiver) poll() (bool, error) {
+// drain looks what has completed, and returns how much.
+func (r *receiver) drain() (seen int, err error) {
 	for _, q := range r.queues {
 		wcs, err := q.Poll()
 		if err != nil {
-			return false, r.fault(err)
+			return seen, r.fault(err)
 		}
 		for i := range wcs {
 			if err := r.completed(&wcs[i]); err != nil {
-				return false, err
+				return seen, err
 			}
 		}
+		seen += len(wcs)
 	}
-	return r.arrived[r.next%uint64(r.slots)] != 0, nil
+	return seen, nil
+}
+
+// poll looks what has completed, and whether the chunk that is due is there.
+func (r *receiver) poll() (bool, error) {
+	if _, err := r.drain(); err != nil {
+		return false, err
+	}
+	return r.take() || r.arrived[r.next%uint64(r.cells)] != 0, nil
+}
+
+// take takes the chunk that is due from its cell, and reports whether it is there.
+func (r *receiver) take() bool {
+	n, found := takeCell(r.cell(int(r.next%uint64(r.cells))), markOf(r.next), &r.header, &r.short)
+	switch found {
+	case complete:
+		r.length = n
+	case nonsense:
+		_ = r.violated("chunk %d is nonsense", uint32(r.next))
+	}
+	return found == complete
 }
 
 func (r *receiver) completed(wc *ibv.WC) error {
@@ -132,16 +164,25 @@ func (r *receiver) completed(wc *ibv.WC) error {
 		return nil
 	}
 	number, ok := wc.Imm()
-	ahead := number - uint32(r.next)
-	slot := (r.next + uint64(ahead)) % uint64(r.slots)
-	if !ok || ahead >= uint32(r.slots) || r.arrived[slot] != 0 || wc.ByteLen < headSize {
+	ahead := int32(number<<1-uint32(r.next)<<1) >> 1 // of 31 bits
+	inItsCell := number&inCell != 0
+	switch i := (r.next + uint64(int64(ahead))) % uint64(r.cells); {
+	case !ok || ahead >= int32(r.cells) || ahead < -int32(r.cells) || ahead < 0 && !inItsCell:
+		return r.violated("chunk %d where chunk %d is due", number, uint32(r.next))
+	case ahead < 0 || ahead == 0 && r.length >= 0: // it was seen in its cell
+	case inItsCell:
+		r.arrived[i] = inCell
+	case r.arrived[i] != 0 || wc.ByteLen < headSize:
 		return r.violated("chunk %d of %d bytes where chunk %d is due", number, wc.ByteLen, uint32(r.next))
+	default:
+		r.arrived[i] = wc.ByteLen
 	}
-	r.arrived[slot] = wc.ByteLen
 	if r.broken != nil {
 		return nil
 	}
-	if err := r.lanes[wc.ID>>32].qp.PostReceive(wc.ID); err != nil {
+	lane := laneOf(wc.ID)
+	r.lanes[lane].owed++
+	if err := r.repay(lane, repayAt); err != nil {
 		return r.fault(err)
 	}
 	return nil
@@ -200,18 +241,27 @@ func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) 
 
 // fetch waits for the next chunk and makes it the current one.
 func (r *receiver) fetch(ctx context.Context) error {
-	slot := int(r.next % uint64(r.slots))
-	if r.arrived[slot] == 0 {
+	i := r.next % uint64(r.cells)
+	if r.arrived[i] == 0 && !r.take() {
 		if err := r.await(ctx); err != nil {
 			return err
 		}
 	}
-	memory := r.slot(slot)
-	n, err := parseHead(memory, &r.header, r.peer.mesh.cfg.SlotSize, uint32(r.next))
-	if err != nil || int(r.arrived[slot]) != headSize+n {
-		return r.violated("%v, and %d bytes came", err, r.arrived[slot])
+	if r.length >= 0 || r.arrived[i] == inCell {
+		if r.length < 0 && !r.take() {
+			return r.violated("chunk %d is not in its cell", uint32(r.next))
+		}
+		r.payload, r.filled = r.short[:r.length:r.length], false
+		r.quick++
+		r.meter.Add(r.length)
+		return nil
 	}
-	r.payload = memory[headSize : headSize+n : headSize+n]
+	memory := r.slot(int(r.nextFilled % uint64(r.slots)))
+	n, err := parseHead(memory, &r.header, r.peer.mesh.cfg.SlotSize, uint32(r.next))
+	if err != nil || int(r.arrived[i]) != headSize+n {
+		return r.violated("%v, and %d bytes came", err, r.arrived[i])
+	}
+	r.payload, r.filled = memory[headSize:headSize+n:headSize+n], true
 	r.meter.Add(n)
 	return nil
 }
@@ -222,32 +272,45 @@ func (r *receiver) Release() {
 	if r.payload == nil {
 		panic("rdma: Release without a chunk from Next")
 	}
-	r.payload = nil
+	r.payload, r.length = nil, -1
 	defer r.leave()
 	if r.isClosing() {
 		return
 	}
-	r.arrived[r.next%uint64(r.slots)] = 0
+	i := int(r.next % uint64(r.cells))
+	r.arrived[i] = 0
+	if r.filled {
+		r.nextFilled++
+	} else if stale(r.next, r.cells) {
+		clear(r.cell(i))
+	}
 	r.next++
-	if r.next-r.told < uint64(r.slots-r.peer.mesh.cfg.Slots) {
-		return
+	if r.next-r.told >= uint64(r.cells/2) || r.nextFilled-r.toldFilled >= uint64(r.slots-r.peer.mesh.cfg.Slots) {
+		r.tell()
 	}
-	for r.telling >= r.slots { // earlier words are on their way for longer than it took to fill all slots
-		if _, err := r.poll(); err != nil {
-			return // Next says so
-		}
-		if r.broken != nil || r.peer.lost() != nil || r.isClosing() {
-			return
-		}
-		processor.Yield()
+	if !r.watching && r.quick >= watchAfter && r.spin.limit > 0 {
+		r.watch()
 	}
-	if r.broken != nil || r.peer.lost() != nil {
-		return // nobody listens
+}
+
+// tell tells the sender how many chunks have been released. It reads all that has
+// been reported first, so that receives have been posted for what the sender may send
+// then.
+func (r *receiver) tell() {
+	for more := true; more || r.telling >= r.cells; {
+		n := r.telling
+		seen, err := r.drain()
+		if err != nil || r.broken != nil || r.peer.lost() != nil || r.isClosing() {
+			return // nobody listens, and Next says so
+		}
+		if more = seen > 0; !more && n >= r.cells { // earlier words are on their way for longer than it took to fill all cells
+			processor.Yield()
+		}
 	}
 	if err := r.lanes[0].qp.PostNumber(0, uint32(r.next)); err != nil {
 		_ = r.fault(err) // Next says so
 		return
 	}
 	r.telling++
-	r.told = r.next
+	r.told, r.toldFilled = r.next, r.nextFilled
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"time"
+	"unsafe"
 
 	"github.com/monel-dev/monel/internal/ibv"
 	"github.com/monel-dev/monel/transport"
@@ -14,15 +15,18 @@ import (
 // sender implements transport.Sender.
 type sender struct {
 	end
-	remote uint64 // address of the peer's slots
-
-	pieces   [2]ibv.Piece
-	payload  []byte // of the acquired slot, or nil
-	sent     uint64 // chunks committed; the next has this number
-	released uint64 // of those, known to be released
-	writing  []bool // by slot: its write has not completed
-	lent     []bool // by slot: its write reads memory of the caller's
 	meter    *transport.Meter
+	pieces   [2]ibv.Piece
+	payload  []byte           // of the acquired slot, or nil
+	header   transport.Header // of the last chunk
+	sent     uint64           // chunks committed; the next has this number
+	released uint64           // of those, known to be released
+	// The same of chunks that took a slot, not a cell; and by cell how many there were
+	// before the chunk that had the cell last, or that would have had it.
+	filled, emptied uint64
+	filledBefore    []uint64
+	writing         []bool // by slot: its write has not completed
+	lent            []bool // by slot: its write reads memory of the caller's
 }
 
 func newSender(p *peer, channel uint32) (*sender, error) {
@@ -32,7 +36,7 @@ func newSender(p *peer, channel uint32) (*sender, error) {
 	for i := range len(m.nics) * m.cfg.Settings.QPs {
 		ports = append(ports, m.nics[i%len(m.nics)])
 	}
-	err := s.prepare(ports, false)
+	err := s.prepare(ports)
 	if err == nil {
 		err = s.allow(0)
 	}
@@ -41,16 +45,16 @@ func newSender(p *peer, channel uint32) (*sender, error) {
 		return nil, m.own(err)
 	}
 	s.writing, s.lent = make([]bool, s.slots), make([]bool, s.slots)
+	s.filledBefore = make([]uint64, s.cells)
 	s.look, s.gone, s.linger, s.total = s.poll, s.over, s.finish, s.committed
 	return s, nil
 }
 
 func (s *sender) offer() *offer {
-	lanes := s.addresses()
-	for i := range lanes {
-		lanes[i].rkey = 0
+	return &offer{
+		channel: s.channel, slotSize: uint32(s.peer.mesh.cfg.SlotSize), slots: uint32(s.slots),
+		memory: s.address() + uint64(s.tailAt()), lanes: s.addresses(),
 	}
-	return &offer{channel: s.channel, slotSize: uint32(s.peer.mesh.cfg.SlotSize), slots: uint32(s.slots), lanes: lanes}
 }
 
 // connect connects this end with the peer's.
@@ -59,11 +63,14 @@ func (s *sender) connect(a *answer) error {
 	return s.join(a.lanes)
 }
 
-func (s *sender) at() int { return int(s.sent % uint64(s.slots)) }
+// at is the slot that is filled next.
+func (s *sender) at() int { return int(s.filled % uint64(s.slots)) }
 
-// free reports whether the next slot may be filled.
+// free reports whether the next slot may be filled, and sent, by itself or in a cell.
 func (s *sender) free() bool {
-	return s.sent-s.released < uint64(s.slots) && !s.writing[s.at()]
+	l := &s.lanes[s.turn()]
+	return s.sent-s.released < uint64(s.cells) && s.filled-s.emptied < uint64(s.slots) && !s.writing[s.at()] &&
+		l.posted-l.reaped < uint32(2*s.cells)
 }
 
 // poll looks what has completed.
@@ -87,8 +94,11 @@ func (s *sender) completed(wc *ibv.WC) error {
 	case wc.Status != ibv.Success:
 		return s.breakdown(wc)
 	case !wc.Opcode.IsReceive():
-		s.writing[uint32(wc.ID)] = false
-		s.returned(int(uint32(wc.ID)))
+		s.lanes[laneOf(wc.ID)].reaped = uint32(wc.ID)
+		if slot := int(wc.ID >> 32 & 0xffff); slot > 0 {
+			s.writing[slot-1] = false
+			s.returned(slot - 1)
+		}
 		return nil
 	}
 	total, ok := wc.Imm()
@@ -97,7 +107,12 @@ func (s *sender) completed(wc *ibv.WC) error {
 		return s.violated("it says that it has released %d chunks more than the %d it had", more, s.sent-s.released)
 	}
 	s.released += more
-	if err := s.lanes[wc.ID>>32].qp.PostReceive(wc.ID); err != nil {
+	if s.emptied = s.filled; s.released < s.sent {
+		s.emptied = s.filledBefore[s.released%uint64(s.cells)]
+	}
+	lane := laneOf(wc.ID)
+	s.lanes[lane].owed++
+	if err := s.repay(lane, repayAt); err != nil {
 		return s.fault(err)
 	}
 	return nil
@@ -154,6 +169,9 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 	if err := s.over(); err != nil {
 		return err
 	}
+	if n <= cellPayload && s.lanes[s.turn()].qp.Inline >= cellSize {
+		return s.writeCell(h, s.slot(s.at())[headSize:headSize+n])
+	}
 	return s.write(h, n)
 }
 
@@ -165,6 +183,7 @@ func (s *sender) turn() int { return int(s.sent % uint64(len(s.lanes))) }
 func (s *sender) write(h *transport.Header, n int, elsewhere ...ibv.Piece) error {
 	at, i := s.at(), s.turn()
 	putHead(s.slot(at), h, n, uint32(s.sent))
+	s.header = *h
 	l := &s.lanes[i]
 	offset := at * stride(s.peer.mesh.cfg.SlotSize)
 	s.pieces[0] = ibv.Piece{Addr: uintptr(s.address()) + uintptr(offset), Len: headSize + n, LKey: s.regions[l.queue].LKey}
@@ -174,14 +193,72 @@ func (s *sender) write(h *transport.Header, n int, elsewhere ...ibv.Piece) error
 		s.pieces[1] = elsewhere[0]
 		pieces = s.pieces[:2]
 	}
-	if err := l.qp.PostWrite(uint64(i)<<32|uint64(at), s.remote+uint64(offset), l.rkey, uint32(s.sent), pieces...); err != nil {
+	w := ibv.Write{
+		ID: s.request(i) | uint64(at+1)<<32, Remote: s.remote + uint64(offset), RKey: l.rkey,
+		Tell: true, Number: uint32(s.sent) &^ inCell,
+	}
+	if err := l.qp.PostWrite(&w, pieces); err != nil {
 		return s.fault(err)
 	}
+	l.quiet = 0
 	s.writing[at] = true
+	s.filledBefore[s.sent%uint64(s.cells)] = s.filled
+	s.filled++
 	s.sent++
 	s.meter.Add(n)
 	return nil
 }
+
+// inCell is set in the number that comes with a chunk in a cell. The others are the
+// chunk's number.
+const inCell = 1 << 31
+
+// request counts one more request of a lane and returns its id.
+func (s *sender) request(lane int) uint64 {
+	l := &s.lanes[lane]
+	l.posted++
+	return laneID(lane) | uint64(l.posted)
+}
+
+// signalEvery is how many chunks in cells have one that completes visibly.
+const signalEvery = 16
+
+// writeCell sends a payload in a cell. The receiver's adapter reports it unless the
+// receiver watches the cells.
+func (s *sender) writeCell(h *transport.Header, payload []byte) error {
+	i := s.turn()
+	l := &s.lanes[i]
+	cell := int(s.sent % uint64(s.cells))
+	watched := s.watched()
+	scratch := s.cell(1)
+	n := putCell((*[cellSize]byte)(scratch), h, &s.header, payload, markOf(s.sent))
+	s.header = *h
+	s.pieces[0] = ibv.Piece{Addr: uintptr(unsafe.Pointer(unsafe.SliceData(scratch))), Len: n, LKey: s.regions[l.queue].LKey}
+	l.quiet++
+	w := ibv.Write{
+		ID: s.request(i), Remote: s.remote + uint64(s.tailAt()+cell*cellSize), RKey: l.rkey,
+		Tell: !watched, Number: uint32(s.sent) | inCell, Quiet: l.quiet < signalEvery,
+	}
+	if !w.Quiet {
+		l.quiet = 0
+	}
+	if err := l.qp.PostWrite(&w, s.pieces[:1]); err != nil {
+		return s.fault(err)
+	}
+	if watched && !s.watched() { // the receiver may not have seen it any more
+		if err := l.qp.PostNumber(s.request(i), uint32(s.sent)|inCell); err != nil {
+			return s.fault(err)
+		}
+		l.quiet = 0
+	}
+	s.filledBefore[cell] = s.filled
+	s.sent++
+	s.meter.Add(len(payload))
+	return nil
+}
+
+// watched reports whether the receiver says that it watches the cells.
+func (s *sender) watched() bool { return wordOf(s.tail(), 0) != 0 }
 
 // committed is how many chunks there have been, modulo 2^32.
 func (s *sender) committed() uint32 {
@@ -194,13 +271,21 @@ func (s *sender) committed() uint32 {
 func (s *sender) finish(deadline time.Time) {
 	s.call.Lock()
 	defer s.call.Unlock()
+	for i := range s.lanes { // a visible request behind quiet ones
+		if l := &s.lanes[i]; l.quiet > 0 && s.broken == nil {
+			if l.qp.PostWrite(&ibv.Write{ID: s.request(i), Remote: s.remote, RKey: l.rkey}, nil) != nil {
+				return
+			}
+			l.quiet = 0
+		}
+	}
 	for {
 		if _, err := s.poll(); err != nil || s.broken != nil || s.peer.lost() != nil {
 			return
 		}
 		open := false
-		for _, w := range s.writing {
-			open = open || w
+		for i := range s.lanes {
+			open = open || s.lanes[i].posted != s.lanes[i].reaped
 		}
 		if !open || time.Now().After(deadline) {
 			return

@@ -24,6 +24,9 @@ const (
 	spinFine  = 2  // what a failure costs
 	spinProbe = 32 // without a score, one wait in so many is polled
 
+	// looksPerTime is how many looks share one at the clock, which costs as much where
+	// that is a device.
+	looksPerTime = 8
 	// yieldAfter is how long a poller keeps its core. Then it gives way to whoever
 	// is ready to run: with a software adapter, that may be the adapter.
 	yieldAfter = 10 * time.Microsecond
@@ -54,6 +57,7 @@ func (s *spin) begin() bool {
 // waiting is one wait; its zero value is one that has not begun.
 type waiting struct {
 	spin    *spin
+	looks   int // in vain
 	since   time.Time
 	over    bool // it has been found not to be worth it, or ended
 	yielded bool
@@ -70,7 +74,17 @@ func (w *waiting) again(s *spin) bool {
 			w.over = true
 			return false
 		}
-		w.spin, w.since = s, time.Now()
+		w.spin = s
+	}
+	w.looks++
+	if s.crowded {
+		processor.Yield()
+	}
+	if w.looks%looksPerTime != 0 {
+		return true
+	}
+	if w.since.IsZero() {
+		w.since = time.Now()
 		return true
 	}
 	waited := time.Since(w.since)
@@ -82,7 +96,7 @@ func (w *waiting) again(s *spin) bool {
 	if waited >= goschedAfter && !w.yielded {
 		w.yielded = true
 		processor.Pass()
-	} else if s.crowded || waited >= yieldAfter {
+	} else if waited >= yieldAfter {
 		processor.Yield()
 	}
 	return true

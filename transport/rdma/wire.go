@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	protocolVersion = 1
+	protocolVersion = 2
 	frameHeader     = 4
 	maxBody         = 4096
 	maxText         = 1000 // bytes of free text
@@ -42,7 +42,7 @@ type address struct {
 	lid        uint16
 	qpn, psn   uint32
 	gid        [16]byte
-	rkey       uint32 // of the receiver's slots; 0 from the sender
+	rkey       uint32 // of this side's memory
 }
 
 const addressSize = 1 + 1 + 2 + 4 + 4 + 16 + 4
@@ -51,6 +51,7 @@ const addressSize = 1 + 1 + 2 + 4 + 4 + 16 + 4
 type offer struct {
 	channel         uint32
 	slotSize, slots uint32
+	memory          uint64 // address of the wish
 	lanes           []address
 }
 
@@ -58,7 +59,7 @@ type offer struct {
 type answer struct {
 	channel uint32
 	refusal string
-	memory  uint64 // address of the slots
+	memory  uint64 // address of the slots, which the cells follow
 	lanes   []address
 }
 
@@ -97,6 +98,7 @@ func (o *offer) encode() []byte {
 	b := binary.LittleEndian.AppendUint32(nil, o.channel)
 	b = binary.LittleEndian.AppendUint32(b, o.slotSize)
 	b = binary.LittleEndian.AppendUint32(b, o.slots)
+	b = binary.LittleEndian.AppendUint64(b, o.memory)
 	return frame(msgOffer, appendLanes(b, o.lanes))
 }
 
@@ -204,7 +206,7 @@ func decodeHello(body []byte, rank int) error {
 
 func decodeOffer(body []byte) (*offer, error) {
 	r := reader{b: body}
-	o := &offer{channel: r.u32(), slotSize: r.u32(), slots: r.u32(), lanes: r.lanes()}
+	o := &offer{channel: r.u32(), slotSize: r.u32(), slots: r.u32(), memory: r.u64(), lanes: r.lanes()}
 	return o, r.end(msgOffer)
 }
 

@@ -17,7 +17,7 @@ func someLanes() []address {
 }
 
 func TestMessages(t *testing.T) {
-	o := offer{channel: 9, slotSize: 1 << 18, slots: 8, lanes: someLanes()}
+	o := offer{channel: 9, slotSize: 1 << 18, slots: 8, memory: 1 << 40, lanes: someLanes()}
 	got, err := decodeOffer(o.encode()[frameHeader:])
 	require.NoError(t, err)
 	require.Equal(t, &o, got)
