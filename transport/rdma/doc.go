@@ -18,6 +18,11 @@
 // at once: a link has twice as many slots as it promises, and only what goes
 // beyond the promise may be released and not told.
 //
+// Short chunks take one of the link's cells instead of a slot, chunk i cell i modulo
+// their number. They are written inline, and the receiver sees by looking at the cell
+// that one is there. A receiver that watches its cells tells the sender, which then
+// writes without an immediate value; before it sleeps it takes that back.
+//
 // # Meeting
 //
 // The sender of a link describes its queue pairs over an authenticated connection
@@ -30,7 +35,7 @@
 // # Waiting
 //
 // Each end has a completion queue of its own, which the goroutine that uses the
-// end polls: no other takes part. A wait polls for a while, then gives way to
+// end polls, looking at the cell that is due in between: no other takes part. A wait polls for a while, then gives way to
 // others between looks, and where that has not paid lately it asks the queue for
 // an event and sleeps.
 //

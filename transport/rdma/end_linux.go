@@ -24,19 +24,6 @@ const (
 	closing             // set for good by the mesh's Close
 )
 
-// lane is one of a link's queue pairs.
-type lane struct {
-	nic   *nic
-	queue int // index of its completion queue
-	qp    *ibv.QP
-	psn   uint32 // with which this side begins
-	rkey  uint32 // of the peer's memory
-
-	posted, reaped uint32 // requests so far; of those, known to have completed
-	quiet          int    // the last ones of them that complete unseen
-	owed           int    // messages received for which no receive has been posted again
-}
-
 // end is what the two ends of a link have in common.
 type end struct {
 	peer    *peer
@@ -127,68 +114,6 @@ func (e *end) prepare(ports []*nic) error {
 	return nil
 }
 
-// sends is how many requests a lane has under way at most: two for every chunk, and
-// some that are about none.
-func (e *end) sends() int { return 2*e.cells + 8 }
-
-// receives is how many messages a lane allows: one for every chunk, and as many that
-// the peer may send before this side has posted receives again.
-func (e *end) receives() int { return 2 * e.cells }
-
-// laneID is what the ids of a lane's requests begin with.
-func laneID(lane int) uint64 { return uint64(lane) << 48 }
-
-func laneOf(id uint64) int { return int(id >> 48) }
-
-// allow posts receives on a lane, as many as messages may come.
-func (e *end) allow(lane int) error {
-	e.lanes[lane].owed = e.receives()
-	return e.repay(lane, 1)
-}
-
-// repay posts receives for messages that have come, if there are as many as least.
-func (e *end) repay(lane, least int) error {
-	l := &e.lanes[lane]
-	for l.owed > 0 && l.owed >= least {
-		n := min(l.owed, ibv.MaxReceives)
-		if err := l.qp.PostReceives(n); err != nil {
-			return because(err)
-		}
-		l.owed -= n
-	}
-	return nil
-}
-
-// repayAt is how many receives are posted at once: doing so is a call of the library.
-const repayAt = 16
-
-// join connects the lanes with the peer's.
-func (e *end) join(to []address) error {
-	if len(to) != len(e.lanes) {
-		return fmt.Errorf("rdma: %w: %d queue pairs, want %d", transport.ErrProtocol, len(to), len(e.lanes))
-	}
-	for i := range e.lanes {
-		l := &e.lanes[i]
-		l.rkey = to[i].rkey
-		if err := l.nic.connect(l.qp, l.psn, &to[i], &e.peer.mesh.cfg.Settings); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// addresses describe the lanes to the peer.
-func (e *end) addresses() []address {
-	var all []address
-	for i := range e.lanes {
-		l := &e.lanes[i]
-		a := l.nic.address(l.qp.Number, l.psn)
-		a.rkey = e.regions[l.queue].RKey
-		all = append(all, a)
-	}
-	return all
-}
-
 // slot is the memory of a slot, head and payload.
 func (e *end) slot(i int) []byte {
 	size := e.peer.mesh.cfg.SlotSize
@@ -256,95 +181,6 @@ func (e *end) violated(format string, args ...any) error {
 		e.broken = e.peer.errorf("rdma: %w: %s", transport.ErrProtocol, fmt.Sprintf(format, args...))
 	}
 	return e.broken
-}
-
-// await returns when look says so, or why it never will, or at the end of ctx.
-func (e *end) await(ctx context.Context) error {
-	var w waiting
-	nap := napTime
-	for {
-		for range glances {
-			if e.glance == nil {
-				break
-			}
-			if e.glance() {
-				w.success()
-				return nil
-			}
-		}
-		if there, err := e.look(); there {
-			w.success()
-			return nil
-		} else if err != nil && e.broken == nil {
-			e.broken = err
-		}
-		if err := e.gone(); err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if w.again(&e.spin) {
-			continue
-		}
-		if e.drowse != nil {
-			drowsed, err := e.drowse(ctx)
-			if err != nil {
-				return err
-			}
-			if drowsed {
-				nap = firstNap
-			}
-		}
-		if err := e.sleep(ctx, nap); err != nil {
-			return err
-		}
-		nap = min(2*nap, napTime)
-	}
-}
-
-// glances is how often cells are looked at before the queue is: that is a call of the
-// library, and costs about as much as so many glances.
-const glances = 32
-
-// How long one sleep may last, in milliseconds. Normally nothing depends on that. But
-// see receiver.drowse.
-const (
-	firstNap = 1
-	napTime  = 500
-)
-
-// sleep waits in the kernel for a completion, for ring, or for the end of ctx.
-func (e *end) sleep(ctx context.Context, nap int) error {
-	for _, q := range e.queues {
-		if err := q.Arm(); err != nil {
-			return e.fault(err)
-		}
-	}
-	// What came before the queue was armed brings no event.
-	if there, err := e.look(); there || err != nil {
-		return nil // await sees it again
-	}
-	defer context.AfterFunc(ctx, e.ring)()
-	fds := e.sleepers[:0]
-	for _, q := range e.queues {
-		fds = append(fds, unix.PollFd{Fd: int32(q.FD()), Events: unix.POLLIN})
-	}
-	fds = append(fds, unix.PollFd{Fd: int32(e.alarm), Events: unix.POLLIN})
-	e.sleepers = fds
-	if n, err := unix.Poll(fds, nap); n <= 0 || err != nil {
-		return nil // time, or a signal
-	}
-	for i, q := range e.queues {
-		if fds[i].Revents != 0 {
-			q.Clear()
-		}
-	}
-	if fds[len(fds)-1].Revents != 0 {
-		var count [8]byte
-		_, _ = unix.Read(e.alarm, count[:]) // it never blocks
-	}
-	return nil
 }
 
 // ring ends this end's sleep, the one under way or the next. Any goroutine may
