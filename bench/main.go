@@ -8,6 +8,7 @@
 //	go run ./bench kernels
 //	go run ./bench cuda-kernels
 //	go run ./bench doctor
+//	go run ./bench faults kill,stop --trials 20
 //
 // See bench --help for the flags.
 package main
@@ -19,6 +20,7 @@ import (
 	"os"
 
 	"github.com/monel-dev/monel/bench/internal/cli"
+	"github.com/monel-dev/monel/bench/internal/faults"
 	"github.com/monel-dev/monel/bench/internal/launch"
 	"github.com/monel-dev/monel/bench/internal/limit"
 	"github.com/monel-dev/monel/engine"
@@ -48,6 +50,15 @@ func run(args []string) int {
 			return alone(cli.ParseDoctor, cli.DoctorUsage, rest, func(cfg *cli.DoctorConfig) error {
 				return runDoctor(cfg, os.Stdout)
 			})
+		case "faults":
+			return alone(cli.ParseFaults, cli.FaultsUsage, rest, func(cfg *cli.FaultsConfig) error {
+				return runFaults(cfg, os.Stdout)
+			})
+		case faults.Word:
+			if err := faults.Agent(os.Stdin, os.Stdout); err != nil {
+				return fail(fmt.Errorf("%s: %w", faults.Word, err))
+			}
+			return statusOK
 		case limit.Word:
 			if err := limit.Run(rest); err != nil {
 				return fail(fmt.Errorf("%s: %w", limit.Word, err))

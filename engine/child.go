@@ -85,7 +85,7 @@ func (c *Comm) raise(ctx context.Context, p plan, cfg Config) (*Comm, error) {
 	}
 	a, err := c.attend(ctx, m)
 	if root != nil {
-		defer func() { root.leave(err) }()
+		defer func() { root.leave(ctx, err) }()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("making a communicator of %s: %w", agree.RankList(p.Members), err)
@@ -123,14 +123,16 @@ func (r *meetingRoot) over() bool {
 // come to hear why.
 const lingerTime = time.Second
 
-// leave gives the root up after an Init of this rank, which may have failed.
-func (r *meetingRoot) leave(err error) {
+// leave gives the root up after an Init of this rank, which may have failed; at once if
+// ctx has ended, as it has for the others then.
+func (r *meetingRoot) leave(ctx context.Context, err error) {
 	r.once.Do(func() {
 		if err != nil {
 			timer := time.NewTimer(lingerTime)
 			defer timer.Stop()
 			select {
 			case <-r.root.Done(): // all have heard
+			case <-ctx.Done():
 			case <-timer.C:
 			}
 		}

@@ -85,6 +85,12 @@ type Config struct {
 	// InitTimeout bounds Init: DefaultInitTimeout.
 	InitTimeout time.Duration
 
+	// LostAfter is how long a rank may be silent until it counts as lost, because it
+	// is stuck or stopped or its host cannot be reached: DefaultLostAfter, and at
+	// least MinLostAfter. A process that ends is noticed at once, whatever is said
+	// here. Same on all ranks.
+	LostAfter time.Duration
+
 	// ChunkBytes is the size of a chunk, and so of the links' slots: a multiple
 	// of 64, DefaultChunkBytes by default. It decides in which order values are
 	// added, and so the last bits of floating-point results. Same on all ranks.
@@ -163,11 +169,19 @@ type Config struct {
 const (
 	DefaultTimeout     = 10 * time.Minute
 	DefaultInitTimeout = 2 * time.Minute
+	DefaultLostAfter   = 10 * time.Second
 	DefaultChunkBytes  = 256 << 10
 	DefaultHopBytes    = choose.Hop
 	DefaultHistory     = 256
 	DefaultTraceHops   = 1 << 16
 )
+
+// MinLostAfter is the least that Config.LostAfter may be: processes that have nothing
+// wrong with them are silent for some time, too, where many share a core.
+const MinLostAfter = time.Second
+
+// beatsBeforeLost is how often a rank shows in Config.LostAfter that it is alive.
+const beatsBeforeLost = 10
 
 // MaxConnections is the most connections that a link may use.
 const MaxConnections = tcp.MaxConnections
@@ -186,6 +200,9 @@ func (cfg Config) resolve() (Config, error) {
 	}
 	if cfg.InitTimeout == 0 {
 		cfg.InitTimeout = DefaultInitTimeout
+	}
+	if cfg.LostAfter == 0 {
+		cfg.LostAfter = DefaultLostAfter
 	}
 	if cfg.ChunkBytes == 0 {
 		cfg.ChunkBytes = DefaultChunkBytes
@@ -218,6 +235,8 @@ func (cfg Config) resolve() (Config, error) {
 		return bad("Rank", "%d is not a rank of a communicator of %d; give a rank from 0 to %d", cfg.Rank, cfg.Size, cfg.Size-1)
 	case cfg.Timeout < 0 || cfg.InitTimeout < 0:
 		return bad("Timeout", "%v and %v; give positive durations", cfg.Timeout, cfg.InitTimeout)
+	case cfg.LostAfter < MinLostAfter:
+		return bad("LostAfter", "%v; give %v or more", cfg.LostAfter, MinLostAfter)
 	case cfg.ChunkBytes < 64 || cfg.ChunkBytes%64 != 0 || cfg.ChunkBytes > maxChunkBytes:
 		return bad("ChunkBytes", "%d; give a multiple of 64 up to %d", cfg.ChunkBytes, maxChunkBytes)
 	case cfg.HopBytes < 1 || cfg.HopBytes > choose.MaxHop:

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/engine/internal/logging"
@@ -56,6 +57,7 @@ func SettingsFromVariables(getenv func(string) string) Config {
 		Family:      families[r.Text("NCCL_SOCKET_FAMILY")],
 		Timeout:     r.Duration("MONEL_TIMEOUT"),
 		InitTimeout: r.Duration("MONEL_INIT_TIMEOUT"),
+		LostAfter:   lostAfterFrom(r),
 		Algorithm:   algorithmFrom(r),
 		Connections: connectionsFrom(r),
 		ChunkBytes:  chunkFrom(r),
@@ -86,6 +88,14 @@ var families = map[string]string{"AF_INET": "ip4", "AF_INET6": "ip6"}
 func numberFrom(r *environ.Reader, name string) int {
 	n, _ := r.Number(name)
 	return int(n)
+}
+
+// lostAfterFrom reads MONEL_LOST_AFTER, of which less than the least is the least.
+func lostAfterFrom(r *environ.Reader) time.Duration {
+	if d := r.Duration("MONEL_LOST_AFTER"); d > 0 {
+		return max(d, MinLostAfter)
+	}
+	return 0
 }
 
 // algorithmFrom reads NCCL_ALGO. Tree is the name there of what doubling is here, and

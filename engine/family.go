@@ -61,7 +61,7 @@ func (f *family) end() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.growth != nil {
-			f.growth.leave(nil)
+			f.growth.leave(context.Background(), nil)
 			f.growth = nil
 		}
 	})

@@ -25,7 +25,7 @@ func (c *Comm) GrowID() (UniqueID, error) {
 	case f.growth != nil && !f.growth.over():
 		return f.growth.id, nil
 	case f.growth != nil:
-		f.growth.leave(nil)
+		f.growth.leave(context.Background(), nil)
 		f.growth = nil
 	}
 	root, err := meetingPoint("", &c.cfg)
@@ -46,7 +46,7 @@ func (f *family) takeGrowth(id UniqueID, err error) {
 	}
 	f.growth = nil
 	f.mu.Unlock()
-	root.leave(err)
+	root.leave(context.Background(), err)
 }
 
 // Grow makes a communicator of size ranks: this one's, with the numbers that they have,

@@ -44,7 +44,11 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 	c.oneHost = allShare(session.Table())
 	mesh, err := c.wires(ctx, session)
 	if err != nil {
-		ctl.Fail(&RankError{Rank: cfg.Rank, Doing: "init", Err: err})
+		var cause *RankError
+		if !errors.As(err, &cause) {
+			cause = &RankError{Rank: cfg.Rank, Doing: "init", Err: err}
+		}
+		err = ctl.Settle(cause) // what all ranks return: the peer may have failed of something else
 		return nil, errors.Join(err, ctl.Close(), session.Close())
 	}
 	c.family.place = newSessionPlace(session, c.family.hall)
@@ -84,8 +88,10 @@ func (c *Comm) connect(ctx context.Context) (*bootstrap.Session, *bootstrap.Cont
 		Fingerprint: cfg.fingerprint(),
 		Info:        cfg.info(),
 		Handler:     func(from int, payload []byte) { c.inbox.put(message{from, payload}) },
-		Control:     bootstrap.ControlConfig{Causes: sharedCauses},
-		Logger:      logging.Of(cfg.Logger, logging.Bootstrap),
+		Control: bootstrap.ControlConfig{
+			Causes: sharedCauses, LostAfter: cfg.LostAfter, Heartbeat: cfg.LostAfter / beatsBeforeLost,
+		},
+		Logger: logging.Of(cfg.Logger, logging.Bootstrap),
 	}
 	if cfg.meetsByLauncher() {
 		return cfg.launched.Connect(ctx, b)
@@ -155,6 +161,7 @@ func (cfg *Config) fingerprint() string {
 		fmt.Sprintf("connections %d", cfg.Connections),
 		fmt.Sprintf("checksums %v", cfg.Checksums),
 		fmt.Sprintf("encryption %v", cfg.Encrypt),
+		fmt.Sprintf("lost after %v", cfg.LostAfter),
 	}
 	if cfg.ids != "" {
 		parts = append(parts, cfg.ids)

@@ -31,7 +31,7 @@ func InitAll(ctx context.Context, size int, cfg Config) ([]*Comm, error) {
 	if err != nil {
 		return nil, &RankError{Rank: 0, Doing: "init", Err: err}
 	}
-	defer root.leave(nil)
+	defer root.leave(ctx, nil)
 	cfg.ID, cfg.Root, cfg.Secret, cfg.Size, cfg.launched = root.id, "", nil, size, nil
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

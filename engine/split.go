@@ -31,8 +31,8 @@ const NoColor = -1
 // Config.Timeout for ranks to come and Config.InitTimeout for joining. Errors are
 // those of collectives and of Init; numbers of ranks in them are this communicator's
 // until the new one's ranks connect to each other, and the error says which are meant.
-// If this communicator fails meanwhile, ranks may fail whose new one does not need the
-// lost rank.
+// If this communicator fails meanwhile, its error is returned, also on ranks whose new one
+// does not need the lost rank.
 func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 	call := agree.NewCall(agree.Split, 0, 0, 0, nil)
 	if color < NoColor {

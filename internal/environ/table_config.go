@@ -45,6 +45,7 @@ var network = Group{
 		{"NCCL_NET", oneOf("Socket", "IB"), "`IB`", "what connects hosts: `Socket` means no RDMA, and `IB` what is usual, RDMA where both hosts have a port that can be used", false},
 		{"MONEL_TIMEOUT", duration(), "10 minutes", "how long a collective may take (`Config.Timeout`)", false},
 		{"MONEL_INIT_TIMEOUT", duration(), "2 minutes", "how long `engine.Init` may take (`Config.InitTimeout`)", false},
+		{"MONEL_LOST_AFTER", duration(), "10 seconds", "how long a rank may be silent until it counts as lost, a second at least (`Config.LostAfter`). All ranks", false},
 	},
 }
 

@@ -26,7 +26,8 @@ const (
 	VersionMismatch Reason = 5 // ranks speak different protocol versions
 	RootClosed      Reason = 6 // the process that hosts the root gave up
 	RankRange       Reason = 7 // a rank is not below the world size
-	numReasons      Reason = 8
+	LostRank        Reason = 8 // one that had come is gone
+	numReasons      Reason = 9
 )
 
 func (r Reason) sentinel() error {
@@ -37,13 +38,15 @@ func (r Reason) sentinel() error {
 		return transport.ErrVersion
 	case RootClosed:
 		return transport.ErrClosed
+	case LostRank:
+		return transport.ErrPeerLost
 	}
 	return ErrLaunch
 }
 
 // WorldError says why the ranks could not form a world. Every rank that was
-// waiting gets the same one. It wraps transport.ErrTimeout, ErrVersion or
-// ErrClosed, or ErrLaunch.
+// waiting gets the same one. It wraps transport.ErrTimeout, ErrVersion, ErrClosed
+// or ErrPeerLost, or ErrLaunch.
 type WorldError struct {
 	Reason Reason
 	Ranks  []int  // whom it is about, ascending; at most MaxNamedRanks of them

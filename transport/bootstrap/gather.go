@@ -19,6 +19,14 @@ type gatherer struct {
 	due      time.Time // when the least patient rank gives up
 	deadline <-chan time.Time
 	probing  <-chan time.Time // when holders that have not answered count as dead
+	returns  <-chan time.Time // when the first of those that have gone counts as lost
+	gone     []departure      // these, in the order in which they went
+}
+
+// departure is when a rank that has gone counts as lost.
+type departure struct {
+	rank int
+	due  time.Time
 }
 
 // serve gathers ranks until the world is complete or cannot be, and then tells
@@ -51,6 +59,8 @@ func (r *Root) serve() {
 			if g.differ == nil {
 				g.differ = e
 			}
+		case <-g.returns:
+			failed = g.notReturned()
 		case <-g.deadline:
 			failed = g.world.missing(time.Since(g.began))
 		case <-r.stop:
@@ -130,8 +140,10 @@ func (g *gatherer) leftUs(j *joiner) {
 	}
 	delete(g.here, j.greeting)
 	g.world.remove(j.greeting)
-	if len(g.world.here) == 0 {
+	if len(g.world.here) == 0 { // nobody waits for it
 		g.deadline, g.due, g.began = nil, time.Time{}, time.Time{}
+		g.returns, g.gone = nil, nil
+		clear(g.world.gone)
 	}
 	for i, rival := range g.rivals {
 		if rival.greeting.peer.Rank == j.greeting.peer.Rank {
@@ -140,6 +152,33 @@ func (g *gatherer) leftUs(j *joiner) {
 			return
 		}
 	}
+	if len(g.world.here) > 0 {
+		g.gone = append(g.gone, departure{j.greeting.peer.Rank, time.Now().Add(returnTime)})
+		g.awaitReturn()
+	}
+}
+
+// returnTime is how long a rank that has gone may take to come again, over another
+// connection or as another process, until it counts as lost to those that wait.
+const returnTime = 500 * time.Millisecond
+
+func (g *gatherer) awaitReturn() {
+	if g.returns = nil; len(g.gone) > 0 {
+		g.returns = time.After(time.Until(g.gone[0].due))
+	}
+}
+
+// notReturned is the error for the first rank that has gone and not come again in time.
+func (g *gatherer) notReturned() *WorldError {
+	for len(g.gone) > 0 && !time.Now().Before(g.gone[0].due) {
+		rank := g.gone[0].rank
+		g.gone = g.gone[1:]
+		if e := g.world.lost(rank); e != nil {
+			return e
+		}
+	}
+	g.awaitReturn()
+	return nil
 }
 
 // deliver tells everybody who is there, and for a while those who come later: a

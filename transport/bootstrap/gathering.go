@@ -69,6 +69,16 @@ func (c *gathering) remove(g *greeting) {
 	}
 }
 
+// lost is the error for a rank that came and went while others waited, and has not come
+// back; nil if it has.
+func (c *gathering) lost(rank int) *WorldError {
+	p := c.gone[rank]
+	if p == nil {
+		return nil
+	}
+	return &WorldError{LostRank, []int{rank}, fmt.Sprintf("%s came and went: its process ended, gave up, or lost its connection to the root, before all %d ranks had come; look at that process's own output", p.where(), c.size)}
+}
+
 func (c *gathering) complete() bool { return c.size > 0 && len(c.here) == c.size }
 
 // missing is the error when time is up after waited.

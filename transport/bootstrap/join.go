@@ -42,6 +42,10 @@ const (
 	unknownNameTime = 10 * time.Second
 )
 
+// firstPause is how long a rank waits before its second attempt; the next ones are ever
+// longer.
+const firstPause = 4 * time.Millisecond
+
 // join asks the root until it answers, and returns the table or the reason why
 // there is none.
 func (j *joining) join(ctx context.Context) (*Table, error) {
@@ -49,7 +53,7 @@ func (j *joining) join(ctx context.Context) (*Table, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.patience)
 	defer cancel()
 	var strange time.Time // since when the root's address is held by others
-	pause := 4 * time.Millisecond
+	pause := firstPause
 	listening := false
 	said := 4 * time.Second // when the log is next told
 	var last, telling error
@@ -69,8 +73,12 @@ func (j *joining) join(ctx context.Context) (*Table, error) {
 				j.anywhere = anywhere
 			}
 			strange = time.Time{}
+			gathered := time.Now()
 			table, err := j.attend(ctx, conn, j.patience-time.Since(began))
 			if err != nil {
+				if time.Since(gathered) > time.Second {
+					pause = firstPause // the root may call a rank lost that is not back soon
+				}
 				return err
 			}
 			j.table = table

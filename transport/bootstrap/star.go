@@ -15,6 +15,9 @@ import (
 // table.
 const starTime = 30 * time.Second
 
+// checkTime is how often the coordinator looks whether ranks that it waits for live.
+const checkTime = 250 * time.Millisecond
+
 // star sets up the control links and waits until all stand. On rank 0, stands is
 // called when they do and before any other rank is told so.
 func (cfg *Config) star(ctx context.Context, s *Session, deadline time.Time, stands func()) (*Control, error) {
@@ -67,7 +70,7 @@ func (cfg *Config) gatherStar(ctx context.Context, s *Session, stands func()) (*
 		wg.Wait()
 		close(stood)
 	}()
-	check := time.NewTicker(time.Second)
+	check := time.NewTicker(checkTime)
 	defer check.Stop()
 	for waiting := true; waiting; {
 		select {

@@ -48,6 +48,17 @@ func Allocate(rank, ranks int, calls []Call, gpu *GPU) (*Buffers, error) {
 	return b, err
 }
 
+// NewBuffers returns buffers in host memory of so many bytes each, for calls that are
+// not known yet.
+func NewBuffers(bytes int64) (*Buffers, error) {
+	b := &Buffers{}
+	var err error
+	if b.dst, err = b.allocate(bytes); err == nil {
+		b.src, err = b.allocate(bytes)
+	}
+	return b, err
+}
+
 // specs are the tensors that rank has storage for: nil where it needs none of its own,
 // because it has none or because it is part of the other one.
 func (c Call) specs(rank, ranks int) (dst, src *layouts.Spec) {

@@ -101,7 +101,7 @@ func (r *Runner) repeatOn(ctx context.Context, stream cudaffi.Stream, c Call, ds
 func (r *Runner) Verify(ctx context.Context, c Call, times int) (int64, error) {
 	wrong := int64(report.Unchecked)
 	for range times {
-		mine, err := r.verifyOnce(ctx, c)
+		mine, err := r.Once(ctx, c, r.nextSeed())
 		if err != nil {
 			return 0, err
 		}
@@ -112,10 +112,12 @@ func (r *Runner) Verify(ctx context.Context, c Call, times int) (int64, error) {
 	return wrong, nil
 }
 
-func (r *Runner) verifyOnce(ctx context.Context, c Call) (int64, error) {
+// Once makes one call, on values that follow from seed, which is the same on all ranks,
+// and returns the number of wrong values on this rank. It makes no other call, so when
+// one fails, it is this.
+func (r *Runner) Once(ctx context.Context, c Call, seed uint64) (wrong int64, err error) {
 	rank, ranks := r.Comm.Rank(), r.Comm.Size()
 	p := r.Buffers.tensors(c, rank, ranks)
-	seed := r.nextSeed()
 	input, result := c.expect(ranks, rank, seed)
 	hasDst, hasSrc := c.uses(rank)
 	ofDst, ofSrc := c.blocks(ranks)
@@ -147,7 +149,6 @@ func (r *Runner) verifyOnce(ctx context.Context, c Call) (int64, error) {
 	if _, err := r.repeat(ctx, c, p.into, p.from, 1); err != nil {
 		return 0, err
 	}
-	var wrong int64
 	var errs [2]error
 	if p.dst != nil {
 		wrong, errs[0] = p.dst.wrong(dstAfter, seed)

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/monel-dev/monel/bench/internal/cli"
+	"github.com/monel-dev/monel/bench/internal/faults"
+)
+
+// errNotAsPromised is returned when ranks were lost and the others did not do what they
+// were expected to.
+var errNotAsPromised = errors.New("not as promised")
+
+// runFaults carries out the campaigns of a command line, one after the other, and
+// prints a line about each as it ends.
+func runFaults(cfg *cli.FaultsConfig, out io.Writer) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding the program to start agents of: %w", err)
+	}
+	fmt.Fprintf(out, "# %s, seed %d\n", faults.Machine(), cfg.Seed)
+	report := faults.NewReport(out)
+	for _, name := range cfg.Campaigns {
+		for _, c := range campaigns(cfg, name) {
+			c.Spawn = faults.Spawn{Path: program, Args: []string{faults.Word}}
+			c.Log = os.Stderr
+			if err := report.Run(name, c); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	if cfg.Write != "" {
+		if err := report.WriteInto(cfg.Write); err != nil {
+			return fmt.Errorf("--write: %w", err)
+		}
+	}
+	if n := report.Failures(); n > 0 {
+		return fmt.Errorf("%w: %d trials; seed %d", errNotAsPromised, n, cfg.Seed)
+	}
+	return nil
+}
+
+// campaigns are those of one name: on each wire, where the wire matters.
+func campaigns(cfg *cli.FaultsConfig, name string) []*faults.Config {
+	base := faults.Config{Ranks: cfg.Ranks, Trials: cfg.Trials, Seed: cfg.Seed, Timeout: cfg.Timeout, Time: cfg.Time}
+	if name == "cut" || name == "mismatch" {
+		base.Transport = string(cli.TCP)
+		return []*faults.Config{&base}
+	}
+	var all []*faults.Config
+	for _, wire := range cfg.Transports {
+		c := base
+		c.Transport = string(wire)
+		all = append(all, &c)
+	}
+	return all
+}
