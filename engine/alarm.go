@@ -13,6 +13,10 @@ const (
 	// lastResort is how long a verdict on a timeout may take before the rank
 	// fails on its own.
 	lastResort = 5 * time.Second
+	// verdictDue is how long it usually takes at most, with ranks that do not answer.
+	// Afterwards the rank looks whether the coordinator is silent, every so often.
+	verdictDue  = 500 * time.Millisecond
+	verdictLook = 100 * time.Millisecond
 )
 
 // alarm is the timer that looks after operations which take long. Starting and
@@ -22,6 +26,10 @@ const (
 type alarm struct {
 	timer *time.Timer
 	set   atomic.Bool // the timer runs, or what it calls
+
+	// When a verdict on a timeout was asked for, and about which operation; of onAlarm.
+	asked    time.Time
+	askedFor uint64
 }
 
 func (a *alarm) init(f func()) {
@@ -66,12 +74,36 @@ func (c *Comm) onAlarm() {
 	case lasted < timeout:
 		c.member.Slow(seq)
 		c.alarm.timer.Reset(min(lasted, timeout-lasted))
-	case lasted < timeout+lastResort:
+	case c.alarm.asked.IsZero() || c.alarm.askedFor != seq:
 		c.member.TimedOut(seq)
-		c.alarm.timer.Reset(timeout + lastResort - lasted)
+		c.awaitVerdict(seq)
+	case !c.overdue():
+		c.alarm.timer.Reset(verdictLook)
 	default:
 		err := fmt.Errorf("%w after %v and the coordinator has not said why", ErrTimeout, timeout)
 		c.control.Fail(&RankError{Rank: c.rank, Err: err})
 		c.member.Fail(&RankError{Rank: 0, Err: err})
 	}
+}
+
+// awaitVerdict notes that the coordinator has been asked what keeps an operation.
+func (c *Comm) awaitVerdict(seq uint64) {
+	c.alarm.asked, c.alarm.askedFor = time.Now(), seq
+	c.alarm.timer.Reset(verdictDue)
+}
+
+// silentBeats is after how many heartbeats that have not come a coordinator that is due
+// to answer is given up.
+const silentBeats = 1.5
+
+// overdue reports whether it makes no sense to wait for the coordinator's verdict any
+// longer. One from which nothing comes is given up, on all ranks with the same error; one
+// that is alive has more time.
+func (c *Comm) overdue() bool {
+	waited := time.Since(c.alarm.asked)
+	beat := float64(c.cfg.LostAfter) / beatsBeforeLost
+	if waited >= verdictDue && c.control.Desert(time.Duration(silentBeats*beat)) {
+		return false // the error is on its way
+	}
+	return waited >= lastResort
 }

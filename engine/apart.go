@@ -58,10 +58,22 @@ func (c *Comm) causeApart(o agree.Op, err error) error {
 }
 
 // onAlarmApart is onAlarm while messages are under way. Nobody can say whether the
-// other rank will come; it may have all the time that there is.
+// other rank will come, and it may have all the time that there is; but if some rank does
+// not answer the coordinator, it is most likely the cause.
 func (c *Comm) onAlarmApart(lasted time.Duration) {
-	if timeout := c.cfg.Timeout; lasted < timeout {
+	const apart = ^uint64(0) // for an operation that has no number
+	timeout := c.cfg.Timeout
+	switch {
+	case lasted < timeout:
+		c.alarm.asked = time.Time{}
 		c.alarm.timer.Reset(timeout - lasted)
+		return
+	case c.control != nil && (c.alarm.asked.IsZero() || c.alarm.askedFor != apart):
+		c.member.LateApart()
+		c.awaitVerdict(apart)
+		return
+	case c.control != nil && !c.overdue() && time.Since(c.alarm.asked) < verdictDue+verdictLook:
+		c.alarm.timer.Reset(verdictLook)
 		return
 	}
 	c.alarm.set.Store(false)

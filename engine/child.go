@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -92,13 +93,32 @@ func (c *Comm) raise(ctx context.Context, p plan, cfg Config) (*Comm, error) {
 	}
 	child, err := c.family.place.join(ctx, c, cfg, a)
 	if err != nil {
-		return nil, fmt.Errorf("in the new communicator, whose ranks from 0 on are ranks %v here: %w", p.Members, err)
+		return nil, fromChild(p.Members, err)
 	}
 	if ctx.Err() != nil { // the others have it; they are told
 		_ = child.Abort()
 		return nil, context.Cause(ctx)
 	}
 	return child, nil
+}
+
+// fromChild names the rank that an error of a new communicator is about by its number
+// here.
+func fromChild(members []int, err error) error {
+	about := fmt.Errorf("in the new communicator, whose ranks from 0 on are ranks %v here: %w", members, err)
+	rank := -1
+	var re *RankError
+	var world *bootstrap.WorldError
+	switch {
+	case errors.As(err, &re):
+		rank = re.Rank
+	case errors.As(err, &world) && len(world.Ranks) == 1:
+		rank = world.Ranks[0]
+	}
+	if rank < 0 || rank >= len(members) {
+		return about
+	}
+	return &RankError{Rank: members[rank], Err: about}
 }
 
 // meetingRoot is a root that a rank has made for others to meet at.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/monel-dev/monel/doubling"
 	"github.com/monel-dev/monel/engine/internal/agree"
@@ -85,6 +86,9 @@ type control interface {
 	// Fail reports the cause of a failure. All ranks' Done closes, with the cause
 	// that the coordinator saw first.
 	Fail(cause error)
+	// Desert fails with the loss of the coordinator if nothing has come from it for so
+	// long, and reports whether that is so.
+	Desert(silence time.Duration) bool
 	// Done is closed when the communicator has failed, and Err says why.
 	Done() <-chan struct{}
 	Err() error
@@ -183,6 +187,9 @@ func (c *Comm) serve() {
 	for {
 		select {
 		case <-c.control.Done():
+			for _, m := range c.inbox.takeAll() { // they came first
+				c.handle(m.from, m.payload)
+			}
 			c.member.Fail(c.control.Err())
 			c.endLife()
 			c.dumpFailure()

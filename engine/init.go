@@ -136,11 +136,7 @@ func (c *Comm) connectRing(ctx context.Context) error {
 // initError tells the other ranks why this one cannot take part, and returns
 // what all of them return.
 func (c *Comm) initError(peer int, err error) error {
-	cause := &RankError{Rank: peer, Err: err}
-	var re *RankError
-	if errors.As(err, &re) {
-		cause = re
-	}
+	cause := notReached(peer, err)
 	c.control.Fail(cause)
 	select {
 	case <-c.control.Done():
@@ -148,6 +144,18 @@ func (c *Comm) initError(peer int, err error) error {
 	case <-time.After(verdictWait):
 		return cause
 	}
+}
+
+// notReached is the error for a peer to which no link could be made.
+func notReached(peer int, err error) *RankError {
+	var re *RankError
+	switch {
+	case errors.As(err, &re):
+		return re
+	case errors.Is(err, context.DeadlineExceeded):
+		err = fmt.Errorf("%w: it did not do its part of a link: %w", ErrTimeout, err)
+	}
+	return &RankError{Rank: peer, Doing: "init", Err: err}
 }
 
 // fingerprint lists the settings that are the same on all ranks.

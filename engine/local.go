@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/inproc"
@@ -74,7 +75,11 @@ func (l *localControl) Send(to int, payload []byte) error {
 	return nil
 }
 
-func (l *localControl) Fail(cause error)      { l.hub.fail(cause) }
+func (l *localControl) Fail(cause error) { l.hub.fail(cause) }
+
+// Desert has nobody to give up: ranks of one process stop together.
+func (l *localControl) Desert(time.Duration) bool { return false }
+
 func (l *localControl) Done() <-chan struct{} { return l.hub.done }
 
 func (l *localControl) Err() error {

@@ -29,8 +29,8 @@ const NoColor = -1
 //
 // It returns when all ranks of the new communicator have joined it, within
 // Config.Timeout for ranks to come and Config.InitTimeout for joining. Errors are
-// those of collectives and of Init; numbers of ranks in them are this communicator's
-// until the new one's ranks connect to each other, and the error says which are meant.
+// those of collectives and of Init. A RankError has the number in this communicator; where
+// the text goes on with the new one's numbers, it says so.
 // If this communicator fails meanwhile, its error is returned, also on ranks whose new one
 // does not need the lost rank.
 func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {

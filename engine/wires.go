@@ -158,7 +158,7 @@ func (c *Comm) shareMemory(ctx context.Context, session *bootstrap.Session, near
 		case errors.Is(err, ErrUnavailable):
 			c.cfg.Logger.Info("two ranks of one host talk over TCP", "rank", c.rank, "peer", peer, "reason", err)
 		default:
-			return nil, nil, errors.Join(err, memory.Close())
+			return nil, nil, errors.Join(notReached(peer, err), memory.Close())
 		}
 	}
 	return memory, reached, nil

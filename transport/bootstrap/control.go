@@ -73,6 +73,8 @@ type Control struct {
 	allLeft bool   // all of them are; coordinator only
 	leaving bool   // this rank has said so
 	closed  bool
+	// deserters is how many members have given the coordinator up; coordinator only.
+	deserters int
 
 	done   chan struct{} // closed when verdict may be seen
 	ready  chan struct{} // all links stand
@@ -223,7 +225,7 @@ func (c *Control) Send(to int, payload []byte) error {
 		return err
 	}
 	if to == c.rank {
-		if !c.inbox.put(message{c.rank, append([]byte(nil), payload...)}, false) {
+		if !c.inbox.put(message{from: c.rank, payload: append([]byte(nil), payload...)}, false) {
 			return c.overflow(to)
 		}
 		return nil
@@ -281,7 +283,29 @@ func (c *Control) Fail(cause *transport.RankError) {
 		return
 	}
 	l.send(frameReport, c.codec.encode(cause), true, false)
-	c.after(c.cfg.VerdictWait, func() { c.conclude(cause) })
+	c.after(c.cfg.HearsayWait, func() { c.awaitVerdict(cause) })
+}
+
+// awaitVerdict waits for what the coordinator makes of cause. If nothing comes from it,
+// it is lost, too, and most likely the reason for everything.
+func (c *Control) awaitVerdict(cause *transport.RankError) {
+	look := time.NewTicker(c.cfg.Heartbeat / 4)
+	defer look.Stop()
+	over := time.NewTimer(c.cfg.VerdictWait)
+	defer over.Stop()
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-look.C:
+			if c.Desert(2 * c.cfg.Heartbeat) {
+				return
+			}
+		case <-over.C:
+			c.conclude(cause)
+			return
+		}
+	}
 }
 
 // Settle reports cause and waits for the verdict: the error that this rank
@@ -310,6 +334,19 @@ func (c *Control) after(d time.Duration, fn func()) {
 		case <-c.done:
 		}
 	}()
+}
+
+// inOrder does something when all messages have been delivered that came before: a
+// verdict must not overtake what the coordinator has said earlier, which may tell more.
+func (c *Control) inOrder(do func()) {
+	c.mu.Lock()
+	delivering := c.inbox.started && !c.closed
+	c.mu.Unlock()
+	if !delivering {
+		do()
+		return
+	}
+	c.inbox.put(message{do: do}, true)
 }
 
 // conclude makes e this rank's error, and closes Done, unless there is one.

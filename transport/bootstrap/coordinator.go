@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/monel-dev/monel/transport"
@@ -17,7 +18,7 @@ const flushTime = 250 * time.Millisecond
 func (c *Control) fromMember(l *link, t frameType, payload []byte) error {
 	switch t {
 	case frameMessage:
-		c.inbox.put(message{l.peer, payload}, true)
+		c.inbox.put(message{from: l.peer, payload: payload}, true)
 	case frameReport:
 		e, err := c.codec.decode(payload)
 		if err != nil {
@@ -49,6 +50,10 @@ func (c *Control) memberDown(l *link, err error) {
 	case over:
 	case left && !errors.Is(err, transport.ErrProtocol):
 		c.settle(leftError(l.peer))
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.alone():
+		// It is this rank that has lost touch.
+		c.cfg.Logger.Warn("heard nothing from any rank", "for", c.cfg.LostAfter)
+		c.settle(coordinatorLost)
 	default:
 		c.cfg.Logger.Warn("lost a rank", "rank", l.peer, "reason", err.Error())
 		c.settle(&transport.RankError{Rank: l.peer, Err: lossText(err, c.cfg.LostAfter)})
@@ -58,6 +63,19 @@ func (c *Control) memberDown(l *link, err error) {
 	}
 }
 
+// alone reports whether all other ranks, of which there are some, have been silent for
+// about as long as it takes to count as lost.
+func (c *Control) alone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for r := 1; r < c.size; r++ {
+		if l := c.links[r]; l == nil || l.silence() < c.cfg.LostAfter/2 {
+			return false
+		}
+	}
+	return c.size > 2
+}
+
 // report considers a failure that the rank from tells of. What a rank says about
 // another's death is hearsay: the other may have died of something that the
 // coordinator is about to see itself, or may have left in order.
@@ -65,8 +83,12 @@ func (c *Control) report(from int, e *transport.RankError) {
 	c.mu.Lock()
 	away := e.Rank == 0 && from != 0 && !c.left[0]
 	c.mu.Unlock()
-	// A member that gives this very process up: it was stopped for too long, or
-	// cannot be reached over data links. There is no better evidence to wait for.
+	if away && e.Err.Error() == coordinatorLost.Err.Error() {
+		c.deserted(from, e)
+		return
+	}
+	// A member that cannot reach this very process over data links: there is no better
+	// evidence to wait for.
 	hearsay := !away && e.Rank != from && (errors.Is(e.Err, transport.ErrPeerLost) || errors.Is(e.Err, transport.ErrClosed))
 	if !hearsay {
 		c.settle(e)
@@ -78,6 +100,28 @@ func (c *Control) report(from int, e *transport.RankError) {
 		c.mu.Unlock()
 		if left {
 			e = leftError(e.Rank)
+		}
+		c.settle(e)
+	})
+}
+
+// deserted considers that a member has given this very process up because it hears
+// nothing from it. If this process was stopped, the others have done the same. If they
+// have not, it is that member which is cut off, in one direction.
+func (c *Control) deserted(from int, e *transport.RankError) {
+	c.mu.Lock()
+	c.deserters++
+	first := c.deserters == 1
+	c.mu.Unlock()
+	if !first {
+		return
+	}
+	c.after(c.cfg.HearsayWait, func() {
+		c.mu.Lock()
+		few := c.size > 2 && c.deserters*2 < c.size-1
+		c.mu.Unlock()
+		if few {
+			e = &transport.RankError{Rank: from, Err: fmt.Errorf("%w: it hears nothing from rank 0, which hears it; the network is cut in one direction", transport.ErrPeerLost)}
 		}
 		c.settle(e)
 	})

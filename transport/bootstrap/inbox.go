@@ -2,10 +2,12 @@ package bootstrap
 
 import "sync"
 
-// message is a payload of the layer above.
+// message is a payload of the layer above, or something to do when all messages that came
+// before it have been delivered.
 type message struct {
 	from    int
 	payload []byte
+	do      func()
 }
 
 // inbox holds messages until they are delivered. It is bounded: readers of links
@@ -64,6 +66,10 @@ func (b *inbox) deliver(fn func(from int, payload []byte)) {
 		b.room.Broadcast()
 		b.mu.Unlock()
 		for _, m := range batch {
+			if m.do != nil {
+				m.do()
+				continue
+			}
 			fn(m.from, m.payload)
 		}
 	}

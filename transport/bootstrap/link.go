@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/monel-dev/monel/transport"
@@ -26,6 +27,9 @@ type link struct {
 	down  func(l *link, err error)
 
 	reported bool // the peer has reported a failure; the reader's own
+
+	began time.Time
+	heard atomic.Int64 // when something last came, since began
 
 	mu      sync.Mutex
 	queue   []queued
@@ -99,6 +103,7 @@ func (l *link) run(wg *sync.WaitGroup) {
 	l.wake = make(chan struct{}, 1)
 	l.over = make(chan struct{})
 	l.sent = make(chan struct{})
+	l.began = time.Now()
 	wg.Add(2)
 	go func() {
 		defer wg.Done()
@@ -236,7 +241,15 @@ func (w *watchedConn) Read(p []byte) (int, error) {
 		w.l.conn.SetReadDeadline(time.Now().Add(second))
 		n, err = w.l.conn.Read(p)
 	}
+	if n > 0 {
+		w.l.heard.Store(int64(time.Since(w.l.began)))
+	}
 	return n, err
+}
+
+// silence is how long nothing has come from the peer.
+func (l *link) silence() time.Duration {
+	return time.Since(l.began) - time.Duration(l.heard.Load())
 }
 
 // lossText is what the coordinator says about a member whose link ended with err.

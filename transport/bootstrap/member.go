@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/monel-dev/monel/transport"
 )
@@ -22,13 +23,13 @@ func (c *Control) fromCoordinator(l *link, t frameType, payload []byte) error {
 	}
 	switch t {
 	case frameMessage:
-		c.inbox.put(message{l.peer, payload}, true)
+		c.inbox.put(message{from: l.peer, payload: payload}, true)
 	case frameVerdict:
 		e, err := c.codec.decode(payload)
 		if err != nil {
 			return err
 		}
-		c.conclude(e)
+		c.inOrder(func() { c.conclude(e) })
 	case frameReady:
 		return once(c.ready)
 	case frameAllBye:
@@ -49,6 +50,25 @@ func (c *Control) coordinatorDown(l *link, err error) {
 	if c.Err() == nil {
 		c.cfg.Logger.Warn("lost the coordinator", "rank", c.rank, "reason", err.Error())
 	}
+	c.inOrder(func() { c.desert(l) })
+}
+
+// Desert gives the coordinator up if nothing has come from it for so long, with the
+// error that members give when it is lost, and reports whether it has. It is for callers
+// that know better than the control plane how urgent an answer is. The coordinator itself
+// has nobody to give up.
+func (c *Control) Desert(silence time.Duration) bool {
+	c.mu.Lock()
+	l := c.links[0]
+	c.mu.Unlock()
+	if l == nil || l.silence() < silence {
+		return false
+	}
+	c.desert(l)
+	return true
+}
+
+func (c *Control) desert(l *link) {
 	// If the coordinator was only asleep, it finds this when it wakes up, and
 	// gives the same error as everybody else.
 	l.send(frameReport, c.codec.encode(coordinatorLost), true, false)

@@ -31,8 +31,12 @@ func (cfg *Config) star(ctx context.Context, s *Session, deadline time.Time, sta
 	}
 	conn, err := s.DialFor(ctx, PurposeControl, 0, 0)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = &transport.RankError{Rank: cfg.Rank, Doing: "bootstrap", Err: cfg.setupError(ctx, err)}
+		if ended := ctx.Err(); ended != nil {
+			rank := cfg.Rank // it has given up
+			if errors.Is(ended, context.DeadlineExceeded) {
+				rank = 0 // it has not answered
+			}
+			err = &transport.RankError{Rank: rank, Doing: "bootstrap", Err: cfg.setupError(ctx, err)}
 		}
 		return nil, err
 	}
@@ -141,6 +145,25 @@ func (cfg *Config) setupError(ctx context.Context, last error) error {
 	return fmt.Errorf("%w: the control links of all ranks do not stand: %w", why, last)
 }
 
+// sayTime is how much longer than its own time a member waits for the coordinator, which
+// knows better who was missing.
+const sayTime = 300 * time.Millisecond
+
+// othersSay reports whether the coordinator says in time why the links do not stand, or
+// is so silent that it is why.
+func (c *Control) othersSay() bool {
+	timer := time.NewTimer(sayTime)
+	defer timer.Stop()
+	select {
+	case <-c.ready:
+		return true
+	case <-c.done:
+		return true
+	case <-timer.C:
+	}
+	return c.Desert(2 * c.cfg.Heartbeat)
+}
+
 // whenReady returns c once all control links stand; it closes c when they do not.
 func (cfg *Config) whenReady(ctx context.Context, c *Control) (*Control, error) {
 	select {
@@ -148,6 +171,9 @@ func (cfg *Config) whenReady(ctx context.Context, c *Control) (*Control, error) 
 		return c, nil
 	case <-c.done:
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) && c.othersSay() {
+			break
+		}
 		c.Fail(&transport.RankError{Rank: c.rank, Doing: "bootstrap", Err: cfg.setupError(ctx, nil)})
 		<-c.done
 	}

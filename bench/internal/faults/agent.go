@@ -123,34 +123,31 @@ func (a *agent) live(o *Order, open *[]io.Closer, joined func()) error {
 	}
 	*open = append(*open, world)
 	joined()
-	comms := []*engine.Comm{world}
 	p := newProgram(o.Seed, a.buffers)
+	comms := []*engine.Comm{world}
 	if o.Split {
 		half, err := world.Split(ctx, o.Rank%2, o.Rank)
 		if err != nil {
 			failed("split", 0, err, nil)
-			return a.goOn(o, world, open, err)
+		} else {
+			*open = append(*open, half)
 		}
-		*open = append(*open, half)
 		comms = append(comms, half)
 	}
 	for o.Calls == 0 || p.calls < o.Calls {
 		at, err := p.step(comms...)
-		if err == nil {
-			continue
-		}
-		failed("calls", p.calls, err, at.ParentRanks())
-		if at == world {
-			for _, part := range comms[1:] {
-				_ = part.Abort() // or others would wait there for this rank
-			}
-		} else { // whoever is lost to a part is lost to the whole
-			if err = world.Barrier(ctx); err == nil {
-				return fmt.Errorf("a part of the communicator has failed, the whole has not")
-			}
+		switch {
+		case err == nil:
+		case at == world:
 			failed("calls", p.calls, err, nil)
+			if o.Split && comms[1] != nil {
+				_ = comms[1].Abort() // or others would wait there for this rank
+			}
+			return a.goOn(o, world, open, err)
+		default: // whoever is lost to a part is lost to the whole
+			failed("calls", p.calls, err, at.ParentRanks())
+			comms[1] = nil
 		}
-		return a.goOn(o, world, open, err)
 	}
 	if o.Leave != nil {
 		return a.without(o, world, open)

@@ -253,7 +253,7 @@ func (c *losing) plan(number int) *trial {
 		victim: r.IntN(c.Ranks), limit: noticeTime,
 	}
 	if r.IntN(2) == 0 {
-		t.Early, t.Calls = true, lifeCalls
+		t.Early, t.Calls, t.Shrink = true, lifeCalls, false
 		t.delay = time.Duration(r.Int64N(int64(max(c.life, time.Millisecond))))
 	} else {
 		t.delay = time.Duration(r.Int64N(int64(midst)))
@@ -267,7 +267,11 @@ func (c *losing) plan(number int) *trial {
 		t.death = Panics
 	default:
 		t.limit = c.Timeout + noticeTime
-		t.InitTimeout = c.Timeout
+		if t.Early {
+			t.InitTimeout = c.Timeout
+		} else { // ranks that are in a part when the whole fails come late to shrink it
+			t.InitTimeout = 4 * (c.Timeout + noticeTime)
+		}
 		if r.IntN(2) == 0 {
 			t.Timeout = c.Timeout
 		} else {

@@ -102,8 +102,8 @@ func judgeSurvivor(t *trial, out *outcome, x *fate, f *finding, reasons map[stri
 		if e.when.Before(out.struck) {
 			f.fault("rank %d failed before the loss: %s", x.rank, e.Error)
 		}
-		if e.Cause == Aborted && i < len(x.failed)-1 {
-			continue // a part was given up by a rank that had learnt of the loss in the whole
+		if (e.Cause == Aborted || e.Cause == TimedOut) && i < len(x.failed)-1 {
+			continue // a part was given up, or not come to, by a rank that the whole has kept
 		}
 		if e.Named != t.victim || e.Cause != PeerLost && e.Cause != TimedOut {
 			f.misname = true

@@ -43,14 +43,19 @@ type errWrong struct {
 func (e *errWrong) Error() string { return fmt.Sprintf("%d wrong values in %+v", e.values, e.call) }
 
 // step makes the next call, on the communicator that is chosen by lot of those of this
-// rank, and returns its error and the communicator.
+// rank, and returns its error and the communicator. On one that is nil, because it has
+// failed, it makes none.
 func (p *program) step(comms ...*engine.Comm) (*engine.Comm, error) {
 	which := p.IntN(2 * len(comms)) // more often the first
 	comm := comms[0]
 	if which < len(comms) {
 		comm = comms[which]
 	}
-	c := p.call()
+	c, seed, start := p.call(), p.Uint64(), p.IntN(3) == 0
+	p.calls++
+	if comm == nil {
+		return nil, nil
+	}
 	if c.Collective == cli.SendRecv && comm.Size() == 1 {
 		c.Collective = cli.AllReduce
 	}
@@ -59,12 +64,11 @@ func (p *program) step(comms ...*engine.Comm) (*engine.Comm, error) {
 		c.Count = max(c.Count-c.Count%int64(comm.Size()), int64(comm.Size()))
 	}
 	var on measure.Comm = comm
-	if p.IntN(3) == 0 {
+	if start {
 		on = started{comm}
 	}
 	r := measure.Runner{Comm: on, Buffers: p.buffers}
-	wrong, err := r.Once(context.Background(), c, p.Uint64())
-	p.calls++
+	wrong, err := r.Once(context.Background(), c, seed)
 	if err == nil && wrong != 0 {
 		err = &errWrong{wrong, c}
 	}

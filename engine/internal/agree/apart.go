@@ -28,6 +28,18 @@ func (m *Member) EndApart(result error) {
 	m.record(m.next, 0, m.began, result)
 }
 
+// LateApart reports that an operation of BeginApart takes longer than allowed. If a rank
+// does not answer the coordinator, the verdict names it; otherwise there is none, since
+// only the caller knows whom it waits for.
+func (m *Member) LateApart() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.apart {
+		m.wasLate = true
+		m.send((&disputeMsg{key: key{seq: m.next}, reason: reasonApart}).encode())
+	}
+}
+
 // Apart is how long an operation of BeginApart has lasted; false if none is in
 // progress.
 func (m *Member) Apart() (lasted time.Duration, ok bool) {

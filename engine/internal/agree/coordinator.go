@@ -16,7 +16,7 @@ const (
 	// more complete.
 	mismatchGrace = 2 * time.Second
 	// timeoutGrace is how long it waits for answers after a timeout.
-	timeoutGrace = time.Second
+	timeoutGrace = 400 * time.Millisecond
 	// slowPause is the least time between two polls about one operation because
 	// of slowness.
 	slowPause = 500 * time.Millisecond
@@ -48,6 +48,7 @@ type settlement struct {
 	reason  reason
 	states  []stateMsg // by rank; statusSilent until answered
 	missing int
+	hurried bool
 	timer   *time.Timer
 }
 
@@ -99,7 +100,7 @@ func (c *Coordinator) Handle(from int, payload []byte) error {
 func (c *Coordinator) onDispute(d disputeMsg) {
 	s := c.current
 	switch {
-	case d.reason < reasonMisfit || d.reason > reasonTimeout:
+	case d.reason < reasonMisfit || d.reason > reasonApart:
 	case slices.Contains(c.settled, d.key) || slices.Contains(c.queue, d):
 	case d.reason == reasonSlow && time.Since(c.asked[d.key]) < slowPause:
 		// Somebody else has just asked.
@@ -107,6 +108,8 @@ func (c *Coordinator) onDispute(d disputeMsg) {
 		c.open(d)
 	case s.key == d.key && (s.reason == d.reason || s.reason == reasonTimeout):
 		// This is being settled.
+	case s.key == d.key && s.reason == reasonApart && d.reason == reasonTimeout:
+		s.reason = d.reason // the same question, with a sterner answer
 	case s.key == d.key && s.reason == reasonMisfit && d.reason == reasonTimeout:
 		// The ranks still missing have had all the time there is.
 		s.reason = d.reason
@@ -121,6 +124,20 @@ func (c *Coordinator) onDispute(d disputeMsg) {
 			c.current = nil
 			c.openNext()
 		}
+		c.hurry()
+	}
+}
+
+// hurry ends the wait for ranks that have made no call yet when somebody's time is up,
+// be it in another operation.
+func (c *Coordinator) hurry() {
+	s := c.current
+	if s == nil || s.hurried || s.reason != reasonMisfit {
+		return
+	}
+	if slices.ContainsFunc(c.queue, func(d disputeMsg) bool { return d.reason == reasonTimeout }) {
+		s.hurried = true
+		c.askNow(s)
 	}
 }
 
@@ -149,7 +166,7 @@ func (c *Coordinator) open(d disputeMsg) {
 	case reasonSlow:
 		c.remember(d.key)
 		c.askNow(s)
-	case reasonTimeout:
+	case reasonTimeout, reasonApart:
 		c.askNow(s)
 	default:
 		c.poll(s, false)
@@ -262,8 +279,10 @@ func (s *settlement) walksDiffer() bool {
 func (c *Coordinator) decide(s *settlement) {
 	v := verdictMsg{key: s.key}
 	switch {
-	case s.reason == reasonTimeout:
+	case s.reason == reasonTimeout, s.reason == reasonApart && s.missing > 0:
 		v.outcome, v.broken, v.groups = outcomeTimeout, true, s.groups()
+	case s.reason == reasonApart:
+		v.outcome = outcomeCarryOn
 	case !s.differ(s.reason == reasonMisfit) && s.walksDiffer():
 		v.outcome, v.walk = outcomeRestart, s.commonWalk(c.chunk)
 	case s.reason == reasonSlow && !s.differ(false):

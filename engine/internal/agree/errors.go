@@ -84,29 +84,46 @@ func (e *MismatchError) Error() string {
 // Unwrap returns ErrMismatch or transport.ErrTimeout.
 func (e *MismatchError) Unwrap() error { return e.Err }
 
-// asRankError names one rank to look at first: one whose arguments were
-// refused, or else of the smallest group, since the odd one out is most likely
-// wrong. It names nobody if two groups are
-// equally small, or if all ranks made the call in time and it merely took too
-// long.
+// asRankError names one rank to look at first: one whose arguments were refused, or one
+// that does not answer, or else of the smallest group, since the odd one out is most
+// likely wrong. If nobody answers rank 0, in a world of more than two, it is rank 0 that
+// cannot be reached. Nobody is named if two groups are equally small, or if all ranks
+// made the call in time and it merely took too long.
 func (e *MismatchError) asRankError() error {
-	rank, best := -1, 0
+	if rank := e.suspect(); rank >= 0 {
+		return &transport.RankError{Rank: rank, Err: e}
+	}
+	return e
+}
+
+func (e *MismatchError) suspect() int {
 	for _, g := range e.Groups {
 		if g.Invalid != "" && len(g.Ranks) > 0 {
-			rank = g.Ranks[0]
-			break
+			return g.Ranks[0]
 		}
-		suspect := e.Err == ErrMismatch || g.status == statusNotYet || g.status == statusSilent
+	}
+	total := 0
+	for _, g := range e.Groups {
+		total += len(g.Ranks)
+	}
+	for _, g := range e.Groups {
+		if g.status != statusSilent || len(g.Ranks) == 0 {
+			continue
+		}
+		if total > 2 && len(g.Ranks) == total-1 && g.Ranks[0] == 1 {
+			return 0
+		}
+		return g.Ranks[0]
+	}
+	rank, best := -1, 0
+	for _, g := range e.Groups {
 		switch {
-		case !suspect || len(g.Ranks) == 0:
+		case e.Err != ErrMismatch && g.status != statusNotYet || len(g.Ranks) == 0:
 		case best == 0 || len(g.Ranks) < best:
 			rank, best = g.Ranks[0], len(g.Ranks)
 		case len(g.Ranks) == best:
 			rank = -1
 		}
 	}
-	if rank < 0 {
-		return e
-	}
-	return &transport.RankError{Rank: rank, Err: e}
+	return rank
 }

@@ -30,6 +30,7 @@ const (
 	reasonMisfit  reason = iota + 1 // a chunk does not fit this rank's call
 	reasonSlow                      // the call takes long: is anything wrong?
 	reasonTimeout                   // the call takes longer than is allowed
+	reasonApart                     // a message does: is somebody silent?
 )
 
 type disputeMsg struct {
