@@ -87,6 +87,7 @@ const (
 	tableTime   = 10 * time.Second
 	refusalTime = 2 * time.Second
 	lateTime    = 30 * time.Second
+	closingTime = 500 * time.Millisecond // for ranks to acknowledge it, when the root is closed
 )
 
 // attend serves one gathered rank until it has the outcome or goes away.

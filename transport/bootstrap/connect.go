@@ -184,7 +184,7 @@ func (cfg *Config) connect(ctx context.Context, s *Session, self Peer, root *Roo
 		}
 		ip, err := netip.ParseAddr(host)
 		local = host == "localhost" || err == nil && ip.IsLoopback()
-		j.where = cfg.Addr
+		j.where, j.atRank0 = cfg.Addr, true
 		j.roots = func(ctx context.Context) ([]netip.AddrPort, error) {
 			addrs, err := resolve(ctx, host, port)
 			if err != nil {

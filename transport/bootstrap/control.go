@@ -283,7 +283,7 @@ func (c *Control) Fail(cause *transport.RankError) {
 		return
 	}
 	l.send(frameReport, c.codec.encode(cause), true, false)
-	c.after(c.cfg.HearsayWait, func() { c.awaitVerdict(cause) })
+	c.after(min(c.cfg.HearsayWait, c.cfg.VerdictWait), func() { c.awaitVerdict(cause) })
 }
 
 // awaitVerdict waits for what the coordinator makes of cause. If nothing comes from it,
@@ -291,7 +291,7 @@ func (c *Control) Fail(cause *transport.RankError) {
 func (c *Control) awaitVerdict(cause *transport.RankError) {
 	look := time.NewTicker(c.cfg.Heartbeat / 4)
 	defer look.Stop()
-	over := time.NewTimer(c.cfg.VerdictWait)
+	over := time.NewTimer(max(0, c.cfg.VerdictWait-c.cfg.HearsayWait))
 	defer over.Stop()
 	for {
 		select {

@@ -28,7 +28,7 @@ func (c *Control) fromMember(l *link, t frameType, payload []byte) error {
 			return nil // the first one is waiting already
 		}
 		l.reported = true
-		c.report(l.peer, e)
+		l.deserted = c.report(l.peer, e)
 	case frameBye:
 		if len(payload) != 0 {
 			return fmt.Errorf("%w: farewell with a payload", transport.ErrProtocol)
@@ -48,6 +48,7 @@ func (c *Control) memberDown(l *link, err error) {
 	c.mu.Unlock()
 	switch {
 	case over:
+	case l.deserted: // and ends its link; what follows from that is being settled
 	case left && !errors.Is(err, transport.ErrProtocol):
 		c.settle(leftError(l.peer))
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.alone():
@@ -76,23 +77,24 @@ func (c *Control) alone() bool {
 	return c.size > 2
 }
 
-// report considers a failure that the rank from tells of. What a rank says about
+// report considers a failure that the rank from tells of, and reports whether that rank
+// gives this one up. What a rank says about
 // another's death is hearsay: the other may have died of something that the
 // coordinator is about to see itself, or may have left in order.
-func (c *Control) report(from int, e *transport.RankError) {
+func (c *Control) report(from int, e *transport.RankError) (deserted bool) {
 	c.mu.Lock()
 	away := e.Rank == 0 && from != 0 && !c.left[0]
 	c.mu.Unlock()
 	if away && e.Err.Error() == coordinatorLost.Err.Error() {
 		c.deserted(from, e)
-		return
+		return true
 	}
 	// A member that cannot reach this very process over data links: there is no better
 	// evidence to wait for.
 	hearsay := !away && e.Rank != from && (errors.Is(e.Err, transport.ErrPeerLost) || errors.Is(e.Err, transport.ErrClosed))
 	if !hearsay {
 		c.settle(e)
-		return
+		return false
 	}
 	c.after(c.cfg.HearsayWait, func() {
 		c.mu.Lock()
@@ -103,6 +105,7 @@ func (c *Control) report(from int, e *transport.RankError) {
 		}
 		c.settle(e)
 	})
+	return false
 }
 
 // deserted considers that a member has given this very process up because it hears

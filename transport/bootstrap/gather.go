@@ -201,6 +201,7 @@ func (g *gatherer) deliver(out outcome) {
 		tell(j, out)
 	}
 	late := time.After(lateTime)
+	var closed <-chan time.Time // when Close waits for nobody any more
 	stop, heard, done := r.stop, 0, false
 	finish := func() {
 		if !done {
@@ -212,7 +213,9 @@ func (g *gatherer) deliver(out outcome) {
 	for len(waiting) > 0 || stop != nil {
 		select {
 		case <-stop:
-			stop = nil
+			stop, closed = nil, time.After(closingTime)
+		case <-closed:
+			return
 		case <-late:
 			late = nil
 			finish()

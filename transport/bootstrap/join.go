@@ -20,6 +20,7 @@ type joining struct {
 	fingerprint string
 	roots       func(context.Context) ([]netip.AddrPort, error)
 	where       string // the root's address as the user gave it
+	atRank0     bool   // rank 0 is the root
 	key         []byte
 	version     uint16
 	patience    time.Duration
@@ -135,7 +136,12 @@ type fatal struct{ error }
 
 func (f *fatal) Unwrap() error { return f.error }
 
+// errorf names rank 0 if that is the root and does not answer, else this rank.
 func (j *joining) errorf(err error) error {
+	if j.atRank0 && j.self.Rank != 0 && errors.Is(err, transport.ErrTimeout) &&
+		!errors.Is(err, transport.ErrUnauthenticated) && !errors.Is(err, ErrAddress) {
+		return &transport.RankError{Rank: 0, Doing: "joining the root at " + j.where, Err: err}
+	}
 	return &transport.RankError{Rank: j.self.Rank, Doing: "joining the root at " + j.where, Err: err}
 }
 

@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,6 +45,9 @@ func (c *Control) Leave(ctx context.Context) error {
 // closeTime bounds how long Close waits for what is queued to be sent.
 const closeTime = time.Second
 
+// lostTime is the same where the coordinator is lost.
+const lostTime = 100 * time.Millisecond
+
 // Close tells the others that this rank has left, unless all have, sends what is
 // queued, closes all connections, and returns when no goroutine is left: in
 // about a second at most.
@@ -71,7 +75,11 @@ func (c *Control) Close() error {
 	}
 	c.conclude(own)
 	c.inbox.close()
-	timer := time.AfterFunc(closeTime, func() {
+	patience := closeTime
+	if e := c.Err(); c.rank != 0 && e.Rank == 0 && errors.Is(e, transport.ErrPeerLost) {
+		patience = lostTime // nobody is there to read it
+	}
+	timer := time.AfterFunc(patience, func() {
 		for _, l := range links {
 			if l != nil {
 				l.cut()

@@ -27,6 +27,7 @@ type link struct {
 	down  func(l *link, err error)
 
 	reported bool // the peer has reported a failure; the reader's own
+	deserted bool // that it has given this rank up; the reader's own
 
 	began time.Time
 	heard atomic.Int64 // when something last came, since began

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -106,18 +107,18 @@ func Max(d []time.Duration) time.Duration {
 const lifeCalls = 60
 
 // Lose has a rank lost in each of many trials.
-func (cfg *Config) Lose(kind Kind) (*Result, error) {
+func (cfg *Config) Lose(kind Kind) (res *Result, err error) {
 	began := time.Now()
 	c := &losing{Config: cfg, kind: kind, res: &Result{Kind: kind, Transport: cfg.Transport, Ranks: cfg.Ranks, Limit: noticeTime}}
 	lanes, err := c.lanes()
+	defer func() {
+		for _, l := range lanes {
+			err = errors.Join(err, l.close())
+		}
+	}()
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		for _, l := range lanes {
-			l.close()
-		}
-	}()
 	if err := c.calibrate(lanes[0]); err != nil {
 		return nil, err
 	}
@@ -149,16 +150,30 @@ type losing struct {
 }
 
 // silentLanes is how many trials go on at a time where ranks only wait.
-const silentLanes = 4
+const silentLanes = 6
 
-func (c *losing) lanes() ([]*lane, error) {
+func (k Kind) cuts() bool   { return k == Both || k == In || k == Out || k == Down }
+func (k Kind) silent() bool { return k == Stop || k.cuts() }
+
+func (c *losing) lanes() (lanes []*lane, err error) {
 	n := 1
-	if c.kind == Stop {
-		n = silentLanes
+	if c.kind.silent() {
+		n = min(silentLanes, c.Trials)
 	}
-	lanes := make([]*lane, n)
-	for i := range lanes {
-		lanes[i] = newLane(c.Ranks, func(int) *Spawn { return &c.Spawn })
+	for i := range n {
+		l := newLane(c.Ranks, func(int) *Spawn { return &c.Spawn })
+		lanes = append(lanes, l)
+		if !c.kind.cuts() {
+			continue
+		}
+		if l.network, err = newNetwork(i, c.Ranks); err != nil {
+			return lanes, err
+		}
+		l.spawn = func(rank int) *Spawn {
+			s := c.Spawn
+			s.Via = l.network.via(rank)
+			return &s
+		}
 	}
 	return lanes, nil
 }
@@ -170,7 +185,7 @@ func (c *losing) calibrate(l *lane) error {
 		t.victim, t.death, t.Calls, t.Shrink, t.Early = -1, Lives, lifeCalls, false, true
 		t.Timeout, t.InitTimeout, t.LostAfter = time.Minute, time.Minute, 0
 		began := time.Now()
-		if err := c.meet(t); err != nil {
+		if err := c.meet(l, t); err != nil {
 			return err
 		}
 		out, err := l.run(t)
@@ -199,12 +214,15 @@ func (c *losing) work(l *lane) error {
 			return nil
 		}
 		t := c.plan(number)
-		if err := c.meet(t); err != nil {
+		if err := c.meet(l, t); err != nil {
 			return err
 		}
 		out, err := l.run(t)
 		if err != nil {
 			return err
+		}
+		if t.failed != nil {
+			return t.failed
 		}
 		f := judge(t, out)
 		c.mu.Lock()
@@ -223,9 +241,20 @@ func (c *losing) work(l *lane) error {
 	}
 }
 
-// meet gives the ranks of a trial a place to meet.
-func (c *losing) meet(t *trial) error {
-	if t.Root != "" {
+// firstPort is where ranks of hosts meet in the first trial.
+const firstPort = 20000
+
+// meet gives the ranks of a trial a place to meet, and what strikes one.
+func (c *losing) meet(l *lane, t *trial) error {
+	if l.network != nil {
+		t.Root = fmt.Sprintf("%s:%d", l.network.address(0), firstPort+(t.Trial+10)%10000)
+		t.Secret = fmt.Sprint("of this campaign ", c.Seed)
+		t.strike = func(*process) time.Time {
+			at := time.Now()
+			t.failed = l.network.cut(c.kind, t.victim)
+			return at
+		}
+		t.revive = func(*process) { t.failed = errors.Join(t.failed, l.network.mend(c.kind, t.victim)) }
 		return nil
 	}
 	id, err := engine.NewLocalUniqueID()

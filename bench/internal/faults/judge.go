@@ -27,6 +27,9 @@ func (f *finding) fault(format string, args ...any) {
 	f.faults = append(f.faults, fmt.Sprintf(format, args...))
 }
 
+// closeTime is how long Close waits for ranks that do not close the communicator.
+const closeTime = 10 * time.Second
+
 // missing is how a root that a rank has not come to words it.
 const missing = "ranks have come; missing"
 
@@ -83,12 +86,16 @@ func judgeSurvivor(t *trial, out *outcome, x *fate, f *finding, reasons map[stri
 		return
 	}
 	if len(x.failed) == 0 { // it had all it needed
-		if took := x.closed.when.Sub(out.struck); took > t.limit {
+		limit := t.limit
+		if t.revive != nil {
+			limit = max(limit, closeTime+noticeTime)
+		}
+		if took := x.closed.when.Sub(out.struck); took > limit {
 			f.slow = true
 			f.fault("rank %d closed %v after the loss", x.rank, took)
 		}
 		if t.Calls == 0 {
-			f.fault("rank %d noticed nothing", x.rank)
+			f.fault("rank %d has noticed nothing", x.rank)
 		}
 		return
 	}
@@ -114,9 +121,13 @@ func judgeSurvivor(t *trial, out *outcome, x *fate, f *finding, reasons map[stri
 	took, limit := first.when.Sub(out.struck), t.limit
 	if strings.Contains(first.Reason, missing) && !out.fates[t.victim].aliveBefore {
 		f.absent = true
-		limit = t.InitTimeout + time.Second
+		limit = t.InitTimeout + noticeTime
 	} else {
-		f.notice = max(f.notice, took)
+		if first.Phase != "calls" && t.revive != nil {
+			limit = max(limit, t.InitTimeout+noticeTime) // which is what bounds making communicators
+		} else {
+			f.notice = max(f.notice, took)
+		}
 		if last := x.failed[len(x.failed)-1]; last.Phase == "calls" { // on the whole communicator
 			reasons[last.Reason] = append(reasons[last.Reason], x.rank)
 		}

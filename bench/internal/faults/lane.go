@@ -6,8 +6,9 @@ import (
 
 // lane is a set of agents that go through trials together, one trial after the other.
 type lane struct {
-	spawn  func(rank int) *Spawn
-	agents []*process
+	spawn   func(rank int) *Spawn
+	agents  []*process
+	network *network // nil if all ranks are on this host
 }
 
 func newLane(ranks int, spawn func(rank int) *Spawn) *lane {
@@ -29,13 +30,17 @@ func (l *lane) man() error {
 	return nil
 }
 
-func (l *lane) close() {
+func (l *lane) close() error {
 	for rank, p := range l.agents {
 		if p != nil {
 			p.end()
 			l.agents[rank] = nil
 		}
 	}
+	if l.network == nil {
+		return nil
+	}
+	return l.network.close()
 }
 
 // trial is one loss of a rank.
@@ -47,6 +52,7 @@ type trial struct {
 	strike func(*process) time.Time // returns when it was about to
 	revive func(*process)           // for victims that are only out of the way
 	limit  time.Duration            // how long the others may take to notice
+	failed error                    // of strike or revive
 }
 
 // fate is what became of a rank in a trial.

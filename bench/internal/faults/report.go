@@ -45,6 +45,14 @@ func (r *Report) Run(name string, cfg *Config) error {
 	case "exit", "crash", "stop":
 		cfg.Trials = or(cfg.Trials, usualTrials)
 		return r.lose(cfg, Kind(name))
+	case "cut":
+		cfg.Trials = or(cfg.Trials, usualTrials)
+		for _, kind := range []Kind{Both, In, Out, Down} {
+			if err := r.lose(cfg, kind); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	return fmt.Errorf("no campaign %q", name)
 }
