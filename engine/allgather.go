@@ -114,6 +114,7 @@ func (c *Comm) ringAllGather(o agree.Op, g *gathering) error {
 		}
 		return g.one, s.Lo, s.Hi
 	})
+	agreed, sent := false, int64(0)
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
 		ahead.before()
 		n := int(step.Hi-step.Lo) * size
@@ -122,7 +123,10 @@ func (c *Comm) ringAllGather(o agree.Op, g *gathering) error {
 				return err
 			}
 			ahead.after(step)
-			c.keepOwn(g, step.Lo, step.Hi)
+			if agreed {
+				c.keepOwn(g, step.Lo, step.Hi)
+			}
+			sent = step.Hi
 			continue
 		}
 		at := g.all.at(c.order[step.Block])
@@ -130,6 +134,10 @@ func (c *Comm) ringAllGather(o agree.Op, g *gathering) error {
 		s := ringStep{Step: step, n: n, out: g.all.View, next: next, prev: prev}
 		if err := c.ringStep(o, &s); err != nil {
 			return err
+		}
+		if !agreed { // the first chunk of another rank has been one of this very call
+			agreed = true
+			c.keepOwn(g, 0, sent)
 		}
 	}
 	return nil
@@ -149,7 +157,6 @@ func (c *Comm) spreadAllGather(o agree.Op, g *gathering) error {
 			return err
 		}
 	}
-	c.keepOwn(g, 0, g.all.count)
 	for k := 1; k < c.size; k++ {
 		rank := c.order[(c.place+c.size-k)%c.size]
 		from, err := c.receiver(o, rank)
@@ -158,6 +165,9 @@ func (c *Comm) spreadAllGather(o agree.Op, g *gathering) error {
 		}
 		if err := c.receiveView(o, from, 0, g.bytes, g.all.View, g.all.at(rank), g.all.at(rank)+g.all.count); err != nil {
 			return err
+		}
+		if k == 1 { // a rank that disagrees with the others has written nothing
+			c.keepOwn(g, 0, g.all.count)
 		}
 	}
 	return nil

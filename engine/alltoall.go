@@ -107,17 +107,23 @@ func (p *parting) part(starts []int64, rank int) part {
 // sends them to all ranks before it receives any; others exchange with one rank after
 // the other. Both kinds may meet: the former keep nobody waiting.
 func (c *Comm) exchangeAll(o agree.Op, p *parting) error {
+	if c.size == 1 {
+		c.keepPart(p)
+		return nil
+	}
 	if c.partsAreShort(p) {
 		return c.spreadAllToAll(o, p)
 	}
 	for round := range c.size {
 		rank := c.order[pairwise.Partner(c.size, c.place, round)]
 		if rank == c.rank {
-			c.keepPart(p)
-		} else if err := c.exchangeWith(o, p, rank); err != nil {
+			continue
+		}
+		if err := c.exchangeWith(o, p, rank); err != nil {
 			return err
 		}
 	}
+	c.keepPart(p) // a rank that disagrees with the others has written nothing
 	return nil
 }
 
@@ -159,7 +165,6 @@ func (c *Comm) spreadAllToAll(o agree.Op, p *parting) error {
 			return err
 		}
 	}
-	c.keepPart(p)
 	for k := 1; k < c.size; k++ {
 		rank := c.order[(c.place+c.size-k)%c.size]
 		from, err := c.receiver(o, rank)
@@ -168,6 +173,9 @@ func (c *Comm) spreadAllToAll(o agree.Op, p *parting) error {
 		}
 		if err := c.receivePart(o, p, from, 0, p.in(rank)); err != nil {
 			return err
+		}
+		if k == 1 { // as in exchangeAll
+			c.keepPart(p)
 		}
 	}
 	return nil

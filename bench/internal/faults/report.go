@@ -13,8 +13,10 @@ import (
 // Report gathers what campaigns have found.
 type Report struct {
 	out      io.Writer
-	losses   []*Result
 	failures int
+
+	losses     []*Result
+	mismatches []*Disagreements
 }
 
 // NewReport prints a line about each campaign to out.
@@ -45,6 +47,8 @@ func (r *Report) Run(name string, cfg *Config) error {
 	case "exit", "crash", "stop":
 		cfg.Trials = or(cfg.Trials, usualTrials)
 		return r.lose(cfg, Kind(name))
+	case "mismatch":
+		return r.disagree(cfg)
 	case "cut":
 		cfg.Trials = or(cfg.Trials, usualTrials)
 		for _, kind := range []Kind{Both, In, Out, Down} {
@@ -69,6 +73,30 @@ func (r *Report) lose(cfg *Config, kind Kind) error {
 	}
 	fmt.Fprint(r.out, res.row())
 	return nil
+}
+
+func (r *Report) disagree(cfg *Config) error {
+	found, err := cfg.Disagree()
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(r.out, mismatchHead)
+	for _, d := range found {
+		r.failures += d.Failures
+		fmt.Fprint(r.out, d.row())
+	}
+	r.mismatches = append(r.mismatches, found...)
+	return nil
+}
+
+const mismatchHead = `
+| collective | cases | as promised | a rank had no error | a buffer was written | usable afterwards | took, median | took, max |
+|---|---:|---:|---:|---:|---:|---:|---:|
+`
+
+func (d *Disagreements) row() string {
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %s | %s |\n", d.Collective, d.Cases, d.Cases-d.Failures,
+		d.Silent, d.Written, d.Usable, short(Median(d.Took)), short(Max(d.Took)))
 }
 
 const lossHead = `| what | wire | trials | as promised | hangs | wrong values | wrong name | too late | leaks | noticed, median | noticed, max | allowed | went on, median | went on, max |
@@ -132,6 +160,12 @@ func (r *Report) write(b *bytes.Buffer) {
 		fmt.Fprintf(b, "\n%s", lossHead)
 		for _, res := range r.losses {
 			b.WriteString(res.row())
+		}
+	}
+	if len(r.mismatches) > 0 {
+		b.WriteString(mismatchHead)
+		for _, d := range r.mismatches {
+			b.WriteString(d.row())
 		}
 	}
 	b.WriteString("\n")
