@@ -17,6 +17,7 @@ type Report struct {
 
 	losses     []*Result
 	mismatches []*Disagreements
+	soaks      []*Soaked
 }
 
 // NewReport prints a line about each campaign to out.
@@ -47,6 +48,8 @@ func (r *Report) Run(name string, cfg *Config) error {
 	case "exit", "crash", "stop":
 		cfg.Trials = or(cfg.Trials, usualTrials)
 		return r.lose(cfg, Kind(name))
+	case "soak":
+		return r.soak(cfg)
 	case "mismatch":
 		return r.disagree(cfg)
 	case "cut":
@@ -73,6 +76,30 @@ func (r *Report) lose(cfg *Config, kind Kind) error {
 	}
 	fmt.Fprint(r.out, res.row())
 	return nil
+}
+
+func (r *Report) soak(cfg *Config) error {
+	s, err := cfg.Soak()
+	if err != nil {
+		return err
+	}
+	r.failures += s.Failures
+	if len(r.soaks) == 0 {
+		fmt.Fprint(r.out, soakHead)
+	}
+	r.soaks = append(r.soaks, s)
+	fmt.Fprint(r.out, s.row())
+	return nil
+}
+
+const soakHead = `
+| wire | time | communicators | calls | failures | heap, first | heap, last | descriptors, first | descriptors, last | goroutines, first | goroutines, last |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+`
+
+func (s *Soaked) row() string {
+	return fmt.Sprintf("| %s | %v | %d | %d | %d | %d KiB | %d KiB | %d | %d | %d | %d |\n", s.Transport, s.Took.Round(time.Second),
+		s.Worlds, s.Calls, s.Failures, s.First.Heap>>10, s.Last.Heap>>10, s.First.Descriptors, s.Last.Descriptors, s.First.Goroutines, s.Last.Goroutines)
 }
 
 func (r *Report) disagree(cfg *Config) error {
@@ -166,6 +193,12 @@ func (r *Report) write(b *bytes.Buffer) {
 		b.WriteString(mismatchHead)
 		for _, d := range r.mismatches {
 			b.WriteString(d.row())
+		}
+	}
+	if len(r.soaks) > 0 {
+		b.WriteString(soakHead)
+		for _, s := range r.soaks {
+			b.WriteString(s.row())
 		}
 	}
 	b.WriteString("\n")
