@@ -13,6 +13,7 @@ import (
 // Report gathers what campaigns have found.
 type Report struct {
 	out      io.Writer
+	load     string
 	failures int
 
 	losses     []*Result
@@ -21,7 +22,13 @@ type Report struct {
 }
 
 // NewReport prints a line about each campaign to out.
-func NewReport(out io.Writer) *Report { return &Report{out: out} }
+func NewReport(out io.Writer) *Report {
+	r := &Report{out: out, load: "unknown"}
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		r.load, _, _ = strings.Cut(string(text), " ")
+	}
+	return r
+}
 
 // Failures is the number of trials in which something was not as promised.
 func (r *Report) Failures() int { return r.failures }
@@ -182,7 +189,7 @@ func (r *Report) WriteInto(file string) error {
 }
 
 func (r *Report) write(b *bytes.Buffer) {
-	fmt.Fprintf(b, "\nOn %s.\n", Machine())
+	fmt.Fprintf(b, "\nOn %s; the load was %s when it began.\n", Machine(), r.load)
 	if len(r.losses) > 0 {
 		fmt.Fprintf(b, "\n%s", lossHead)
 		for _, res := range r.losses {

@@ -29,7 +29,7 @@ type Footprint struct {
 // warmUp is how many worlds it takes until everything that is made once is there, and at
 // least this much heap may come and go without being a leak.
 const (
-	warmUp    = 20
+	warmUp    = 10
 	heapSlack = 512 << 10
 )
 
