@@ -68,16 +68,20 @@ func (a *agent) tell(o *Order, e Event) {
 
 // carryOut is a rank's whole life.
 func (a *agent) carryOut(o Order) {
+	death := time.AfterFunc(time.Hour, func() { a.die(&o) })
+	death.Stop()
 	die := func() {
 		if o.Death != Lives {
-			time.AfterFunc(o.After, func() { a.die(&o) })
+			death.Reset(o.After)
 		}
 	}
 	if o.Early {
 		die()
 	}
 	var open []io.Closer
+	joined := false
 	err := a.live(&o, &open, func() {
+		joined = true
 		a.tell(&o, Event{At: Joined})
 		if !o.Early {
 			die()
@@ -91,6 +95,9 @@ func (a *agent) carryOut(o Order) {
 	last.Took = time.Since(began)
 	if err != nil {
 		last.Error, last.Cause = err.Error(), causeOf(err)
+	}
+	if o.Death != Lives && !death.Stop() && (o.Early || joined) {
+		select {} // it is about to end
 	}
 	a.leftovers(&last, o.Collect)
 	a.tell(&o, last)
