@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: a C compiler for the race detector and
 # the simulated CUDA driver, C++ compilers for its kernels and the real ones, the
-# launchers of Open MPI and MPICH, qemu for machines with RDMA, and git to see what generators changed; and
+# launchers of Open MPI and MPICH, qemu for machines with RDMA, iproute2 for networks
+# that can be cut, and git to see what generators changed; and
 # fetches, without installing it, what the tests look at.
 set -euo pipefail
 . "$(dirname "$0")/install.sh"
@@ -27,6 +28,8 @@ ptxas >/dev/null
 ibverbs_include >/dev/null
 require qemu-system-x86_64 qemu-system-x86
 require cpio cpio
+require ip iproute2
+require bridge iproute2
 rdma_system >/dev/null
 wheel nvidia-nccl-cu13 2.32.3 >/dev/null
 wheel nvidia-nccl-cu12 2.18.3 >/dev/null
