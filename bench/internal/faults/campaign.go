@@ -250,9 +250,8 @@ func (c *losing) meet(l *lane, t *trial) error {
 		t.Root = fmt.Sprintf("%s:%d", l.network.address(0), firstPort+(t.Trial+10)%10000)
 		t.Secret = fmt.Sprint("of this campaign ", c.Seed)
 		t.strike = func(*process) time.Time {
-			at := time.Now()
 			t.failed = l.network.cut(c.kind, t.victim)
-			return at
+			return time.Now() // the command takes long; what it does, it does at its end
 		}
 		t.revive = func(*process) { t.failed = errors.Join(t.failed, l.network.mend(c.kind, t.victim)) }
 		return nil

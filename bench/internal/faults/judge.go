@@ -27,7 +27,8 @@ func (f *finding) fault(format string, args ...any) {
 	f.faults = append(f.faults, fmt.Sprintf(format, args...))
 }
 
-// closeTime is how long Close waits for ranks that do not close the communicator.
+// closeTime is how long Close waits for ranks that do not close the communicator; then it
+// takes up to a second to free what leads to them.
 const closeTime = 10 * time.Second
 
 // early is how much later than others' events that of a rank which ends itself may be
@@ -92,7 +93,7 @@ func judgeSurvivor(t *trial, out *outcome, x *fate, f *finding, reasons map[stri
 	if len(x.failed) == 0 { // it had all it needed
 		limit := t.limit
 		if t.revive != nil {
-			limit = max(limit, closeTime+noticeTime)
+			limit = max(limit, closeTime+2*noticeTime)
 		}
 		if took := x.closed.when.Sub(out.struck); took > limit {
 			f.slow = true

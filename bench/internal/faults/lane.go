@@ -49,7 +49,7 @@ type trial struct {
 	victim int   // -1 if nobody is lost
 	death  Death // or what strike does
 	delay  time.Duration
-	strike func(*process) time.Time // returns when it was about to
+	strike func(*process) time.Time // returns when it did
 	revive func(*process)           // for victims that are only out of the way
 	limit  time.Duration            // how long the others may take to notice
 	failed error                    // of strike or revive
