@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/faults"
@@ -21,6 +23,13 @@ func runFaults(cfg *cli.FaultsConfig, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("finding the program to start agents of: %w", err)
 	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		faults.Abandon()
+		os.Exit(statusWrong)
+	}()
 	fmt.Fprintf(out, "# %s, seed %d\n", faults.Machine(), cfg.Seed)
 	report := faults.NewReport(out)
 	for _, name := range cfg.Campaigns {

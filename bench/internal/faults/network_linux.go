@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -17,13 +18,26 @@ type network struct {
 	hosts int
 }
 
-// networks counts those made.
-var networks atomic.Int32
+// networks counts those made, and made are those that have not been closed.
+var (
+	networks atomic.Int32
+	made     sync.Map
+)
+
+// Abandon removes what campaigns have made outside of this process, when it has to end in
+// the midst of one.
+func Abandon() {
+	made.Range(func(n, _ any) bool {
+		_ = n.(*network).close()
+		return true
+	})
+}
 
 // newNetwork needs the rights to make network namespaces.
 func newNetwork(net, hosts int) (*network, error) {
 	// A number of its own, since what is deleted goes a moment later.
 	n := &network{tag: fmt.Sprintf("mf%d-%d", os.Getpid(), networks.Add(1)), net: net, hosts: hosts}
+	made.Store(n, nil)
 	if err := n.build(); err != nil {
 		return nil, errors.Join(fmt.Errorf("making network namespaces, which takes root and iproute2: %w", err), n.close())
 	}
@@ -126,6 +140,7 @@ func (n *network) neighbours(h int, command func(peer int) string) error {
 func (n *network) via(h int) []string { return []string{"ip", "netns", "exec", n.name(h)} }
 
 func (n *network) close() error {
+	made.Delete(n)
 	var errs []error
 	for h := range n.hosts {
 		if _, err := os.Stat("/run/netns/" + n.name(h)); err == nil {
