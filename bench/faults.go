@@ -10,6 +10,7 @@ import (
 
 	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/faults"
+	"github.com/monel-dev/monel/bench/internal/strangers"
 )
 
 // errNotAsPromised is returned when ranks were lost and the others did not do what they
@@ -33,6 +34,12 @@ func runFaults(cfg *cli.FaultsConfig, out io.Writer) error {
 	fmt.Fprintf(out, "# %s, seed %d\n", faults.Machine(), cfg.Seed)
 	report := faults.NewReport(out)
 	for _, name := range cfg.Campaigns {
+		if name == "strangers" {
+			if err := admitStrangers(cfg, program, report); err != nil {
+				return err
+			}
+			continue
+		}
 		for _, c := range campaigns(cfg, name) {
 			c.Spawn = faults.Spawn{Path: program, Args: []string{faults.Word}}
 			c.Log = os.Stderr
@@ -49,6 +56,29 @@ func runFaults(cfg *cli.FaultsConfig, out io.Writer) error {
 	if n := report.Failures(); n > 0 {
 		return fmt.Errorf("%w: %d trials; seed %d", errNotAsPromised, n, cfg.Seed)
 	}
+	return nil
+}
+
+// The strangers of a campaign, and how many come in a second.
+const (
+	usualStrangers = 10_000
+	strangersRate  = 400
+)
+
+// admitStrangers carries out that campaign.
+func admitStrangers(cfg *cli.FaultsConfig, program string, report *faults.Report) error {
+	s := strangers.Config{Program: program, Ranks: 2, Connections: usualStrangers, Rate: strangersRate, Seed: cfg.Seed}
+	if cfg.RanksGiven {
+		s.Ranks = cfg.Ranks
+	}
+	if cfg.Trials > 0 {
+		s.Connections = cfg.Trials
+	}
+	found, err := s.Run()
+	if found == nil {
+		return fmt.Errorf("strangers: %w", err)
+	}
+	report.Note("Strangers", found.Text(), err)
 	return nil
 }
 

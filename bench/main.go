@@ -23,6 +23,7 @@ import (
 	"github.com/monel-dev/monel/bench/internal/faults"
 	"github.com/monel-dev/monel/bench/internal/launch"
 	"github.com/monel-dev/monel/bench/internal/limit"
+	"github.com/monel-dev/monel/bench/internal/strangers"
 	"github.com/monel-dev/monel/engine"
 )
 
@@ -57,6 +58,11 @@ func run(args []string) int {
 		case faults.Word:
 			if err := faults.Agent(os.Stdin, os.Stdout); err != nil {
 				return fail(fmt.Errorf("%s: %w", faults.Word, err))
+			}
+			return statusOK
+		case strangers.Word:
+			if err := strangers.Agent(os.Stdin, os.Stdout); err != nil {
+				return fail(fmt.Errorf("%s: %w", strangers.Word, err))
 			}
 			return statusOK
 		case limit.Word:

@@ -13,13 +13,14 @@ import (
 
 // Campaigns are what faults can do to ranks, in the order in which all do it.
 func Campaigns() []string {
-	return []string{"kill", "exit", "crash", "stop", "cut", "mismatch", "soak"}
+	return []string{"kill", "exit", "crash", "stop", "cut", "mismatch", "strangers", "soak"}
 }
 
 // FaultsConfig is a command line of the verb faults.
 type FaultsConfig struct {
 	Campaigns  []string
 	Ranks      int
+	RanksGiven bool
 	Transports []Transport
 	Trials     int // of each campaign; 0: as many as it takes
 	Seed       uint64
@@ -31,7 +32,7 @@ type FaultsConfig struct {
 const faultsHead = `Take ranks away from jobs that run, or have them disagree, and look at what the
 others do about it.
 
-  bench faults kill|exit|crash|stop|cut|mismatch|soak|all [flags]
+  bench faults kill|exit|crash|stop|cut|mismatch|strangers|soak|all [flags]
 
 kill     kill -9 of a rank at a random moment, from its first connection to its last
 exit     os.Exit in the midst of things
@@ -41,6 +42,8 @@ cut      packets lost in both directions or in one, and the link down; needs roo
          ip and bridge of iproute2
 mismatch every pair of different counts, types, operators, roots, shapes, collectives,
          orders and calls not made, among 2 to 8 ranks
+strangers 10,000 connections with garbage, recordings, half a handshake or nothing, while
+         ranks join and while they reduce over TCP; two ranks, unless -np says otherwise
 soak     random calls with communicators made, shrunk and closed, for --time
 
 Several, separated by commas, go one after the other; all is all but soak. Survivors
@@ -109,6 +112,7 @@ func ParseFaults(args []string) (*FaultsConfig, error) {
 		}
 		c.Transports = append(c.Transports, Transport(w))
 	}
+	c.RanksGiven = f.Changed("np")
 	switch {
 	case c.Ranks < minFaultRanks || c.Ranks > maxFaultRanks:
 		return nil, fmt.Errorf("--np %d: from %d to %d ranks are possible", c.Ranks, minFaultRanks, maxFaultRanks)

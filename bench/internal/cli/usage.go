@@ -9,7 +9,7 @@ const usageHead = `Measure and verify collectives on tensors of any memory layou
   bench kernels [flags]
   bench cuda-kernels [flags]
   bench doctor [flags]
-  bench faults kill|exit|crash|stop|cut|mismatch|soak|all [flags]
+  bench faults kill|exit|crash|stop|cut|mismatch|strangers|soak|all [flags]
 
 Without a launcher, -np N processes are started on this machine. Under torchrun,
 Open MPI or Slurm each process is one rank of that job. The table and the flags

@@ -19,6 +19,7 @@ type Report struct {
 	losses     []*Result
 	mismatches []*Disagreements
 	soaks      []*Soaked
+	notes      []string // of other campaigns
 }
 
 // NewReport prints a line about each campaign to out.
@@ -171,6 +172,17 @@ const (
 	end   = "<!-- written by bench faults: end -->\n"
 )
 
+// Note adds what another campaign has found, and whether it was not as promised.
+func (r *Report) Note(title, text string, failure error) {
+	if failure != nil {
+		r.failures++
+		text += "Not as promised: " + failure.Error() + "\n"
+	}
+	text = fmt.Sprintf("\n%s: %s", title, text)
+	fmt.Fprint(r.out, text)
+	r.notes = append(r.notes, text)
+}
+
 // WriteInto replaces the tables in a page.
 func (r *Report) WriteInto(file string) error {
 	page, err := os.ReadFile(file)
@@ -207,6 +219,9 @@ func (r *Report) write(b *bytes.Buffer) {
 		for _, s := range r.soaks {
 			b.WriteString(s.row())
 		}
+	}
+	for _, note := range r.notes {
+		b.WriteString(note)
 	}
 	b.WriteString("\n")
 }
