@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Random programs of calls of build/libnccl.so.2 for CALLTIME seconds each (50), with the
-# address sanitizer and with the thread sanitizer in the client; CALLTIME=3600 for an hour.
+# Random programs of calls of build/libnccl.so.2 for CALLTIME seconds (60), with the
+# address sanitizer and with the thread sanitizer in the client, side by side; CALLTIME=3600 for an hour.
 # SEED is the first round's, another one each day unless set. A failure names its seed, and
 # SEED=... CALLTIME=0 makes that round again.
 set -euo pipefail
@@ -21,6 +21,17 @@ fi
 for sanitizer in address thread; do
 	gcc -O1 -g -Wall -Werror -fsanitize=$sanitizer -fno-omit-frame-pointer -Ilibnccl libnccl/check/random.c "$library" \
 		-Wl,-rpath,"$PWD/build" -lm -ldl -lpthread -o "$work/random-$sanitizer"
-	echo "== $sanitizer sanitizer, seeds from $seed on"
-	timeout $((${CALLTIME:-50} + 200)) "${fixed[@]}" "$work/random-$sanitizer" "$seed" "${CALLTIME:-50}" || fail "random-$sanitizer ended with $?"
 done
+runs=()
+for sanitizer in address thread; do
+	timeout $((${CALLTIME:-60} + 200)) "${fixed[@]}" "$work/random-$sanitizer" "$seed" "${CALLTIME:-60}" >"$work/random-$sanitizer.log" 2>&1 &
+	runs+=($!)
+done
+failed=
+for sanitizer in address thread; do
+	wait "${runs[0]}" || failed="$failed random-$sanitizer ended with $?."
+	runs=("${runs[@]:1}")
+	echo "== $sanitizer sanitizer, seeds from $seed on"
+	cat "$work/random-$sanitizer.log"
+done
+[ -z "$failed" ] || fail "$failed"

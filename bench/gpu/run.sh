@@ -59,7 +59,7 @@ table() {
 tests() { step "$1" "$3" "$bin/$2.test" -test.timeout "$3s" -test.run "$4"; }
 
 step doctor 30 "$bin/bench" doctor
-tests driver cudaffi 90 .
+tests driver cudaffi 90 'TestGPU'
 tests kernels kernels 120 'TestDevice'
 tests streams engine 90 'TestStream|TestLegacy|TestCallReturns|TestSeveral|TestOneComm|TestClose|TestFull|TestStart|TestCapture'
 tests matrix engine 120 'TestDevice|TestMixed|TestManyDimensions|TestEmptyOnDevice'

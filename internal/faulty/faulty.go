@@ -111,6 +111,14 @@ type faultyMesh struct {
 	receivers map[[2]int]*receiver
 }
 
+// Traffic is that of the wire.
+func (m *faultyMesh) Traffic() []transport.Traffic {
+	if counts, ok := m.Mesh.(transport.Metered); ok {
+		return counts.Traffic()
+	}
+	return nil
+}
+
 func (m *faultyMesh) Close() error {
 	m.end()
 	return m.Mesh.Close()

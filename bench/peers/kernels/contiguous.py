@@ -16,7 +16,7 @@ import time
 
 import torch
 
-DTYPES = {"float": torch.float32, "half": torch.float16, "double": torch.float64, "int8": torch.int8}
+DTYPES = {"float": torch.float32, "half": torch.float16, "bfloat16": torch.bfloat16, "double": torch.float64, "int8": torch.int8}
 NCHW = (4, 64, 128, 128)
 
 
