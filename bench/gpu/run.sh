@@ -67,10 +67,10 @@ tests processes engine 90 'TestCatalogue|TestKilled'
 if [ -x "$bin/sanitizer/compute-sanitizer" ]; then
 	for tool in memcheck racecheck; do
 		step "sanitizer-$tool" 100 "$bin/sanitizer/compute-sanitizer" --tool "$tool" --error-exitcode 9 \
-			"$bin/kernels.test" -test.timeout 95s -test.run 'TestDevice/pinned_slots_false/table/(float32|bfloat16|int8)'
+			"$bin/kernels.test" -test.timeout 95s -test.run 'TestDevice/pinned_slots_false/table/(float|bfloat16|int8)/'
 	done
 	step sanitizer-agent 60 "$bin/sanitizer/compute-sanitizer" --tool memcheck --error-exitcode 9 \
-		"$bin/kernels.test" -test.timeout 55s -test.run 'TestDevice/pinned_slots_true/agent/float32'
+		"$bin/kernels.test" -test.timeout 55s -test.run 'TestDevice/pinned_slots_true/agent/(float|bfloat16)/'
 fi
 
 peers=()
