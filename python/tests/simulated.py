@@ -55,9 +55,13 @@ class Stream:
 
     def __del__(self):
         # A device has 32 channels. Streams beyond that would wait for each other's work.
+        # This runs whenever Python collects garbage, on any thread and amid anything.
         with contextlib.suppress(Exception):
+            before = ctypes.c_void_p()
+            driver("cuCtxGetCurrent", ctypes.byref(before))
             driver.use(self.device)
             driver("cuStreamDestroy_v2", self.handle)
+            driver("cuCtxSetCurrent", before)
 
     @property
     def handle(self):
