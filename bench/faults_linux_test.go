@@ -1,3 +1,7 @@
+//go:build !race
+
+// The agents of campaigns are real processes; what they do is raced in its packages.
+
 package main
 
 import (

@@ -152,8 +152,8 @@ func (c *Comm) ringAllReduce(o agree.Op, dst, src strided.Tensor, op operator) e
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
 		r := ringStep{Step: step, n: int(step.Hi-step.Lo) * size, in: &source, out: out, next: next, prev: prev, op: op.op, lender: lender}
 		if err := c.ringStep(o, &r); err != nil {
-			return err
+			return settle(o, err, lender)
 		}
 	}
-	return settle(o, lender)
+	return settle(o, nil, lender)
 }

@@ -126,21 +126,16 @@ func (c *Comm) treeSend(o agree.Op, p *preparedBroadcast, src *strided.Tensor) e
 		for i, child := range children {
 			if canLend(lenders[i], view, step.Lo, step.Hi, n) {
 				if err := c.lend(o, lenders[i], walk, step.Index, view, step.Lo, step.Hi); err != nil {
-					return err
+					return settle(o, err, lenders...)
 				}
 				continue
 			}
 			if err := c.sendView(o, child, walk, step.Index, n, view, step.Lo, step.Hi); err != nil {
-				return err
+				return settle(o, err, lenders...)
 			}
 		}
 	}
-	for _, lender := range lenders {
-		if err := settle(o, lender); err != nil {
-			return err
-		}
-	}
-	return nil
+	return settle(o, nil, lenders...)
 }
 
 // treeReceive is everybody else's part: receive from the parent, forward to

@@ -72,10 +72,11 @@ func (g *gpu) allocation(driver *cudaffi.Driver, where *cudaffi.Pointer) *transp
 
 // letGo has the wires forget the gate's call, once.
 func (t *gate) letGo() {
-	for _, s := range t.sources {
-		s.release()
-	}
-	t.sources = nil
+	t.forget.Do(func() {
+		for _, s := range t.sources {
+			s.release()
+		}
+	})
 }
 
 // deviceLenders are links as those that can send from a device's memory, nil unless all

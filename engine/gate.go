@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,7 @@ type gate struct {
 	run   *kernels.Run // once it is on its stream
 	// sources are the allocations that the wires may read.
 	sources []source
+	forget  sync.Once // them: by who ends the call, or by who could not begin it
 	probe   probe
 	// failure is the first error of the device that the collective met.
 	failure atomic.Pointer[DeviceError]

@@ -43,10 +43,13 @@ func (c *Comm) lend(o agree.Op, to transport.Lender, walk strided.Walk, index ui
 	return to.Lend(o.Stop, &c.header, memory)
 }
 
-// settle waits until no memory is read that was lent to a link.
-func settle(o agree.Op, to transport.Lender) error {
-	if to == nil {
-		return nil
+// settle waits until no memory is read that was lent to links, also where err has ended
+// the operation: the memory is the caller's afterwards. Links may be nil.
+func settle(o agree.Op, err error, links ...transport.Lender) error {
+	for _, link := range links {
+		if link != nil {
+			err = settleAfter(o.Stop, err, link)
+		}
 	}
-	return to.Settle(o.Stop)
+	return err
 }

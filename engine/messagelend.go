@@ -80,7 +80,9 @@ const lendWait = 2 * time.Second
 // settleAfter settles what was lent to a link in a call that has ended with err so far.
 func settleAfter(ctx context.Context, err error, link transport.Lender) error {
 	if err == nil {
-		return link.Settle(ctx)
+		if err = link.Settle(ctx); err == nil {
+			return nil
+		}
 	}
 	// The call has been stopped, but the memory is the caller's afterwards.
 	ctx, cancel := context.WithTimeout(context.Background(), lendWait)

@@ -91,6 +91,7 @@ func (r *reach) take() (*room, error) {
 		}
 		if oldest.s.pending {
 			if err := r.d.gate.await(r.d.Stop, oldest.s.ticket); err != nil {
+				r.freed.Signal() // the next one's turn to find out
 				return nil, err
 			}
 		}

@@ -33,6 +33,11 @@ func NewUniqueID() (UniqueID, error) { return NewUniqueIDWith(SettingsFromEnv())
 // Interface, Family and Logger, and Root as the address to listen on. What SettingsFromEnv
 // or FromEnv has found in NCCL_COMM_ID counts if Root is empty.
 func NewUniqueIDWith(cfg Config) (UniqueID, error) {
+	return newUniqueID(cfg.root())
+}
+
+// root is where the settings say that ranks meet.
+func (cfg *Config) root() bootstrap.RootConfig {
 	root := bootstrap.RootConfig{Addr: cfg.Root, Interface: cfg.Interface, Family: cfg.Family}
 	if root.Addr == "" {
 		root.Addr = cfg.commID
@@ -40,20 +45,16 @@ func NewUniqueIDWith(cfg Config) (UniqueID, error) {
 	if cfg.Logger != nil {
 		root.Logger = logging.Of(cfg.Logger, logging.Bootstrap)
 	}
-	return newUniqueID(root)
+	return root
 }
 
-// NewUniqueID is the function of that name, on the network interface and with the logger
-// that cfg names.
-func (cfg Config) NewUniqueID() (UniqueID, error) {
-	return newUniqueID(bootstrap.RootConfig{Interface: cfg.Interface, Logger: cfg.Logger})
-}
-
-// NewKeyedUniqueID is NewUniqueID for ranks that know a key besides the id: they set
+// NewKeyedUniqueID is NewUniqueIDWith for ranks that know a key besides the id: they set
 // Config.ID to its Keyed(key).
 func (cfg Config) NewKeyedUniqueID(key []byte) (UniqueID, error) {
 	secret := bootstrap.NewSecret()
-	id, err := newUniqueID(bootstrap.RootConfig{Secret: secret.Keyed(key), Interface: cfg.Interface, Logger: cfg.Logger})
+	root := cfg.root()
+	root.Secret = secret.Keyed(key)
+	id, err := newUniqueID(root)
 	if err != nil {
 		return UniqueID{}, err
 	}

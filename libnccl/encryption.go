@@ -43,7 +43,7 @@ func newID() (engine.UniqueID, error) {
 	if k := keyNow(); k != nil {
 		return settings().NewKeyedUniqueID(k)
 	}
-	return settings().NewUniqueID()
+	return engine.NewUniqueIDWith(settings())
 }
 
 // keyedIDs are the ids as ranks use them that have the key.

@@ -118,7 +118,8 @@ func newRank(function string, out *C.ncclComm_t, size int, ids []engine.UniqueID
 // meet joins the communicator to its other ranks.
 func (c *comm) meet() error {
 	if !c.met.CompareAndSwap(false, true) {
-		return c.failed // it was given up before its turn came
+		<-c.ready // it was given up before its turn came
+		return c.failed
 	}
 	e, err := c.join(c.life)
 	c.engine, c.failed = e, err
@@ -162,6 +163,9 @@ func monelCommInitLaunched(out *C.ncclComm_t) C.int {
 	cfg, err := engine.FromVariables(getenv)
 	if err != nil {
 		return result(usage(engine.InvalidUsage, "%v", err))
+	}
+	if keyNow() != nil {
+		return result(usage(engine.InvalidUsage, "monelCommInitEnv: ncclSetEncryption's key is for unique ids, and the launcher gives none; make an id, or set MONEL_SECRET and MONEL_ENCRYPT=1"))
 	}
 	cfg.Logger = silentUnlessAsked(cfg.Logger)
 	c := newComm(cfg.Rank, cfg.Size, int(C.monel_current_device()), joinFamily(nil))

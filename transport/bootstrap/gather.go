@@ -153,6 +153,7 @@ func (g *gatherer) leftUs(j *joiner) {
 		}
 	}
 	if len(g.world.here) > 0 {
+		g.gone = slices.DeleteFunc(g.gone, func(d departure) bool { return d.rank == j.greeting.peer.Rank })
 		g.gone = append(g.gone, departure{j.greeting.peer.Rank, time.Now().Add(returnTime)})
 		g.awaitReturn()
 	}

@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -19,9 +20,10 @@ func TestLostRankEndsTheWait(t *testing.T) {
 	defer root.Close()
 	back := knock(t, root.ID(), 2, 5, 7)
 	gone := knock(t, root.ID(), 3, 5, 8)
-	defer func() { back.Close() }()
+	again := make(chan net.Conn, 1)
+	defer func() { (<-again).Close() }()
 	time.AfterFunc(50*time.Millisecond, func() { back.Close(); gone.Close() })
-	time.AfterFunc(100*time.Millisecond, func() { back = knock(t, root.ID(), 2, 5, 7) })
+	time.AfterFunc(100*time.Millisecond, func() { again <- knock(t, root.ID(), 2, 5, 7) })
 	errs := make(chan error, 2)
 	for rank := range 2 { // rank 4 never comes
 		go func() {

@@ -81,6 +81,7 @@ func (cfg *Config) gatherStar(ctx context.Context, s *Session, stands func()) (*
 		case <-stood:
 			waiting = false
 		case <-c.Done(): // a rank that had come was lost
+			c.tellLate(waitCtx)
 			waiting = false
 		case <-check.C:
 			cfg.checkAbsent(ctx, s, c)
@@ -100,6 +101,31 @@ func (cfg *Config) gatherStar(ctx context.Context, s *Session, stands func()) (*
 		c.begin()
 	}
 	return cfg.whenReady(ctx, c)
+}
+
+// stayTime is how long the coordinator stays for ranks that are about to connect when
+// another one is lost.
+const stayTime = 300 * time.Millisecond
+
+// tellLate waits until all ranks but the lost one have their control link, and with it the
+// verdict, for stayTime at most. They would take the coordinator itself for lost
+// otherwise.
+func (c *Control) tellLate(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stayTime)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		absent := c.absent()
+		if len(absent) == 0 || len(absent) == 1 && absent[0] == c.Err().Rank {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // absent lists the ranks that have no control link yet.

@@ -281,7 +281,8 @@ func (r *receiver) Release() {
 	r.arrived[i] = 0
 	if r.filled {
 		r.nextFilled++
-	} else if stale(r.next, r.cells) {
+	}
+	if stale(r.next, r.cells) { // also if this chunk took a slot: what the cell holds is older
 		clear(r.cell(i))
 	}
 	r.next++

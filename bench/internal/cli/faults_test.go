@@ -10,12 +10,12 @@ import (
 func TestParseFaults(t *testing.T) {
 	c, err := ParseFaults([]string{"kill,stop", "cut", "-np", "5", "--transport", "shm", "--trials", "7", "--seed", "3", "--timeout", "1s", "--write", "f"})
 	require.NoError(t, err)
-	require.Equal(t, &FaultsConfig{Campaigns: []string{"kill", "stop", "cut"}, Ranks: 5, Transports: []Transport{SHM}, Trials: 7, Seed: 3,
+	require.Equal(t, &FaultsConfig{Campaigns: []string{"kill", "stop", "cut"}, RanksGiven: true, Ranks: 5, Transports: []Transport{SHM}, Trials: 7, Seed: 3,
 		Timeout: time.Second, Time: time.Hour, Write: "f"}, c)
 
 	c, err = ParseFaults([]string{"all"})
 	require.NoError(t, err)
-	require.Equal(t, []string{"kill", "exit", "crash", "stop", "cut", "mismatch"}, c.Campaigns)
+	require.Equal(t, []string{"kill", "exit", "crash", "stop", "cut", "mismatch", "strangers"}, c.Campaigns)
 	require.Equal(t, []Transport{TCP, SHM}, c.Transports)
 	require.NotZero(t, c.Seed)
 

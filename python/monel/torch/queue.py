@@ -11,11 +11,14 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set
 import torch
 
 from ..communicator import Communicator
-from ..errors import MonelError
+from ..errors import MonelError, RemoteError
 from .place import Place
 from .preparing import Preparing, touch
 from .tensors import device_of
 from .work import Work
+
+# PyTorch's C++ of before 2.7 holds on to a Work only, and not to what Python has made of it.
+_FORGETS = tuple(int(n) for n in torch.__version__.split(".")[:2]) < (2, 7)
 
 # A call on a communicator, on the stream of an address if it is on a GPU.
 Body = Callable[[Communicator, Optional[int]], Any]
@@ -28,11 +31,11 @@ class Queue:
         """patience is how many seconds a call may take. preparing is the process group's."""
         self._connect, self._patience, self._preparing = connect, patience, preparing
         self._comm: Optional[Communicator] = None
+        self._aborted: Optional[MonelError] = None
         self._thread = ThreadPoolExecutor(1, "monel")
         self._lock = threading.Lock()
         self._streams: Dict[torch.device, Any] = {}
-        # PyTorch's C++ of before 2.7 holds on to a Work only, and not to what Python has made
-        # of it: the object must be kept for as long as it may ask.
+        # Where PyTorch forgets the object, it must be kept for as long as it may ask.
         self._going: Set[Work] = set()
         self._ended: Deque[Work] = collections.deque(maxlen=64)
 
@@ -82,10 +85,13 @@ class Queue:
             future.set_result(None)
 
     def _end(self, work: Work) -> None:
-        self._ended.append(work)
+        if _FORGETS:
+            self._ended.append(work)
         self._going.discard(work)
 
     def _error(self) -> Optional[MonelError]:
+        if self._aborted is not None:
+            return self._aborted
         with contextlib.suppress(MonelError):  # it has been closed since
             return None if self._comm is None else self._comm.error()
         return None
@@ -109,6 +115,8 @@ class Queue:
     def abort(self) -> None:
         """Ends the communicator on all ranks; calls in progress fail."""
         if self._comm is not None:
+            # Streams go on after what was on its way there, and its works have to say so.
+            self._aborted = self._error() or RemoteError("the process group was aborted")
             with contextlib.suppress(MonelError):
                 self._comm.abort()
 
