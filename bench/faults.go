@@ -62,7 +62,7 @@ func runFaults(cfg *cli.FaultsConfig, out io.Writer) error {
 // The strangers of a campaign, and how many come in a second.
 const (
 	usualStrangers = 10_000
-	strangersRate  = 400
+	strangersRate  = 200
 )
 
 // admitStrangers carries out that campaign.
