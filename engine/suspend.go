@@ -23,9 +23,9 @@ func (e *UnsupportedError) Error() string {
 func (e *UnsupportedError) Unwrap() error { return ErrUnsupported }
 
 // Suspend stands for ncclCommSuspend, which gives up the memory that a communicator has
-// allocated on a GPU for as long as it is not used. A communicator here allocates none:
-// what it holds for a GPU is host memory, a few MiB (see UseDevice). So there is nothing
-// to give up, and Suspend changes nothing and returns an *UnsupportedError, or the
+// allocated on a GPU for as long as it is not used. A communicator here holds little there
+// (DeviceBytes), whatever the tensors, and needs it to begin a call without asking the
+// driver. So Suspend changes nothing and returns an *UnsupportedError, or the
 // communicator's error if it cannot be used any more.
 func (c *Comm) Suspend() error { return c.unsupported("suspend") }
 
@@ -36,5 +36,5 @@ func (c *Comm) unsupported(call string) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
-	return &UnsupportedError{Rank: c.rank, Call: call, Why: "a communicator allocates no memory of devices that could be given up; it goes on as it is"}
+	return &UnsupportedError{Rank: c.rank, Call: call, Why: "a communicator holds little memory of devices, which it needs to begin calls; it goes on as it is"}
 }
