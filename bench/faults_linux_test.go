@@ -52,21 +52,13 @@ func promised(t *testing.T, kinds []string, wires []string, args ...string) {
 }
 
 func TestKillCampaign(t *testing.T) {
-	promised(t, []string{"kill"}, []string{"tcp", "shm"}, "kill", "--trials", thinned(20, 5))
-	promised(t, []string{"exit", "crash"}, []string{"tcp", "shm"}, "exit,crash", "--trials", thinned(5, 1))
-}
-
-// thinned is a number of trials: fewer under the race detector.
-func thinned(usual, race int) string {
-	if raceDetector {
-		return strconv.Itoa(race)
-	}
-	return strconv.Itoa(usual)
+	promised(t, []string{"kill"}, []string{"tcp", "shm"}, "kill", "--trials", "20")
+	promised(t, []string{"exit", "crash"}, []string{"tcp", "shm"}, "exit,crash", "--trials", "5")
 }
 
 func TestStopCampaign(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	promised(t, []string{"stop"}, []string{"tcp", "shm"}, "stop", "--trials", thinned(6, 2))
+	promised(t, []string{"stop"}, []string{"tcp", "shm"}, "stop", "--trials", "6")
 }
 
 // TestCutCampaign needs the rights to make network namespaces, and says so where it has
@@ -76,11 +68,11 @@ func TestCutCampaign(t *testing.T) {
 		t.Skip("needs root, for network namespaces")
 	}
 	t.Parallel()
-	promised(t, []string{"cut", "cut-in", "cut-out", "link-down"}, []string{"tcp"}, "cut", "--trials", thinned(4, 1))
+	promised(t, []string{"cut", "cut-in", "cut-out", "link-down"}, []string{"tcp"}, "cut", "--trials", "4")
 }
 
 func TestMismatchCampaign(t *testing.T) {
-	r := invoke(t, "faults", "mismatch", "--trials", thinned(100, 40))
+	r := invoke(t, "faults", "mismatch", "--trials", "100")
 	require.Zero(t, r.status, r.stderr)
 	require.Regexp(t, regexp.MustCompile(`\| all_reduce \| \d+ \|`), r.stdout)
 }
