@@ -61,15 +61,18 @@ func (c *Comm) allGatherV(dst, src strided.Tensor, counts []int64) request {
 		if err != nil {
 			return err
 		}
-		if !inPlace {
-			c.move(to, starts[c.rank], from, 0, from.Count())
-		}
-		return c.ringAllGatherV(o, to, from, starts)
+		return c.ringAllGatherV(o, to, from, starts, inPlace)
 	}}
 }
 
-// ringAllGatherV runs one attempt on the ring. This rank's own block is in place.
-func (c *Comm) ringAllGatherV(o agree.Op, to, from strided.View, starts []int64) error {
+// ringAllGatherV runs one attempt on the ring. This rank's own block is written when a
+// chunk of another rank has shown that they agree, as in ringAllGather.
+func (c *Comm) ringAllGatherV(o agree.Op, to, from strided.View, starts []int64, inPlace bool) error {
+	keepOwn := func(lo, hi int64) {
+		if !inPlace {
+			c.move(to, starts[c.rank]+lo, from, lo, hi-lo)
+		}
+	}
 	size := max(to.DType().Size(), 1)
 	counts := make([]int64, c.size) // by place
 	for place, rank := range c.order {
@@ -80,8 +83,12 @@ func (c *Comm) ringAllGatherV(o agree.Op, to, from strided.View, starts []int64)
 		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size), Depth: ringDepth,
 	}
 	plan, err := ring.AllGather(cfg)
-	if err != nil || c.size == 1 {
+	if err != nil {
 		return err
+	}
+	if c.size == 1 {
+		keepOwn(0, from.Count())
+		return nil
 	}
 	next, prev, err := c.ringLinks(o)
 	if err != nil {
@@ -93,6 +100,7 @@ func (c *Comm) ringAllGatherV(o agree.Op, to, from strided.View, starts []int64)
 		}
 		return from, s.Lo, s.Hi
 	})
+	agreed, sent := false, int64(0)
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
 		ahead.before()
 		at := int64(0)
@@ -105,6 +113,18 @@ func (c *Comm) ringAllGatherV(o agree.Op, to, from strided.View, starts []int64)
 			return err
 		}
 		ahead.after(step)
+		switch {
+		case step.Action == ring.Send && agreed:
+			keepOwn(step.Lo, step.Hi)
+		case step.Action == ring.Send:
+			sent = step.Hi
+		case !agreed:
+			agreed = true
+			keepOwn(0, sent)
+		}
+	}
+	if !agreed { // all others have nothing
+		keepOwn(0, from.Count())
 	}
 	return nil
 }

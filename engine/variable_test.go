@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -123,6 +124,23 @@ func TestVariableCountsDisagree(t *testing.T) {
 		return c.AllGatherV(background, f(5), f(int64(2+rank)), [][]int64{{2, 3}, {3, 3}}[rank])
 	}) {
 		require.ErrorIs(t, err, []error{engine.ErrMismatch, engine.ErrInvalidArgument}[rank], "rank %d", rank)
+	}
+	// Ranks that differ in the counts write nothing, their own blocks neither.
+	for _, chunk := range []int{smallChunk, 1 << 20} {
+		w := localWorld(t, 3, engine.Config{ChunkBytes: chunk})
+		for rank, err := range w.each(t, func(rank int, c *engine.Comm) error {
+			counts := []int64{700, 900, int64(1100 + rank)}
+			dst := make([]float32, counts[0]+counts[1]+counts[2])
+			src := make([]float32, counts[rank])
+			for i := range src {
+				src[i] = 1
+			}
+			err := c.AllGatherV(background, strided.Of(dst), strided.Of(src), counts)
+			require.Equal(t, -1, slices.IndexFunc(dst, func(x float32) bool { return x != 0 }), "rank %d wrote", rank)
+			return err
+		}) {
+			require.ErrorIs(t, err, engine.ErrMismatch, "rank %d", rank)
+		}
 	}
 	for argument, call := range map[string]func(c *engine.Comm) error{
 		"counts": func(c *engine.Comm) error { return c.AllGatherV(background, f(5), f(5), []int64{5}) },
