@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"math"
 	"os"
@@ -64,8 +65,98 @@ func TestSameAsOpenMPI(t *testing.T) {
 				require.NoError(t, err, "%+v", call)
 				require.Equal(t, want, got, "%+v", call)
 			}
+			for _, job := range variableJobs(size) {
+				want, err := other.Digests(job)
+				require.NoError(t, err, "%+v", job)
+				got, err := variableDigests(comms, job)
+				require.NoError(t, err, "%+v", job)
+				require.Equal(t, want, got, "%+v", job)
+			}
 		})
 	}
+}
+
+// variableJobs are the calls with parts of different sizes, none among them.
+func variableJobs(size int) []peers.Job {
+	var jobs []peers.Job
+	for _, dt := range []strided.DType{dtype.Uint8, dtype.Int64, dtype.Float32} {
+		for _, perRank := range []int64{0, 4, 148, 5000} {
+			call := measure.Call{DType: dt, Count: perRank * int64(size)}
+			for _, collective := range []cli.Collective{cli.AllGather, cli.AllToAll} {
+				call.Collective = collective
+				jobs = append(jobs, peers.Job{Call: call, Variable: true})
+			}
+			call.Collective, call.InPlace = cli.AllGather, true
+			jobs = append(jobs, peers.Job{Call: call, Variable: true})
+		}
+	}
+	return jobs
+}
+
+// variableDigests makes a call with parts of different sizes on all ranks and hashes
+// their results. Out of place every second element of both tensors' memory is theirs.
+func variableDigests(comms []*engine.Comm, job peers.Job) ([]string, error) {
+	all := make([]string, len(comms))
+	errs := make([]error, len(comms))
+	var wg sync.WaitGroup
+	for rank, comm := range comms {
+		wg.Go(func() {
+			in, out := make([]int64, len(comms)), make([]int64, len(comms))
+			var received, sent, before int64
+			for r := range comms {
+				in[r] = peers.PartCount(job.Count, len(comms), r, rank)
+				out[r] = peers.PartCount(job.Count, len(comms), rank, r)
+				if job.Collective == cli.AllGather {
+					in[r] = peers.PartCount(job.Count, len(comms), r, 0)
+				}
+				if r < rank {
+					before += in[r]
+				}
+				received, sent = received+in[r], sent+out[r]
+			}
+			if job.Collective == cli.AllGather {
+				sent = in[rank]
+			}
+			size := int64(job.DType.Size())
+			spread := func(count int64) strided.Tensor {
+				return strided.FromBytes(job.DType, make([]byte, 2*count*size)).Step(0, 2)
+			}
+			dst, src := spread(received), spread(sent)
+			if job.InPlace {
+				dst = strided.FromBytes(job.DType, make([]byte, received*size))
+				src = dst.Slice(0, before, before+sent)
+			}
+			var given []byte
+			for i := range sent {
+				given = append(given, known(job.DType, rank, i)...)
+			}
+			got := make([]byte, received*size)
+			errs[rank] = func() error {
+				from, err := src.View(strided.Logical)
+				if err != nil {
+					return err
+				}
+				from.Unpack(given, 0, sent)
+				if job.Collective == cli.AllGather {
+					err = comm.AllGatherV(context.Background(), dst, src, in)
+				} else {
+					err = comm.AllToAllV(context.Background(), dst, src, in, out)
+				}
+				if err != nil {
+					return err
+				}
+				into, err := dst.View(strided.Logical)
+				if err != nil {
+					return err
+				}
+				into.Pack(got, 0, received)
+				return nil
+			}()
+			all[rank] = hash(got)
+		})
+	}
+	wg.Wait()
+	return all, errors.Join(errs...)
 }
 
 // differentialCalls are the calls to compare.
@@ -109,17 +200,20 @@ func digests(runners []measure.Runner, call measure.Call) ([]string, error) {
 		wg.Go(func() {
 			result, err := runners[rank].Result(context.Background(), call, func(rank int, i int64) []byte { return known(call.DType, rank, i) })
 			if err == nil {
-				h := uint64(14695981039346656037) // FNV-1a
-				for _, b := range result {
-					h = (h ^ uint64(b)) * 1099511628211
-				}
-				all[rank] = fmt.Sprintf("%016x", h)
+				all[rank] = hash(result)
 			}
 			errs[rank] = err
 		})
 	}
 	wg.Wait()
 	return all, errors.Join(errs...)
+}
+
+// hash is FNV-1a's, as peers/mpi.c writes it.
+func hash(result []byte) string {
+	h := fnv.New64a()
+	h.Write(result)
+	return fmt.Sprintf("%016x", h.Sum64())
 }
 
 // known is element i of a rank's source, as peers/mpi.c has it.

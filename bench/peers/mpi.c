@@ -97,6 +97,26 @@ static MPI_Op op_of(const struct job *j) {
   return strcmp(j->op, "min") == 0 ? MPI_MIN : MPI_SUM;
 }
 
+enum { MAX_RANKS = 64 };
+
+// part is how many elements a rank sends to another in an alltoallv; what a rank gives
+// in an all_gatherv is what it would send to rank 0. All of a rank's parts together have
+// fewer than count elements.
+static int part(const struct job *j, int from, int to) { return (3 * from + 5 * to + 1) % 4 * (int)(j->count / size / 4); }
+
+// parts sets the counts and the places of parts that follow each other, of those that
+// this rank sends or else of those that it receives, and returns how many elements there
+// are in all.
+static int parts(const struct job *j, int sent, int counts[MAX_RANKS], int places[MAX_RANKS]) {
+  int sum = 0;
+  for (int r = 0; r < size; r++) {
+    counts[r] = sent ? part(j, rank, r) : part(j, r, does(j, "all_gatherv") ? 0 : rank);
+    places[r] = sum;
+    sum += counts[r];
+  }
+  return sum;
+}
+
 // The count of a job is that of the whole message; where it is one block per rank, the
 // tensors that hold a block have count / size elements. In place, src is dst, and a
 // tensor of one block is a part of it where MPI has it so: a reduce_scatter leaves its
@@ -104,6 +124,8 @@ static MPI_Op op_of(const struct job *j) {
 // call.
 static void call(const struct job *j, const struct type *t, char *dst, char *src) {
   int err, n = (int)j->count, block = n / size, in_place = src == dst;
+  int in[MAX_RANKS], in_at[MAX_RANKS], out[MAX_RANKS], out_at[MAX_RANKS];
+  parts(j, 0, in, in_at), parts(j, 1, out, out_at);
   MPI_Comm all = MPI_COMM_WORLD;
   MPI_Op op = op_of(j);
   if (does(j, "broadcast"))
@@ -112,6 +134,10 @@ static void call(const struct job *j, const struct type *t, char *dst, char *src
     err = MPI_Allgather(in_place ? MPI_IN_PLACE : src, block, t->mpi, dst, block, t->mpi, all);
   else if (does(j, "alltoall"))
     err = MPI_Alltoall(in_place ? MPI_IN_PLACE : src, block, t->mpi, dst, block, t->mpi, all);
+  else if (does(j, "all_gatherv"))
+    err = MPI_Allgatherv(in_place ? MPI_IN_PLACE : src, in[rank], t->mpi, dst, in, in_at, t->mpi, all);
+  else if (does(j, "alltoallv"))
+    err = MPI_Alltoallv(src, out, out_at, t->mpi, dst, in, in_at, t->mpi, all);
   else if (does(j, "reduce_scatter"))
     err = MPI_Reduce_scatter_block(in_place ? MPI_IN_PLACE : src, dst, block, t->mpi, op, all);
   else if (does(j, "reduce"))
@@ -134,6 +160,11 @@ static void fill(const struct job *j, const struct type *t, char *dst, char *src
   long first = 0;
   if (src == dst && (does(j, "all_gather") || (does(j, "gather") && rank == j->root)))
     first = rank * (j->count / size);
+  if (src == dst && does(j, "all_gatherv")) {
+    int counts[MAX_RANKS], places[MAX_RANKS];
+    parts(j, 0, counts, places);
+    first = places[rank];
+  }
   for (long i = 0; i < j->count; i++) {
     put(t, dst, i, known(i - first, rank));
     put(t, src, i, known(i - first, rank));
@@ -144,6 +175,9 @@ static void fill(const struct job *j, const struct type *t, char *dst, char *src
 static long results(const struct job *j) {
   if ((does(j, "reduce") || does(j, "gather")) && rank != j->root)
     return 0;
+  int counts[MAX_RANKS], places[MAX_RANKS];
+  if (does(j, "all_gatherv") || does(j, "alltoallv"))
+    return parts(j, 0, counts, places);
   return does(j, "reduce_scatter") || does(j, "scatter") ? j->count / size : j->count;
 }
 
@@ -229,6 +263,10 @@ int main(int argc, char **argv) {
   MPI_Init(&argc, &argv);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
+  if (size > MAX_RANKS) {
+    fprintf(stderr, "more than %d ranks\n", MAX_RANKS);
+    MPI_Abort(MPI_COMM_WORLD, 2);
+  }
   if (argc != 2) {
     fprintf(stderr, "usage: %s SOCKET\n", argv[0]);
     MPI_Abort(MPI_COMM_WORLD, 2);
