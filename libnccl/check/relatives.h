@@ -15,6 +15,8 @@ static void until_ready(ncclComm_t comm) {
 		OK(ncclCommGetAsyncError(comm, &state));
 		nanosleep(&(struct timespec){0, 200000}, NULL);
 	}
+	if (state != ncclSuccess)
+		fprintf(stderr, "state %d: %s\n", state, ncclGetLastError(comm));
 	MUST(state == ncclSuccess);
 }
 
