@@ -197,8 +197,8 @@ func (c *Comm) receivePart(o agree.Op, p *parting, from *inLink, index uint32, c
 	if !p.variable {
 		return c.receiveView(o, from, index, n, p.to, chunk.lo, chunk.hi)
 	}
-	h, payload, err := c.arrival(o, from, index, n, false, false)
-	if want := p.in(from.peer).count(); (err == nil || errors.Is(err, ErrProtocol)) && int64(h.walk) != want {
+	h, payload, err := c.arrival(o, from, index, n, false, false, o.Walk)
+	if want := p.in(from.peer).count(); (err == nil || errors.Is(err, ErrProtocol) && h.sig == o.Sig) && int64(h.walk) != want {
 		return &RankError{Rank: from.peer, Err: fmt.Errorf("%w: it sends %d elements to rank %d, which expects %d of it", ErrMismatch, int64(h.walk), c.rank, want)}
 	}
 	if err != nil {

@@ -151,16 +151,16 @@ func (c *Comm) treeReceive(o agree.Op, p *preparedBroadcast, dst *strided.Tensor
 		return err
 	}
 	var view strided.View
-	var walk strided.Walk
-	bound := false
+	walk, bound := p.walk, false
 	size := int64(dst.DType().Size())
 	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
 		n := int((step.Hi - step.Lo) * size)
 		headOnly := parent.canFill(n)
-		h, payload, err := c.arrival(o, parent, step.Index, n, false, headOnly)
+		h, payload, err := c.arrival(o, parent, step.Index, n, false, headOnly, walk)
 		if err != nil {
 			return err
 		}
+		headOnly = headOnly && payload == nil
 		if !bound {
 			// The signatures agree, so the shapes do, and the root's order is one
 			// of this tensor too.

@@ -104,7 +104,7 @@ func (r *deviceTree) step(s tree.Step) error {
 		return err
 	}
 	n := int(s.Hi-s.Lo) * r.dst.DType().Size()
-	a, err := d.receive(r.parent, s.Index, n, false)
+	a, err := d.receive(r.parent, s.Index, n, false, r.walk)
 	if err != nil {
 		return err
 	}

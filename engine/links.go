@@ -7,6 +7,7 @@ import (
 
 	"github.com/monel-dev/monel/bruck"
 	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -179,7 +180,7 @@ func (c *Comm) soil() {
 // the payload, which is valid until in.r.Release, and the sender's header.
 // Chunks that do not fit raise a dispute, and expect returns with op's Stop.
 func (c *Comm) expect(op agree.Op, in *inLink, index uint32, bytes int, sameWalk bool) (chunkHeader, []byte, error) {
-	return c.arrival(op, in, index, bytes, sameWalk, false)
+	return c.arrival(op, in, index, bytes, sameWalk, false, op.Walk)
 }
 
 // expectInto is expect for a chunk that the link is to bring to pieces of memory
@@ -190,7 +191,7 @@ func (c *Comm) expectInto(op agree.Op, in *inLink, index uint32, bytes int, piec
 		_, payload, err = c.expect(op, in, index, bytes, true)
 		return payload, err
 	}
-	if _, _, err = c.arrival(op, in, index, bytes, true, true); err != nil {
+	if _, _, err = c.arrival(op, in, index, bytes, true, true, op.Walk); err != nil {
 		return nil, err
 	}
 	return nil, in.direct.Fill(op.Stop, pieces)
@@ -201,8 +202,10 @@ func (c *Comm) expectInto(op agree.Op, in *inLink, index uint32, bytes int, piec
 func (in *inLink) canFill(bytes int) bool { return in.direct != nil && bytes >= directFrom }
 
 // arrival waits for the chunk and checks its header, or with headOnly for the
-// header alone.
-func (c *Comm) arrival(op agree.Op, in *inLink, index uint32, bytes int, sameWalk, headOnly bool) (chunkHeader, []byte, error) {
+// header alone. sameWalk says that ranks must have agreed on the walk; otherwise walk is
+// the one that is likely, and where a head says another, or anything else that is not
+// due, the payload has been waited for and is returned in any case.
+func (c *Comm) arrival(op agree.Op, in *inLink, index uint32, bytes int, sameWalk, headOnly bool, walk strided.Walk) (chunkHeader, []byte, error) {
 	if in.drained != nil {
 		select {
 		case <-in.drained:
@@ -226,11 +229,11 @@ func (c *Comm) arrival(op agree.Op, in *inLink, index uint32, bytes int, sameWal
 			return chunkHeader{}, nil, err
 		}
 		h := decodeChunkHeader(raw)
-		expected := h.seq == op.Seq && h.attempt == op.Attempt && h.sig == op.Sig && (!sameWalk || h.walk == op.Walk) && h.index == index && n == bytes
+		expected := h.seq == op.Seq && h.attempt == op.Attempt && h.sig == op.Sig && h.walk == walk && h.index == index && n == bytes
 		if headOnly && !expected {
 			// Nothing is concluded from a head that may have been altered on its way:
 			// protection covers the whole chunk.
-			if _, _, err := in.r.Next(op.Stop); err != nil {
+			if _, payload, err = in.r.Next(op.Stop); err != nil {
 				return h, nil, err
 			}
 		}

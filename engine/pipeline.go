@@ -157,10 +157,11 @@ func (d *deviceRun) take(r *slotRing) (*slot, error) {
 
 // receive waits for a chunk, and bring puts it into a slot. In between its header
 // may be looked at.
-func (d *deviceRun) receive(in *inLink, index uint32, n int, sameWalk bool) (arrived, error) {
+func (d *deviceRun) receive(in *inLink, index uint32, n int, sameWalk bool, walk strided.Walk) (arrived, error) {
 	a := arrived{in: in, n: n, headOnly: in.canFill(n)}
 	var err error
-	a.h, a.payload, err = d.c.arrival(d.Op, in, index, n, sameWalk, a.headOnly)
+	a.h, a.payload, err = d.c.arrival(d.Op, in, index, n, sameWalk, a.headOnly, walk)
+	a.headOnly = a.headOnly && a.payload == nil
 	return a, err
 }
 
@@ -192,7 +193,7 @@ func (d *deviceRun) receiveInto(in *inLink, index uint32, n int) (*slot, error) 
 	if err != nil {
 		return nil, err
 	}
-	a, err := d.receive(in, index, n, true)
+	a, err := d.receive(in, index, n, true, d.Walk)
 	if err != nil {
 		return nil, err
 	}

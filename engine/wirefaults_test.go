@@ -63,6 +63,9 @@ func TestWireFaults(t *testing.T) {
 							for link := range 6 {
 								from := link / 2
 								f := faulty.Fault{Kind: kind, From: from, To: (from + 1 + link%2) % 3, At: at, Bit: 8*at + 5, For: 3 * time.Second}
+								if kind == faulty.FlipHead { // the sequence, the signature, the walk, the attempt in turns
+									f.Bit = 64*((2*at+link)%4) + 5
+								}
 								synctest.Test(t, func(t *testing.T) {
 									happened += wireFault(t, of, f, checksums, elements)
 								})

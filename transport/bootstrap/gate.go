@@ -130,9 +130,22 @@ func (g *gate) serve() {
 	}
 }
 
+// origin is the address as which a connection counts: of IPv6, the network, since a host
+// has as many addresses there as it likes.
+func origin(addr netip.Addr) netip.Addr {
+	if !addr.Is6() || addr.Is4In6() || addr.IsLinkLocalUnicast() {
+		return addr.Unmap()
+	}
+	network, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return addr
+	}
+	return network.Addr()
+}
+
 // receive starts the handshake on a new connection.
 func (g *gate) receive(conn net.Conn) {
-	s := &stranger{conn: conn, addr: addrPort(conn.RemoteAddr()).Addr()}
+	s := &stranger{conn: conn, addr: origin(addrPort(conn.RemoteAddr()).Addr())}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {

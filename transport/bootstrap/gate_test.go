@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -164,4 +165,69 @@ func TestStrangersAreLoggedSparingly(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestFloodFromOneNetwork: a stranger may have as many addresses of an IPv6 network as it
+// likes, and members are let in all the same, however many there are at an address.
+func TestFloodFromOneNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln, secret := newPipeListener(), NewSecret()
+		const limit, members = 64, 16
+		g, _ := testGate(ln, secret, limit)
+		defer g.close()
+		hello := testIntro.encode(&[nonceSize]byte{})
+		stop := make(chan struct{})
+		go func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Second / 1000):
+				}
+				conn := ln.dial(fmt.Sprintf("[2001:db8::%x]:1", n+1))
+				go func() {
+					conn.Write(hello[:])
+					<-stop
+					conn.Close()
+				}()
+			}
+		}()
+		time.Sleep(time.Second) // there is no room left
+		failed := make(chan error, members)
+		for range members {
+			go func() {
+				conn := slowWrites{ln.dial("[2001:db8:1::1]:1")}
+				_, err := dialHandshake(conn, handshakeKey(secret), testIntro, strangerTime)
+				failed <- err
+			}()
+		}
+		for range members {
+			if err := <-failed; err != nil {
+				t.Error(err)
+			}
+		}
+		close(stop)
+	})
+}
+
+// slowWrites is a connection whose writes take half the way there and back.
+type slowWrites struct{ net.Conn }
+
+func (s slowWrites) Write(b []byte) (int, error) {
+	time.Sleep(75 * time.Millisecond)
+	return s.Conn.Write(b)
+}
+
+func TestOrigin(t *testing.T) {
+	for addr, want := range map[string]string{
+		"192.0.2.1":         "192.0.2.1",
+		"::ffff:192.0.2.1":  "192.0.2.1",
+		"2001:db8:1:2:3::4": "2001:db8:1:2::",
+		"::1":               "::",
+		"fe80::1%eth0":      "fe80::1%eth0",
+	} {
+		if got := origin(netip.MustParseAddr(addr)).String(); got != want {
+			t.Errorf("%s counts as %s, want %s", addr, got, want)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package shm
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -66,7 +67,9 @@ func Available() error {
 }
 
 func (s system) available() error {
-	f, err := s.create(nonce{}, pageSize)
+	var n nonce // others look at the same time, where the file has a name for a moment
+	rand.Read(n[:])
+	f, err := s.create(n, pageSize)
 	if err != nil {
 		return fmt.Errorf("shm: memory to share is %w: %w", transport.ErrUnavailable, err)
 	}

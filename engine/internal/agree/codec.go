@@ -49,7 +49,7 @@ func appendText(b []byte, s string) []byte {
 
 func (r *wireReader) ranks() []int {
 	n := int(r.u32())
-	if n < 0 || n*4 > len(r.b) {
+	if n < 0 || n > len(r.b)/4 {
 		r.bad = true
 		return nil
 	}
