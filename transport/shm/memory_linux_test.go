@@ -240,3 +240,14 @@ func TestPasser(t *testing.T) {
 	_, err = openOffered(o)
 	require.ErrorContains(t, err, "not abstract")
 }
+
+// TestOwnUser: names of sockets are no secret, so what another user's processes do there
+// must not matter.
+func TestOwnUser(t *testing.T) {
+	own := uint32(os.Geteuid())
+	for uid, want := range map[uint32]bool{own: true, 0: true, own + 1: false, 65534: own == 65534} {
+		if allowed(uid) != want {
+			t.Errorf("user %d: allowed %v, want %v", uid, !want, want)
+		}
+	}
+}

@@ -57,6 +57,10 @@ func (p *passer) listen() {
 		if err != nil {
 			return
 		}
+		if !ownUser(c) { // names can be read in /proc/net/unix, and callers are few
+			c.Close()
+			continue
+		}
 		p.mu.Lock()
 		if p.closed || len(p.callers) >= maxCallers {
 			c.Close()
@@ -67,6 +71,24 @@ func (p *passer) listen() {
 		p.mu.Unlock()
 	}
 }
+
+// ownUser reports whether the process at the other end of c is one of this user or of
+// root, for nobody else can be meant.
+func ownUser(c *net.UnixConn) bool {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var who *unix.Ucred
+	if errs := raw.Control(func(fd uintptr) {
+		who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); errs != nil || err != nil {
+		return false
+	}
+	return allowed(who.Uid)
+}
+
+func allowed(uid uint32) bool { return uid == uint32(os.Geteuid()) || uid == 0 }
 
 func (p *passer) serve(c *net.UnixConn) {
 	defer func() {

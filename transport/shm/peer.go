@@ -58,7 +58,7 @@ func (p *peer) lose(err error) {
 	case err == errBye:
 		re = p.errorf("shm: %w: %w", transport.ErrPeerLost, err)
 	default:
-		re = p.errorf("shm: %w: its process ended, or its connection was cut", transport.ErrPeerLost)
+		re = p.errorf("shm: %w: its process ended, or its connection was cut (%v)", transport.ErrPeerLost, err)
 	}
 	if !p.down.CompareAndSwap(nil, re) {
 		return

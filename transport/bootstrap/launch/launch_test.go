@@ -2,6 +2,7 @@ package launch
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -69,6 +70,9 @@ func TestFromEnv(t *testing.T) {
 			got, err := FromEnv(c.env.get)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if key := c.env[openMPIKey]; key != "" && strings.Contains(fmt.Sprintf("%+v", got), key) {
+				t.Errorf("Open MPI's key is seen in %+v", got)
 			}
 			if got.Guessable != c.guessable {
 				t.Errorf("guessable: %v, want %v", got.Guessable, c.guessable)

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"hash/fnv"
 	"net"
@@ -33,7 +34,7 @@ func (e environment) meeting(l *Launch) error {
 	}
 	l.Addr = addr
 	phrase := e.getenv("MONEL_SECRET")
-	key := e.get("OMPI_MCA_orte_precondition_transports")
+	key := e.get(openMPIKey)
 	switch {
 	case phrase != "":
 		l.Secret = bootstrap.DeriveSecret("phrase\x00" + phrase + "\x00" + l.job)
@@ -144,11 +145,13 @@ func (e environment) slurmAddress(l *Launch, port int, havePort bool) (string, e
 	return net.JoinHostPort(host, strconv.Itoa(port)), nil
 }
 
+const openMPIKey = "OMPI_MCA_orte_precondition_transports"
+
 // jobVars identify a job: the same on all its ranks, and different for the next
 // one where the launcher sees to that.
 var jobVars = map[string][]string{
 	"torchrun": {"TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"},
-	"openmpi":  {"PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "OMPI_MCA_orte_hnp_uri", "OMPI_MCA_orte_precondition_transports"},
+	"openmpi":  {"PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "OMPI_MCA_orte_hnp_uri", openMPIKey},
 	"mpich":    {"PMI_JOBID"},
 	"slurm":    {"SLURM_CLUSTER_NAME", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_JOB_UID"},
 }
@@ -157,7 +160,11 @@ func (e environment) job(l *Launch) string {
 	var b strings.Builder
 	b.WriteString(l.Launcher)
 	for _, name := range jobVars[l.Launcher] {
-		fmt.Fprintf(&b, "\x00%s=%s", name, e.get(name))
+		value := e.get(name)
+		if name == openMPIKey && value != "" { // a secret, which is not to be seen in a Launch that is printed
+			value = fmt.Sprintf("%x", sha256.Sum256([]byte(value)))
+		}
+		fmt.Fprintf(&b, "\x00%s=%s", name, value)
 	}
 	return b.String()
 }
