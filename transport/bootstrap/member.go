@@ -33,6 +33,12 @@ func (c *Control) fromCoordinator(l *link, t frameType, payload []byte) error {
 	case frameReady:
 		return once(c.ready)
 	case frameAllBye:
+		c.mu.Lock()
+		leaving := c.leaving
+		c.mu.Unlock()
+		if !leaving { // believed, nothing would be heard of the others any more
+			return fmt.Errorf("%w: the coordinator says that all have left, and this rank has not", transport.ErrProtocol)
+		}
 		return once(c.allBye)
 	default:
 		return fmt.Errorf("%w: control frame of type %d from the coordinator", transport.ErrProtocol, t)
