@@ -185,22 +185,19 @@ func (p *sessionPlace) found(c *Comm, members []int) ([]regroup.Answer, *meeting
 	}
 	answers := make([]regroup.Answer, len(members))
 	for i := range answers {
-		answers[i].Body = p.session.Seal(root.id[:])
+		answers[i].Body = root.id[:]
 	}
 	return answers, root, nil
 }
 
 func (p *sessionPlace) join(ctx context.Context, c *Comm, cfg Config, a regroup.Answer) (*Comm, error) {
-	id, err := c.openID(a.Body)
+	id, err := readID(a.Body)
 	if err != nil {
 		return nil, err
 	}
 	cfg.ID = id
 	return Init(ctx, cfg)
 }
-
-func (p *sessionPlace) seal(b []byte) []byte          { return p.session.Seal(b) }
-func (p *sessionPlace) open(b []byte) ([]byte, error) { return p.session.Open(b) }
 
 // ParentRanks lists, by rank of this communicator, which rank of the communicator that
 // it was made of by Split or Shrink each was; nil if it was not. The slice is the

@@ -41,9 +41,6 @@ type place interface {
 	found(c *Comm, members []int) ([]regroup.Answer, *meetingRoot, error)
 	// join makes the new communicator from an answer.
 	join(ctx context.Context, c *Comm, cfg Config, a regroup.Answer) (*Comm, error)
-	// seal and open keep from strangers what only ranks of this communicator may read.
-	seal([]byte) []byte
-	open([]byte) ([]byte, error)
 	// close frees what other ranks' visits hold.
 	close()
 }

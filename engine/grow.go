@@ -72,7 +72,7 @@ func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (next *Comm, err
 		if err := id.Validate(); err != nil {
 			return nil, c.refuse(&call, "id", err)
 		}
-		m.Own = c.seal(id[:])
+		m.Own = id[:]
 		defer func() { c.family.takeGrowth(id, err) }()
 	}
 	a, err := c.inSequence(ctx, call, m)
@@ -87,7 +87,7 @@ func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (next *Comm, err
 		return nil, &ArgumentError{Rank: c.rank, Call: "grow", Argument: "id", Err: fmt.Errorf("%s", g.Refused)}
 	}
 	cfg := c.childConfig(c.rank, size)
-	if cfg.ID, err = c.openID(g.ID); err != nil {
+	if cfg.ID, err = readID(g.ID); err != nil {
 		return nil, &RankError{Rank: 0, Doing: "grow", Err: err}
 	}
 	within, cancel := c.settle(ctx, false)
@@ -100,7 +100,7 @@ func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (next *Comm, err
 
 // grown is what the ranks of a communicator that grows hear.
 type grown struct {
-	ID      []byte // sealed
+	ID      []byte // the connections that carry it are encrypted
 	Refused string // why there is none
 }
 
@@ -108,9 +108,9 @@ type grown struct {
 func growth(own [][]byte) ([]regroup.Answer, error) {
 	g := grown{}
 	var with []int
-	for rank, sealed := range own {
-		if len(sealed) > 0 {
-			g.ID = sealed
+	for rank, id := range own {
+		if len(id) > 0 {
+			g.ID = id
 			with = append(with, rank)
 		}
 	}
@@ -131,22 +131,8 @@ func growth(own [][]byte) ([]regroup.Answer, error) {
 	return answers, nil
 }
 
-// seal keeps a unique id secret on its way to other ranks, where it leaves the process.
-func (c *Comm) seal(b []byte) []byte {
-	if c.family.place == nil {
-		return b
-	}
-	return c.family.place.seal(b)
-}
-
-// openID reads a unique id that a rank has sealed.
-func (c *Comm) openID(b []byte) (UniqueID, error) {
-	if c.family.place != nil {
-		var err error
-		if b, err = c.family.place.open(b); err != nil {
-			return UniqueID{}, err
-		}
-	}
+// readID reads a unique id that came from another rank.
+func readID(b []byte) (UniqueID, error) {
 	id, err := bootstrap.ParseID(b)
 	if err != nil {
 		return UniqueID{}, fmt.Errorf("%w: %w", ErrProtocol, err)

@@ -1,15 +1,11 @@
 package bootstrap
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"testing"
 	"time"
-
-	"github.com/monel-dev/monel/transport"
 )
 
 // Handled connections come to the handler, also those that came before it, and leave no
@@ -87,37 +83,5 @@ func TestGone(t *testing.T) {
 	cancel()
 	if world[0].session.Gone(ctx, 1) {
 		t.Error("nobody has looked")
-	}
-}
-
-// What a rank seals, the ranks of the same session can open, and nobody else; nor can
-// it be altered.
-func TestSeal(t *testing.T) {
-	world := launch(t, 2, byID(t))
-	other := launch(t, 2, byID(t))
-	if world[0].err != nil || world[1].err != nil || other[0].err != nil {
-		t.Fatal(world, other)
-	}
-	plain := []byte("the secret of a new communicator")
-	sealed := world[0].session.Seal(plain)
-	if bytes.Contains(sealed, plain[:8]) || bytes.Equal(sealed, world[0].session.Seal(plain)) {
-		t.Error("it can be told")
-	}
-	got, err := world[1].session.Open(sealed)
-	if err != nil || !bytes.Equal(got, plain) {
-		t.Errorf("%q, %v", got, err)
-	}
-	if _, err := other[0].session.Open(sealed); !errors.Is(err, transport.ErrProtocol) {
-		t.Errorf("another session opens it: %v", err)
-	}
-	for i := range sealed {
-		bad := bytes.Clone(sealed)
-		bad[i] ^= 1
-		if _, err := world[1].session.Open(bad); !errors.Is(err, transport.ErrProtocol) {
-			t.Fatalf("altered in byte %d: %v", i, err)
-		}
-		if _, err := world[1].session.Open(sealed[:i]); !errors.Is(err, transport.ErrProtocol) {
-			t.Fatalf("cut off after %d bytes: %v", i, err)
-		}
 	}
 }

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -66,6 +67,19 @@ func streamKey(key []byte, role string, transcript []byte) cipher.AEAD {
 	io.WriteString(mac, role)
 	mac.Write(transcript)
 	return newAEAD(mac.Sum(nil))
+}
+
+// newAEAD is AES-256-GCM under a key of 32 bytes.
+func newAEAD(key []byte) cipher.AEAD {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // the key is 32 bytes long
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err) // the block is AES's
+	}
+	return aead
 }
 
 func (c *sealedConn) Write(p []byte) (int, error) {

@@ -81,6 +81,15 @@ func TestSealedConnHides(t *testing.T) {
 	require.NotEqual(t, wire[:len(wire)/2], wire[len(wire)/2:])
 }
 
+// TestSealedPurposes: all that ranks say to each other is encrypted. The secrets of
+// communicators that are made of another one rest on that alone.
+func TestSealedPurposes(t *testing.T) {
+	for _, p := range []Purpose{PurposeRendezvous, PurposeControl, PurposeMeeting} {
+		require.IsType(t, &sealedConn{}, p.seal(&taped{}, handshakeKey(Secret{1}), nil, true), "purpose %d", p)
+	}
+	require.IsType(t, &taped{}, PurposeData.seal(&taped{}, handshakeKey(Secret{1}), nil, true), "transports protect their own")
+}
+
 // TestSealedConnFindsForgery: whatever is done to the records, no byte is read that was
 // not sent in that place.
 func TestSealedConnFindsForgery(t *testing.T) {
