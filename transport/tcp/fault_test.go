@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"strings"
@@ -46,6 +47,14 @@ func tcpPair(t *testing.T) (net.Conn, net.Conn) {
 	return a, b
 }
 
+// headOf is the head of a link's first frame, of n bytes.
+func headOf(n uint32) string {
+	b := make([]byte, 16+transport.HeaderSize)
+	binary.LittleEndian.PutUint32(b, n)
+	binary.LittleEndian.PutUint32(b[12:], crc32.Checksum(b[:12], crc32.MakeTable(crc32.Castagnoli)))
+	return string(b)
+}
+
 func TestHostileBytes(t *testing.T) {
 	tooLong := binary.LittleEndian.AppendUint32(nil, tcp.DefaultSlotSize+1)
 	for _, c := range []struct {
@@ -57,7 +66,8 @@ func TestHostileBytes(t *testing.T) {
 		{"another protocol", strings.Repeat("GET / HTTP/1.1\r\n", 10), transport.ErrProtocol, "frame"},
 		{"end at once", "", transport.ErrPeerLost, "ended"},
 		{"end amid a head", "\x05\x00", transport.ErrPeerLost, "amid a chunk"},
-		{"end amid a payload", "\x05" + strings.Repeat("\x00", 65), transport.ErrPeerLost, "amid a chunk"},
+		{"end amid a payload", headOf(5) + "\x00\x00", transport.ErrPeerLost, "amid a chunk"},
+		{"altered head", "\x04" + headOf(5)[1:], transport.ErrCorrupt, "head of frame 0"},
 	} {
 		for _, portable := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/portable=%v", c.name, portable), func(t *testing.T) {

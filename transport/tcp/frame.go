@@ -3,15 +3,18 @@ package tcp
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"math"
 
 	"github.com/monel-dev/monel/transport"
 )
 
 // On the wire a chunk is a frame: a head of 64 bytes and the payload. The head
-// is the payload's length and the frame's number on this link modulo 2^32, each
-// 4 bytes, little-endian; a byte with the number of the payload's stripes besides the
-// first; 7 bytes that are zero; and the chunk's header.
+// is the payload's length, the frame's number on this link modulo 2^32, the number of
+// the payload's stripes besides the first, and the CRC-32C of these, each 4 bytes,
+// little-endian; and the chunk's header. Without the sum, a length that has been altered
+// on its way might have the receiver wait for bytes that nobody sends; what protects
+// chunks cannot say so before a chunk is there.
 //
 // The head is as long as the part of a slot that lies before the payload. When
 // the system puts a frame at the beginning of a page, as it does with the first
@@ -21,10 +24,13 @@ import (
 // store just before it, and reading would take three times as long.
 const (
 	prefixSize = 16
+	summed     = prefixSize - crc32.Size // the part of the prefix before its sum
 	headSize   = prefixSize + transport.HeaderSize
 
 	maxSlotSize = math.MaxInt32
 )
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // slot is memory for one frame, in one piece.
 type slot struct {
@@ -49,7 +55,8 @@ func (s *slot) frame(h *transport.Header, cut stripes, number uint32) []byte {
 func putHead(b []byte, h *transport.Header, cut stripes, number uint32) {
 	binary.LittleEndian.PutUint32(b, uint32(cut.total))
 	binary.LittleEndian.PutUint32(b[4:], number)
-	binary.LittleEndian.PutUint64(b[8:], uint64(cut.count-1))
+	binary.LittleEndian.PutUint32(b[8:], uint32(cut.count-1))
+	binary.LittleEndian.PutUint32(b[summed:], crc32.Checksum(b[:summed], castagnoli))
 	copy(b[prefixSize:], h[:])
 }
 
@@ -65,10 +72,13 @@ func parseHead(b []byte, h *transport.Header, slotSize, connections int, number 
 		return stripes{}, fmt.Errorf("frame %d claims %d bytes, a slot has %d; do both ranks use the same slot size? %w",
 			number, n, slotSize, transport.ErrProtocol)
 	}
-	more := binary.LittleEndian.Uint64(b[8:])
-	if more >= uint64(connections) {
+	more := binary.LittleEndian.Uint32(b[8:])
+	if uint64(more) >= uint64(connections) {
 		return stripes{}, fmt.Errorf("frame %d has %#x where a number below that of its link's %d connections is due: %w",
 			number, more, connections, transport.ErrProtocol)
+	}
+	if crc32.Checksum(b[:summed], castagnoli) != binary.LittleEndian.Uint32(b[summed:]) {
+		return stripes{}, fmt.Errorf("the head of frame %d is not what was sent: %w", number, transport.ErrCorrupt)
 	}
 	copy(h[:], b[prefixSize:headSize])
 	return stripes{int(n), int(more) + 1}, nil

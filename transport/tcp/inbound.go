@@ -39,7 +39,7 @@ type inbound struct {
 }
 
 // head moves on to the end of the current frame's head, as far as the bytes at
-// hand allow, and says whether it is there. The error wraps ErrProtocol.
+// hand allow, and says whether it is there. The error wraps ErrProtocol or ErrCorrupt.
 func (in *inbound) head() (done bool, err error) {
 	if in.headDone {
 		return true, nil

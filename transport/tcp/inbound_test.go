@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"math/rand/v2"
 	"testing"
 
@@ -91,6 +92,7 @@ func TestInboundRefuses(t *testing.T) {
 		b := make([]byte, headSize)
 		binary.LittleEndian.PutUint32(b, n)
 		binary.LittleEndian.PutUint32(b[4:], number)
+		binary.LittleEndian.PutUint32(b[summed:], crc32.Checksum(b[:summed], castagnoli))
 		return b
 	}
 	for name, stream := range map[string][]byte{
@@ -108,6 +110,34 @@ func TestInboundRefuses(t *testing.T) {
 		err := feed(&in, stream, func() int { return 1 << 20 }, func(*transport.Header, []byte) {})
 		if !errors.Is(err, transport.ErrProtocol) {
 			t.Errorf("%s: %v, want ErrProtocol", name, err)
+		}
+	}
+}
+
+// TestInboundFindsAlteredPrefix: whichever bits of what is in front of a frame's header are
+// flipped, one or up to four in a row, the frame is refused as soon as its head is there,
+// and those before it have come as they were sent.
+func TestInboundFindsAlteredPrefix(t *testing.T) {
+	const connections = 4
+	sizes := []int{8, 300, 8}
+	stream := frames(sizes, 512)
+	second := headSize + sizes[0]
+	for bit := range 8 * prefixSize {
+		for flips := byte(1); flips < 16; flips += 2 { // patterns that begin with this bit
+			altered := bytes.Clone(stream[:second+headSize])
+			for k := range 4 {
+				if at := bit + k; flips>>k&1 != 0 && at < 8*prefixSize {
+					altered[second+at/8] ^= 1 << (at % 8)
+				}
+			}
+			in := inbound{slotSize: 512, connections: connections}
+			chunks := 0
+			err := feed(&in, altered, func() int { return 1 << 20 }, func(h *transport.Header, payload []byte) {
+				chunks++
+			})
+			if chunks != 1 || !errors.Is(err, transport.ErrCorrupt) && !errors.Is(err, transport.ErrProtocol) {
+				t.Fatalf("bits %b from %d on flipped: %d chunks and %v; want one and an error", flips, bit, chunks, err)
+			}
 		}
 	}
 }
@@ -134,7 +164,7 @@ func FuzzInbound(f *testing.F) {
 			again = append(again, s.frame(h, stripes{len(payload), 1}, number)...)
 			number++
 		})
-		if err != nil && !errors.Is(err, transport.ErrProtocol) {
+		if err != nil && !errors.Is(err, transport.ErrProtocol) && !errors.Is(err, transport.ErrCorrupt) {
 			t.Fatalf("%v, want ErrProtocol", err)
 		}
 		if !bytes.HasPrefix(stream, again) {
