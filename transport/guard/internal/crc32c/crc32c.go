@@ -9,7 +9,10 @@
 // does here.
 package crc32c
 
-import "hash/crc32"
+import (
+	"encoding/binary"
+	"hash/crc32"
+)
 
 // Size of a checksum in bytes.
 const Size = crc32.Size
@@ -18,3 +21,11 @@ var table = crc32.MakeTable(crc32.Castagnoli)
 
 // Checksum returns the CRC-32C of p.
 func Checksum(p []byte) uint32 { return Update(0, p) }
+
+func sumWordsPortably(a uint64, p *[40]byte, b uint64) uint32 {
+	var all [8 + 40 + 8]byte
+	binary.LittleEndian.PutUint64(all[:], a)
+	copy(all[8:], p[:])
+	binary.LittleEndian.PutUint64(all[8+40:], b)
+	return crc32.Checksum(all[:], table)
+}

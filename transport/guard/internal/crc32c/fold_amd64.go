@@ -1,24 +1,55 @@
 package crc32c
 
 import (
-	"encoding/binary"
 	"hash/crc32"
+	"slices"
 
 	"github.com/klauspost/cpuid/v2"
 )
 
 //go:generate go run -C _gen . -out ../fold_amd64.s -stubs ../stub_amd64.go -pkg crc32c
 
-// blockSize is what foldBlocks takes at a time.
-const blockSize = 256
+const (
+	blockSize = 256 // what is folded at a time
+	streams   = 3   // are summed by the instruction meanwhile
+	stepSize  = 32  // bytes of each to a block
 
-// leastFolded is from how many bytes on folding is worth its preparation.
-const leastFolded = 8 * blockSize
+	together = blockSize + streams*stepSize
+	mostOnce = 186 // blocks and steps at a time
 
-var canFold = cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VL, cpuid.AVX512DQ, cpuid.VPCLMULQDQ)
+	// leastFolded is from how many bytes on all this is worth its preparation.
+	leastFolded = 2 << 10
 
-// ahead is what moves the halves of 16 bytes on by a block.
-var ahead = [2]uint64{power(8*blockSize + 32), power(8*blockSize - 32)}
+	// mostFetched is how many bytes are asked for at once.
+	mostFetched = 2 << 10
+)
+
+var (
+	canSum  = cpuid.CPU.Supports(cpuid.SSE42)
+	canFold = canSum && cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VL, cpuid.AVX512DQ, cpuid.VPCLMULQDQ)
+)
+
+// folding has pairs of factors that move the halves of 16 bytes on: by a block, by a
+// register, and each of a register's lanes to where the last one is.
+var folding = [12]uint64(slices.Concat(ahead(blockSize), ahead(64), ahead(48), ahead(32), ahead(16), []uint64{0, 0}))
+
+func ahead(bytes int) []uint64 { return []uint64{power(8*bytes + 32), power(8*bytes - 32)} }
+
+// over[n] moves a state over three, two and one streams of n steps.
+var over = overStreams()
+
+func overStreams() (o [mostOnce + 1][streams]uint64) {
+	var moves [streams*mostOnce + 1]uint64 // by so many steps
+	state := uint32(power(8*stepSize-32) >> 1)
+	for i := 1; i < len(moves); i++ {
+		moves[i] = uint64(state) << 1
+		state = ^crc32.Update(^state, table, make([]byte, stepSize)) // zeros move it, too
+	}
+	for n := 1; n < len(o); n++ {
+		o[n] = [streams]uint64{moves[3*n], moves[2*n], moves[n]}
+	}
+	return o
+}
 
 // power is x to the n-th modulo the polynomial, with its bits reversed and the lowest
 // one of 33 left out, which the multiplication of reversed polynomials shifts back.
@@ -36,16 +67,31 @@ func power(n int) uint64 {
 
 // Update returns the CRC-32C of what crc is that of, followed by p.
 func Update(crc uint32, p []byte) uint32 {
-	if !canFold || len(p) < leastFolded {
-		return crc32.Update(crc, table, p)
+	if canFold && len(p) >= leastFolded {
+		state := ^crc
+		for len(p) >= together {
+			n := min(len(p)/together, mostOnce)
+			state = sumBlocks(state, &p[0], n, &folding, &over[n])
+			p = p[n*together:]
+		}
+		crc = ^state
 	}
-	// The state of the sum so far is, in the polynomial's arithmetic, added to the first
-	// bytes; what is left of all blocks stands for them with a state of 0.
-	var acc [blockSize]byte
-	copy(acc[:], p)
-	binary.LittleEndian.PutUint32(acc[:], binary.LittleEndian.Uint32(acc[:])^^crc)
-	p = p[blockSize:]
-	n := len(p) / blockSize
-	foldBlocks(&acc, &ahead, &p[0], n)
-	return crc32.Update(crc32.Update(^uint32(0), table, acc[:]), table, p[n*blockSize:])
+	return crc32.Update(crc, table, p)
+}
+
+// Words returns the CRC-32C of a, the bytes at p, and b, little endian.
+func Words(a uint64, p *[40]byte, b uint64) uint32 {
+	if !canSum {
+		return sumWordsPortably(a, p, b)
+	}
+	return ^sumWords(^uint32(0), a, p, b)
+}
+
+// Fetch asks for p, of which another processor may have the latest, all at once; sums
+// ask for little at a time, since each of their steps waits for the one before. It does
+// so for what fits into the nearest cache's queue.
+func Fetch(p []byte) {
+	if n := min(len(p), mostFetched); n > 0 {
+		prefetch(&p[0], n)
+	}
 }

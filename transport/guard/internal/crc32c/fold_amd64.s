@@ -4,38 +4,153 @@
 
 #include "textflag.h"
 
-// func foldBlocks(acc *[256]byte, k *[2]uint64, p *byte, n int)
-// Requires: AVX, AVX512F, VPCLMULQDQ
-TEXT ·foldBlocks(SB), NOSPLIT, $0-32
-	MOVQ            acc+0(FP), AX
-	MOVQ            k+8(FP), CX
-	MOVQ            p+16(FP), DX
-	MOVQ            n+24(FP), BX
-	VBROADCASTI32X4 (CX), Z0
-	VMOVDQU64       (AX), Z1
-	VMOVDQU64       64(AX), Z2
-	VMOVDQU64       128(AX), Z3
-	VMOVDQU64       192(AX), Z4
+// func sumWords(crc uint32, a uint64, p *[40]byte, b uint64) uint32
+// Requires: SSE4.2
+TEXT ·sumWords(SB), NOSPLIT, $0-36
+	MOVL   crc+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   p+16(FP), DX
+	MOVQ   b+24(FP), BX
+	CRC32Q CX, AX
+	CRC32Q (DX), AX
+	CRC32Q 8(DX), AX
+	CRC32Q 16(DX), AX
+	CRC32Q 24(DX), AX
+	CRC32Q 32(DX), AX
+	CRC32Q BX, AX
+	MOVL   AX, ret+32(FP)
+	RET
+
+// func prefetch(p *byte, n int)
+// Requires: MMX+
+TEXT ·prefetch(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ n+8(FP), CX
+
+lines:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	SUBQ       $0x40, CX
+	JHI        lines
+	RET
+
+// func sumBlocks(crc uint32, p *byte, n int, k *[12]uint64, ahead *[3]uint64) uint32
+// Requires: AVX, AVX512F, AVX512VL, PCLMULQDQ, SSE2, SSE4.2, VPCLMULQDQ
+TEXT ·sumBlocks(SB), NOSPLIT, $0-44
+	MOVL            crc+0(FP), AX
+	MOVQ            p+8(FP), CX
+	MOVQ            n+16(FP), DX
+	MOVQ            k+24(FP), BX
+	MOVQ            DX, SI
+	IMUL3Q          $0x20, SI, SI
+	MOVQ            DX, DI
+	SHLQ            $0x08, DI
+	ADDQ            CX, DI
+	XORQ            R8, R8
+	LEAQ            (DI)(SI*1), R9
+	XORQ            R10, R10
+	LEAQ            (R9)(SI*1), SI
+	XORQ            R11, R11
+	VBROADCASTI32X4 (BX), Z0
+	VMOVDQU64       (CX), Z1
+	VMOVDQU64       64(CX), Z2
+	VMOVDQU64       128(CX), Z3
+	VMOVDQU64       192(CX), Z4
+	VMOVD           AX, X5
+	VPXORQ          Z5, Z1, Z1
+	ADDQ            $0x00000100, CX
+	CRC32Q          (DI), R8
+	CRC32Q          (R9), R10
+	CRC32Q          (SI), R11
+	CRC32Q          8(DI), R8
+	CRC32Q          8(R9), R10
+	CRC32Q          8(SI), R11
+	CRC32Q          16(DI), R8
+	CRC32Q          16(R9), R10
+	CRC32Q          16(SI), R11
+	CRC32Q          24(DI), R8
+	CRC32Q          24(R9), R10
+	CRC32Q          24(SI), R11
+	ADDQ            $0x20, DI
+	ADDQ            $0x20, R9
+	ADDQ            $0x20, SI
+	DECQ            DX
+	JZ              reduce
 
 loop:
 	VPCLMULQDQ $0x00, Z0, Z1, Z5
+	CRC32Q     (DI), R8
 	VPCLMULQDQ $0x11, Z0, Z1, Z1
-	VPTERNLOGQ $0x96, (DX), Z5, Z1
+	CRC32Q     (R9), R10
+	VPTERNLOGQ $0x96, (CX), Z5, Z1
+	CRC32Q     (SI), R11
 	VPCLMULQDQ $0x00, Z0, Z2, Z5
+	CRC32Q     8(DI), R8
 	VPCLMULQDQ $0x11, Z0, Z2, Z2
-	VPTERNLOGQ $0x96, 64(DX), Z5, Z2
+	CRC32Q     8(R9), R10
+	VPTERNLOGQ $0x96, 64(CX), Z5, Z2
+	CRC32Q     8(SI), R11
 	VPCLMULQDQ $0x00, Z0, Z3, Z5
+	CRC32Q     16(DI), R8
 	VPCLMULQDQ $0x11, Z0, Z3, Z3
-	VPTERNLOGQ $0x96, 128(DX), Z5, Z3
+	CRC32Q     16(R9), R10
+	VPTERNLOGQ $0x96, 128(CX), Z5, Z3
+	CRC32Q     16(SI), R11
 	VPCLMULQDQ $0x00, Z0, Z4, Z5
+	CRC32Q     24(DI), R8
 	VPCLMULQDQ $0x11, Z0, Z4, Z4
-	VPTERNLOGQ $0x96, 192(DX), Z5, Z4
-	ADDQ       $0x00000100, DX
-	DECQ       BX
+	CRC32Q     24(R9), R10
+	VPTERNLOGQ $0x96, 192(CX), Z5, Z4
+	CRC32Q     24(SI), R11
+	ADDQ       $0x20, DI
+	ADDQ       $0x20, R9
+	ADDQ       $0x20, SI
+	ADDQ       $0x00000100, CX
+	DECQ       DX
 	JNZ        loop
-	VMOVDQU64  Z1, (AX)
-	VMOVDQU64  Z2, 64(AX)
-	VMOVDQU64  Z3, 128(AX)
-	VMOVDQU64  Z4, 192(AX)
+
+reduce:
+	VBROADCASTI32X4 16(BX), Z0
+	VPCLMULQDQ      $0x00, Z0, Z1, Z5
+	VPCLMULQDQ      $0x11, Z0, Z1, Z1
+	VPTERNLOGQ      $0x96, Z1, Z5, Z2
+	VPCLMULQDQ      $0x00, Z0, Z2, Z1
+	VPCLMULQDQ      $0x11, Z0, Z2, Z2
+	VPTERNLOGQ      $0x96, Z2, Z1, Z3
+	VPCLMULQDQ      $0x00, Z0, Z3, Z1
+	VPCLMULQDQ      $0x11, Z0, Z3, Z0
+	VPTERNLOGQ      $0x96, Z0, Z1, Z4
+	VMOVDQU64       32(BX), Z0
+	VPCLMULQDQ      $0x00, Z0, Z4, Z1
+	VPCLMULQDQ      $0x11, Z0, Z4, Z0
+	VPXORQ          Z0, Z1, Z1
+	VEXTRACTI32X4   $0x03, Z4, X0
+	VPXORQ          X1, X0, X0
+	VEXTRACTI32X4   $0x01, Z1, X2
+	VPXORQ          X2, X0, X0
+	VEXTRACTI32X4   $0x02, Z1, X1
+	VPXORQ          X1, X0, X0
+	XORQ            CX, CX
+	MOVQ            X0, AX
+	CRC32Q          AX, CX
+	VPEXTRQ         $0x01, X0, AX
+	CRC32Q          AX, CX
+	MOVQ            ahead+32(FP), AX
+	MOVQ            CX, X0
+	MOVQ            (AX), X1
+	VPCLMULQDQ      $0x00, X1, X0, X0
+	MOVQ            R8, X1
+	MOVQ            8(AX), X2
+	VPCLMULQDQ      $0x00, X2, X1, X1
+	VPXOR           X1, X0, X0
+	MOVQ            R10, X1
+	MOVQ            16(AX), X2
+	VPCLMULQDQ      $0x00, X2, X1, X1
+	VPXOR           X1, X0, X0
+	MOVQ            X0, AX
+	XORQ            CX, CX
+	CRC32Q          AX, CX
+	XORQ            R11, CX
 	VZEROUPPER
+	MOVL            CX, ret+40(FP)
 	RET

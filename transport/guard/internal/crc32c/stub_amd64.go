@@ -4,6 +4,13 @@
 
 package crc32c
 
-// foldBlocks folds n blocks of 256 bytes at p into acc. n is at least 1; k multiplies
-// the halves of 16 bytes by what moving them on by a block does.
-func foldBlocks(acc *[256]byte, k *[2]uint64, p *byte, n int)
+// sumWords is the state of a sum that was crc after a, the words at p, and b.
+func sumWords(crc uint32, a uint64, p *[40]byte, b uint64) uint32
+
+// prefetch fetches the cache lines of n bytes at p, n at least 1.
+func prefetch(p *byte, n int)
+
+// sumBlocks is the state of a sum that was crc after the n blocks of 256 bytes at p and the
+// three streams of n steps behind them. n is at least 1. ahead moves states over three, two and
+// one of the streams.
+func sumBlocks(crc uint32, p *byte, n int, k *[12]uint64, ahead *[3]uint64) uint32
