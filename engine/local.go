@@ -25,7 +25,7 @@ func NewLocal(size int, cfg Config) ([]*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	meshes := inproc.NewWorld(size, inproc.Options{SlotSize: cfg.slotBytes(), Slots: ringDepth})
+	meshes := inproc.NewWorld(size, inproc.Options{SlotSize: cfg.ChunkBytes, Slots: ringDepth})
 	hub := &localHub{done: make(chan struct{})}
 	for rank := range size {
 		hub.comms = append(hub.comms, newComm(rank, size, cfg))

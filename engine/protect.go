@@ -6,16 +6,7 @@ import (
 	"github.com/monel-dev/monel/transport/guard"
 )
 
-// slotBytes is the size of the slots of a wire without encryption: that of a chunk and
-// what protects it.
-func (cfg *Config) slotBytes() int {
-	if cfg.Checksums {
-		return cfg.ChunkBytes + guard.ChecksumRoom
-	}
-	return cfg.ChunkBytes
-}
-
-// checked wraps a mesh whose slots have slotBytes.
+// checked wraps a mesh. Sums lie in the headers, so slots are as large as chunks.
 func (cfg *Config) checked(rank int, mesh transport.Mesh) transport.Mesh {
 	if cfg.Checksums {
 		return guard.Checksum(mesh, rank)
@@ -23,13 +14,13 @@ func (cfg *Config) checked(rank int, mesh transport.Mesh) transport.Mesh {
 	return mesh
 }
 
-// socketSlotBytes is slotBytes for sockets, which are what is encrypted. That finds
-// altered bytes, too, so it replaces checksums.
+// socketSlotBytes is the size of the slots of sockets, which are what is encrypted. That
+// finds altered bytes, too, so it replaces checksums.
 func (cfg *Config) socketSlotBytes() int {
 	if cfg.Encrypt {
 		return cfg.ChunkBytes + guard.SealRoom
 	}
-	return cfg.slotBytes()
+	return cfg.ChunkBytes
 }
 
 // protected wraps the mesh of sockets.

@@ -41,7 +41,7 @@ func (c *Comm) openRDMA(session *bootstrap.Session, peers []int) (*rdma.Mesh, er
 	log := logging.Of(c.cfg.Logger, logging.Net)
 	mesh, err := rdma.New(rdma.Config{
 		Logger: log,
-		Rank:   c.rank, Size: c.size, Peers: peers, SlotSize: c.cfg.slotBytes(), Slots: ringDepth,
+		Rank:   c.rank, Size: c.size, Peers: peers, SlotSize: c.cfg.ChunkBytes, Slots: ringDepth,
 		LocalRank: local, LocalRanks: ranksBeside(table, c.rank), Settings: c.cfg.RDMA,
 	}, rdma.OverSession(session))
 	if err != nil {
@@ -98,7 +98,7 @@ func (c *Comm) onlyRDMA(ctx context.Context, session *bootstrap.Session) (transp
 	table := session.Table()
 	mine := rdmaKind(table, c.rank)
 	if mine == 0 {
-		_, err := rdma.Probe(c.cfg.RDMA, 2*rdma.LinkBytes(c.cfg.slotBytes(), ringDepth))
+		_, err := rdma.Probe(c.cfg.RDMA, 2*rdma.LinkBytes(c.cfg.ChunkBytes, ringDepth))
 		if err == nil {
 			err = fmt.Errorf("RDMA was %w a moment ago", ErrUnavailable)
 		}

@@ -36,7 +36,7 @@ func (cfg *Config) info() []byte {
 		}
 	}
 	if (cfg.Transport == "auto" || cfg.Transport == "rdma") && !cfg.Encrypt {
-		kind, err := rdma.Probe(cfg.RDMA, 2*rdma.LinkBytes(cfg.slotBytes(), ringDepth))
+		kind, err := rdma.Probe(cfg.RDMA, 2*rdma.LinkBytes(cfg.ChunkBytes, ringDepth))
 		means |= infoRDMA * byte(kind)
 		if err != nil && cfg.Transport == "auto" && !cfg.RDMA.Disabled && len(rdma.Ports()) > 0 {
 			logging.Of(cfg.Logger, logging.Net).Info("there is an RDMA device that cannot be used; hosts talk over TCP", "rank", cfg.Rank, "reason", err)
@@ -136,7 +136,7 @@ func allShare(table *bootstrap.Table) bool {
 // of a pair come to the same answer.
 func (c *Comm) shareMemory(ctx context.Context, session *bootstrap.Session, near []int) (transport.Mesh, []int, error) {
 	memory, err := shm.New(shm.Config{
-		Rank: c.rank, Size: c.size, Peers: near, SlotSize: c.cfg.slotBytes(), Slots: ringDepth,
+		Rank: c.rank, Size: c.size, Peers: near, SlotSize: c.cfg.ChunkBytes, Slots: ringDepth,
 	}, shm.OverSession(session))
 	if errors.Is(err, ErrUnavailable) {
 		return nil, nil, nil

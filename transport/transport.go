@@ -37,8 +37,12 @@ import "context"
 // payload. Their meaning belongs to the layer above.
 const HeaderSize = 48
 
-// Header is the layer above's label on a chunk.
+// Header is the layer above's label on a chunk. Its last HeaderRoom bytes are zero: they
+// are for what protects chunks on their way, such as package guard.
 type Header [HeaderSize]byte
+
+// HeaderRoom is how many bytes of a header are not the layer above's.
+const HeaderRoom = 4
 
 // Sender is the sending end of a link. It is used by one goroutine at a time.
 type Sender interface {

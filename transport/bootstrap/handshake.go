@@ -31,7 +31,7 @@ import (
 // different versions authenticate each other first and then say so.
 
 // ProtocolVersion is the version of everything that follows the handshake.
-const ProtocolVersion = 2
+const ProtocolVersion = 3
 
 const (
 	handshakeMagic = "MonelHS1"

@@ -57,7 +57,7 @@ func mismatch(b []byte, id uint64) int {
 
 func header(id uint64) *transport.Header {
 	var h transport.Header
-	sequence(h[:], ^id)
+	sequence(h[:len(h)-transport.HeaderRoom], ^id)
 	return &h
 }
 
@@ -88,7 +88,7 @@ func get(ctx context.Context, r transport.Receiver, id uint64, n int) error {
 }
 
 func verify(h *transport.Header, payload []byte, id uint64, n int) error {
-	if at := mismatch(h[:], ^id); at >= 0 {
+	if at := mismatch(h[:len(h)-transport.HeaderRoom], ^id); at >= 0 || [transport.HeaderRoom]byte(h[len(h)-transport.HeaderRoom:]) != [transport.HeaderRoom]byte{} {
 		return fmt.Errorf("chunk %d: the header differs from byte %d on", id, at)
 	}
 	if len(payload) != n {

@@ -6,7 +6,7 @@
 //   - [Seal] keeps whoever can read or alter packets between hosts from learning or
 //     forging anything but lengths and times.
 //
-// Both wrap a mesh and are a mesh. A chunk's protection lies in the slot beside its
+// Both wrap a mesh and are a mesh. A chunk's protection lies in its header or beside its
 // payload, so the wire below knows nothing of it and copies nothing more. The order of
 // chunks is part of what is protected: one that is lost, repeated or moved is found as
 // surely as one that is altered. What is wrong is reported and never handed on: the
@@ -15,6 +15,6 @@
 //
 // Direct sends and fills are kept for checksums. Lending memory to the wire, and for
 // sealed chunks everything that works on the caller's memory, is hidden. What a wire adds
-// of its own, such as TCP's lengths, is not covered: altered, it is a protocol's violation
-// or a wait that times out.
+// of its own, such as TCP's lengths, is not covered; TCP's has a sum of its own, so an
+// altered one ends the link as well.
 package guard

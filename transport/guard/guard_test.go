@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,7 +30,7 @@ var ways = map[string]struct {
 	room int
 	wrap func(mesh transport.Mesh, rank int) transport.Mesh
 }{
-	"checksum": {guard.ChecksumRoom, func(m transport.Mesh, rank int) transport.Mesh { return guard.Checksum(m, rank) }},
+	"checksum": {0, func(m transport.Mesh, rank int) transport.Mesh { return guard.Checksum(m, rank) }},
 	"seal":     {guard.SealRoom, func(m transport.Mesh, rank int) transport.Mesh { return guard.Seal(m, rank, linkKey) }},
 }
 
@@ -235,30 +237,40 @@ func TestFindsFaultsInPieces(t *testing.T) {
 	}
 }
 
-// TestShortChunk: a chunk that is too short to carry a sum is found before its payload is
-// there, and by all ways to receive.
-func TestShortChunk(t *testing.T) {
-	pipes := &pipes{waiting: map[[3]int]chan net.Conn{}, of: make([][]net.Conn, 2)}
-	bare := tcp.New(tcp.Config{Rank: 0, Size: 2, SlotSize: 512}, pipeEnd{pipes, 0})
-	defer bare.Close()
-	guarded := guard.Checksum(tcp.New(tcp.Config{Rank: 1, Size: 2, SlotSize: 512}, pipeEnd{pipes, 1}), 1)
-	defer guarded.Close()
-	for channel := range 2 {
-		s, err := bare.Sender(t.Context(), 1, channel)
-		require.NoError(t, err)
-		slot, err := s.Acquire(t.Context())
-		require.NoError(t, err)
-		require.NoError(t, s.Commit(&transport.Header{}, copy(slot, "abc")))
-		end, err := guarded.Receiver(t.Context(), 0, channel)
-		require.NoError(t, err)
-		r := end.(transport.DirectReceiver)
-		if channel == 0 {
-			_, _, err = r.Head(t.Context())
-		} else {
-			_, _, err = r.Next(t.Context())
-		}
-		require.ErrorIs(t, err, transport.ErrCorrupt)
-		r.Release()
+// TestFindsAlteredPrefix: what TCP adds to a chunk is not covered by the protection. If any
+// bit of it is altered, the link fails at once all the same.
+func TestFindsAlteredPrefix(t *testing.T) {
+	const prefix = 16
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			for bit := range 8 * prefix {
+				done := false
+				pipes := &pipes{waiting: map[[3]int]chan net.Conn{}, of: make([][]net.Conn, 2), alter: func(p []byte) {
+					if !done && len(p) > bit/8 {
+						p[bit/8] ^= 1 << (bit % 8)
+						done = true
+					}
+				}}
+				var meshes [2]transport.Mesh
+				for rank := range meshes {
+					meshes[rank] = way.wrap(tcp.New(tcp.Config{Rank: rank, Size: 2, SlotSize: 512 + way.room, Connections: 2}, pipeEnd{pipes, rank}), rank)
+				}
+				s, err := meshes[0].Sender(t.Context(), 1, 0)
+				require.NoError(t, err)
+				slot, err := s.Acquire(t.Context())
+				require.NoError(t, err)
+				require.NoError(t, s.Commit(&transport.Header{1}, copy(slot, texts[0])))
+				r, err := meshes[1].Receiver(t.Context(), 0, 0)
+				require.NoError(t, err)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				_, _, err = r.Next(ctx)
+				var rank *transport.RankError
+				require.ErrorAs(t, err, &rank, "bit %d", bit)
+				require.True(t, errors.Is(err, transport.ErrCorrupt) || errors.Is(err, transport.ErrProtocol), "bit %d: %v", bit, err)
+				require.NoError(t, errors.Join(meshes[0].Close(), meshes[1].Close()))
+			}
+		})
 	}
 }
 

@@ -1,9 +1,11 @@
 package guard
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/monel-dev/monel/transport"
 )
@@ -29,9 +31,9 @@ func Seal(mesh transport.Mesh, rank int, key func(from, to, channel int) []byte)
 
 type sealing func(from, to, channel int) []byte
 
-func (sealing) room() (front, back int) { return sealFront, sealBack }
+func (sealing) room() int { return SealRoom }
 
-func (key sealing) link(from, to, channel int) guard {
+func (key sealing) aead(from, to, channel int) cipher.AEAD {
 	block, err := aes.NewCipher(key(from, to, channel))
 	if err != nil {
 		panic(err) // the key is not 32 bytes long
@@ -40,33 +42,87 @@ func (key sealing) link(from, to, channel int) guard {
 	if err != nil {
 		panic(err) // the block is AES's
 	}
-	return sealed{aead}
+	return aead
 }
 
-type sealed struct{ cipher.AEAD }
+func (key sealing) sender(wire transport.Sender, from, to, channel int) transport.Sender {
+	return &sealSender{wire: wire, aead: key.aead(from, to, channel)}
+}
+
+func (key sealing) receiver(wire transport.Receiver, from, to, channel int) transport.Receiver {
+	return &sealReceiver{state: state{peer: from}, wire: wire, aead: key.aead(from, to, channel)}
+}
 
 func nonce(i uint64) (n [12]byte) {
 	binary.LittleEndian.PutUint64(n[:], i)
 	return n
 }
 
-func (s sealed) shut(i uint64, h *transport.Header, slot []byte, n int) (transport.Header, int) {
-	clear(slot[:sealHead])
-	copy(slot[sealHead:], h[:])
-	at := nonce(i)
-	s.Seal(slot[sealHead:sealHead], at[:], slot[sealHead:sealFront+n], slot[:sealHead])
-	return transport.Header{}, sealFront + n + s.Overhead()
+type sealSender struct {
+	wire transport.Sender
+	aead cipher.AEAD
+	slot []byte // as the wire has it, nil if none is acquired
+	next uint64
 }
 
-func (s sealed) open(i uint64, outer *transport.Header, chunk []byte) (h transport.Header, payload []byte, ok bool) {
-	if len(chunk) < sealFront+s.Overhead() || *outer != (transport.Header{}) {
-		return h, nil, false
-	}
-	at := nonce(i)
-	plain, err := s.Open(chunk[sealHead:sealHead], at[:], chunk[sealHead:], chunk[:sealHead])
+func (s *sealSender) Acquire(ctx context.Context) ([]byte, error) {
+	slot, err := s.wire.Acquire(ctx)
 	if err != nil {
-		return h, nil, false
+		return nil, err
 	}
-	copy(h[:], plain)
-	return h, plain[transport.HeaderSize:], true
+	s.slot = slot
+	end := len(slot) - sealBack
+	return slot[sealFront:end:end], nil
+}
+
+func (s *sealSender) Commit(h *transport.Header, n int) error {
+	slot := s.slot
+	if slot == nil || n < 0 || n > len(slot)-SealRoom {
+		panic(fmt.Sprintf("guard: Commit of %d bytes in a slot of %d, or without one", n, len(slot)-SealRoom))
+	}
+	s.slot = nil
+	clear(slot[:sealHead])
+	copy(slot[sealHead:], h[:])
+	at := nonce(s.next)
+	s.next++
+	s.aead.Seal(slot[sealHead:sealHead], at[:], slot[sealHead:sealFront+n], slot[:sealHead])
+	return s.wire.Commit(&transport.Header{}, sealFront+n+s.aead.Overhead())
+}
+
+type sealReceiver struct {
+	state
+	wire    transport.Receiver
+	aead    cipher.AEAD
+	payload []byte // of the current chunk
+}
+
+func (r *sealReceiver) Next(ctx context.Context) (*transport.Header, []byte, error) {
+	if r.err != nil {
+		return nil, nil, r.err
+	}
+	outer, chunk, err := r.wire.Next(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.open { // the same chunk again
+		return &r.header, r.payload, nil
+	}
+	if len(chunk) < sealFront+r.aead.Overhead() || *outer != (transport.Header{}) {
+		return nil, nil, r.corrupt(r.wire, len(chunk))
+	}
+	at := nonce(r.next)
+	plain, err := r.aead.Open(chunk[sealHead:sealHead], at[:], chunk[sealHead:], chunk[:sealHead])
+	if err != nil {
+		return nil, nil, r.corrupt(r.wire, len(chunk))
+	}
+	copy(r.header[:], plain)
+	r.payload = plain[transport.HeaderSize:]
+	r.open = true
+	r.next++
+	return &r.header, r.payload, nil
+}
+
+func (r *sealReceiver) Release() {
+	r.payload = nil
+	r.release(r.wire)
 }
