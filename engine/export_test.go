@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -39,6 +41,27 @@ func SetRoomy(is bool) (restore func()) {
 	before := roomy
 	roomy = is
 	return func() { roomy = before }
+}
+
+// Signing does what an all_reduce of x does for ranks to see that they agree, with so many
+// chunks sent and as many received. The hash of the call is folded by describing another
+// call, which takes somewhat longer.
+func Signing(x strided.Tensor, chunks int) func() error {
+	var op agree.Op
+	var h transport.Header
+	return func() error {
+		call := describeAllReduce(&x, Sum)
+		fold := agree.NewCall(agree.AllReduce, 0, 0, int(uint32(op.Sig)), nil)
+		op.Seq, op.Sig, op.Walk = op.Seq+1, call.Sig^fold.Sig, x.Layout().MemoryWalk()
+		for i := range uint32(chunks) {
+			encodeHeader(&h, op.Seq, op.Sig, op.Walk, op.Attempt, i)
+			got := decodeChunkHeader(&h)
+			if got.seq != op.Seq || got.attempt != op.Attempt || got.sig != op.Sig || got.walk != op.Walk || got.index != i {
+				return ErrMismatch
+			}
+		}
+		return nil
+	}
 }
 
 type counted struct {

@@ -29,12 +29,27 @@ func smallCall(c *engine.Comm, bytes int) func(ctx context.Context) error {
 	return func(ctx context.Context) error { return c.AllReduce(ctx, x, x, engine.Sum) }
 }
 
-// BenchmarkCall measures all_reduce of few bytes between two processes, back to
-// back. On a machine that does other things too the least and the median of many
+// BenchmarkSignature measures what ranks do in a call to find out whether they agree: they
+// describe it, fold the description's hash into that of all calls before, write a header
+// for each chunk that they send, and compare each that they receive. Beside BenchmarkCall
+// of as many bytes, it says what of a call that is. A call like an earlier one is not
+// described again; this is the price of the first.
+func BenchmarkSignature(b *testing.B) {
+	for _, bytes := range []int{8, 1 << 20} {
+		b.Run(strconv.Itoa(bytes), func(b *testing.B) {
+			x := strided.Of(make([]float32, bytes/4))
+			sign := engine.Signing(x, max(1, bytes/engine.DefaultChunkBytes))
+			timeBatches(b, func(context.Context) error { return sign() })
+		})
+	}
+}
+
+// BenchmarkCall measures all_reduce between two processes, of few bytes and of a MiB, back
+// to back. On a machine that does other things too the least and the median of many
 // short batches say what a call takes.
 func BenchmarkCall(b *testing.B) {
 	for _, wire := range []string{"shm", "tcp"} {
-		for _, bytes := range []int{0, 8, 64, 512, 4 << 10} {
+		for _, bytes := range []int{0, 8, 64, 512, 4 << 10, 1 << 20} {
 			b.Run(fmt.Sprintf("%s/%d", wire, bytes), func(b *testing.B) {
 				id, err := engine.NewLocalUniqueID()
 				require.NoError(b, err)

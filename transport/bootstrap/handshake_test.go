@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -277,11 +278,65 @@ func FuzzHandshake(f *testing.F) {
 	})
 }
 
+// BenchmarkHandshake is what a handshake takes in memory, and over loopback, the making of
+// the connection included; beside it a connection over which one byte goes there and one
+// back. BenchmarkConnect is what Init does besides making links; a rank makes two
+// connections there, one to the root and one to rank 0.
 func BenchmarkHandshake(b *testing.B) {
 	secret := NewSecret()
-	for b.Loop() {
-		if _, x, y := shake(&tap{}, &tap{}, secret, secret, testIntro, testDoorman(secret)); x != nil || y != nil {
-			b.Fatal(x, y)
+	b.Run("memory", func(b *testing.B) {
+		for b.Loop() {
+			if _, x, y := shake(&tap{}, &tap{}, secret, secret, testIntro, testDoorman(secret)); x != nil || y != nil {
+				b.Fatal(x, y)
+			}
 		}
+	})
+	b.Run("loopback", func(b *testing.B) {
+		d, key := testDoorman(secret), handshakeKey(secret)
+		addr := acceptAll(b, func(conn net.Conn) { _, _, _ = d.accept(conn) })
+		for b.Loop() {
+			conn, err := dialAuthenticated(b.Context(), addr, key, testIntro, strangerTime)
+			if err != nil {
+				b.Fatal(err)
+			}
+			conn.Close()
+		}
+	})
+	b.Run("connection alone", func(b *testing.B) {
+		addr := acceptAll(b, func(conn net.Conn) { _, _ = io.CopyN(conn, conn, 1) })
+		for b.Loop() {
+			conn, err := net.Dial("tcp", addr.String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			one := []byte{1}
+			if _, err = conn.Write(one); err == nil {
+				_, err = io.ReadFull(conn, one)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			conn.Close()
+		}
+	})
+}
+
+// acceptAll serves the connections to an address, one after the other.
+func acceptAll(b *testing.B, serve func(net.Conn)) netip.AddrPort {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
 	}
+	b.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			serve(conn)
+			conn.Close()
+		}
+	}()
+	return addrPort(ln.Addr())
 }
