@@ -27,6 +27,8 @@ type order struct {
 	Elements     int64
 
 	Calls int
+
+	Bystander bool // no rank at all
 }
 
 // report is an agent's answer.
@@ -36,6 +38,7 @@ type report struct {
 	Took   time.Duration // to join, or for all calls
 	Memory int64         // resident bytes
 	Open   int           // descriptors
+	Addr   string        // a bystander's
 }
 
 // Agent carries out the orders that it reads from in and answers each on out.
@@ -44,6 +47,9 @@ func Agent(in io.Reader, out io.Writer) error {
 	var place order
 	if err := orders.Decode(&place); err != nil {
 		return err
+	}
+	if place.Bystander {
+		return bystand(orders, answers)
 	}
 	began := time.Now()
 	c, err := engine.Init(context.Background(), engine.Config{

@@ -1,14 +1,9 @@
 package strangers
 
 import (
-	"bufio"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -31,6 +26,7 @@ type Result struct {
 	Joining     int64           // of them while ranks joined
 	Joins       []time.Duration // with and without strangers, in turns
 	Quiet, Busy []time.Duration // of a batch without and with strangers
+	Beside      []time.Duration // of a batch while as many call at a process beside the job
 	Memory      [2]int64        // before the strangers came and the most afterwards
 	Open        [2]int          // descriptors, before and when all had gone
 }
@@ -99,6 +95,11 @@ func (cfg *Config) reduce(j *job, recording []byte, left *atomic.Int64, res *Res
 		return err
 	}
 	res.Memory, res.Open = [2]int64{before.Memory, before.Memory}, [2]int{before.Open, 0}
+	beside, addr, err := cfg.bystander()
+	if err != nil {
+		return err
+	}
+	defer beside.end()
 	for round := uint64(100); left.Load() > 0; round++ {
 		for range 5 {
 			quiet, err := j.calls(batch)
@@ -107,17 +108,15 @@ func (cfg *Config) reduce(j *job, recording []byte, left *atomic.Int64, res *Res
 			}
 			res.Quiet = append(res.Quiet, quiet.Took)
 		}
-		a := &attack{targets: j.addrs[1:], recording: recording, rate: cfg.Rate, left: left, seed: cfg.Seed + round} // the root has gone
-		a.begin()
-		var busy report
-		var err error
-		for began := time.Now(); err == nil && time.Since(began) < 2*time.Second && left.Load() > 0; {
-			if busy, err = j.calls(batch); err == nil {
-				res.Busy = append(res.Busy, busy.Took)
-				res.Memory[1] = max(res.Memory[1], busy.Memory)
-			}
+		// As many elsewhere: what of the difference is not the job's doing.
+		var many atomic.Int64
+		many.Store(math.MaxInt32)
+		a := &attack{targets: []string{addr}, recording: recording, rate: cfg.Rate, left: &many, seed: cfg.Seed + round}
+		if res.Beside, err = j.suffer(a, res.Beside, nil); err != nil {
+			return fmt.Errorf("reducing, with strangers beside the job: %w", err)
 		}
-		a.end()
+		a = &attack{targets: j.addrs[1:], recording: recording, rate: cfg.Rate, left: left, seed: cfg.Seed + round} // the root has gone
+		res.Busy, err = j.suffer(a, res.Busy, &res.Memory[1])
 		res.Connections += a.made.Load()
 		if err != nil {
 			return fmt.Errorf("reducing, with strangers: %w", err)
@@ -136,11 +135,17 @@ func (cfg *Config) reduce(j *job, recording []byte, left *atomic.Int64, res *Res
 }
 
 // Slowdown is the median time with strangers over that without.
-func (r *Result) Slowdown() float64 {
-	if len(r.Quiet) == 0 || len(r.Busy) == 0 {
+func (r *Result) Slowdown() float64 { return ratio(r.Busy, r.Quiet) }
+
+// Own is the part of the slowdown that is the job's doing: the median time with strangers
+// over that with as many at a process beside it which does nothing but hang up.
+func (r *Result) Own() float64 { return ratio(r.Busy, r.Beside) }
+
+func ratio(a, b []time.Duration) float64 {
+	if len(a) == 0 || len(b) == 0 {
 		return 0
 	}
-	return float64(median(r.Busy)) / float64(median(r.Quiet))
+	return float64(median(a)) / float64(median(b))
 }
 
 func median(d []time.Duration) time.Duration {
@@ -163,105 +168,10 @@ func (r *Result) Text() string {
 		text += fmt.Sprintf("joining: %v without, %v with\n", median(quiet).Round(100*time.Microsecond), median(busy).Round(100*time.Microsecond))
 	}
 	if len(r.Busy) > 0 {
-		text += fmt.Sprintf("all_reduce of 1 MiB: %.2f times the time without them (%d and %d batches of %d calls), all values right\n", r.Slowdown(), len(r.Busy), len(r.Quiet), batch)
+		text += fmt.Sprintf("all_reduce of 1 MiB: %.2f times the time without them, and %.2f times that with as many at a process beside the job, which hangs up at once (%d, %d and %d batches of %d calls), all values right\n",
+			r.Slowdown(), r.Own(), len(r.Busy), len(r.Quiet), len(r.Beside), batch)
 		text += fmt.Sprintf("memory of a rank: %.1f MiB before, at most %.1f MiB; descriptors: %d before, %d after\n",
 			float64(r.Memory[0])/(1<<20), float64(r.Memory[1])/(1<<20), r.Open[0], r.Open[1])
 	}
 	return text
-}
-
-// job is ranks in processes of their own, whose addresses are known beforehand.
-type job struct {
-	cfg    *Config
-	secret []byte
-	addrs  []string // the root's, and each rank's
-	ranks  []*agentProcess
-}
-
-type agentProcess struct {
-	cmd     *exec.Cmd
-	in      io.WriteCloser
-	orders  *json.Encoder
-	answers *json.Decoder
-}
-
-func (cfg *Config) place(secret []byte) (*job, error) {
-	j := &job{cfg: cfg, secret: secret}
-	for range cfg.Ranks + 1 {
-		addr, err := freeAddr()
-		if err != nil {
-			return nil, err
-		}
-		j.addrs = append(j.addrs, addr)
-	}
-	return j, nil
-}
-
-// gathering is how long all but rank 0 keep it waiting, and with it the root.
-const gathering = time.Second
-
-// start joins the ranks and returns how long it took the last one.
-func (j *job) start() (time.Duration, error) {
-	for rank := range j.cfg.Ranks {
-		p := &agentProcess{cmd: exec.Command(j.cfg.Program, Word)}
-		p.cmd.Stderr = os.Stderr
-		in, err := p.cmd.StdinPipe()
-		if err != nil {
-			return 0, err
-		}
-		out, err := p.cmd.StdoutPipe()
-		if err != nil {
-			return 0, err
-		}
-		if rank == 1 {
-			time.Sleep(gathering)
-		}
-		if err := p.cmd.Start(); err != nil {
-			return 0, err
-		}
-		p.in, p.orders, p.answers = in, json.NewEncoder(in), json.NewDecoder(bufio.NewReader(out))
-		j.ranks = append(j.ranks, p)
-		if err := p.orders.Encode(order{Rank: rank, Size: j.cfg.Ranks, Root: j.addrs[0], Listen: j.addrs[1+rank], Secret: j.secret, Elements: elements}); err != nil {
-			return 0, err
-		}
-	}
-	_, last, err := j.hear()
-	return last.Took, err
-}
-
-// calls has all ranks make some.
-func (j *job) calls(n int) (report, error) {
-	for _, p := range j.ranks {
-		if err := p.orders.Encode(order{Calls: n}); err != nil {
-			return report{}, err
-		}
-	}
-	worst, _, err := j.hear()
-	return worst, err
-}
-
-// hear returns the worst of all ranks' answers and that of the last rank.
-func (j *job) hear() (worst, last report, err error) {
-	for rank, p := range j.ranks {
-		r := report{}
-		if e := p.answers.Decode(&r); e != nil {
-			err = errors.Join(err, fmt.Errorf("rank %d has ended: %w", rank, e))
-			continue
-		}
-		err = errors.Join(err, r.check(rank))
-		worst.Took, worst.Memory, worst.Open = max(worst.Took, r.Took), max(worst.Memory, r.Memory), max(worst.Open, r.Open)
-		last = r
-	}
-	return worst, last, err
-}
-
-func (j *job) end() {
-	for _, p := range j.ranks {
-		p.in.Close()
-	}
-	for _, p := range j.ranks {
-		timer := time.AfterFunc(20*time.Second, func() { p.cmd.Process.Kill() })
-		p.cmd.Wait()
-		timer.Stop()
-	}
 }
