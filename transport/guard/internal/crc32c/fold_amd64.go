@@ -20,8 +20,13 @@ const (
 	// leastFolded is from how many bytes on all this is worth its preparation.
 	leastFolded = 2 << 10
 
-	// mostFetched is how many bytes are asked for at once.
-	mostFetched = 2 << 10
+	// mostShort is up to how many bytes one stream is as fast as hash/crc32's three.
+	mostShort = 500
+
+	// mostFetched is how many bytes are asked for at once, if there are more than
+	// leastFetched.
+	mostFetched  = 2 << 10
+	leastFetched = 128
 )
 
 var (
@@ -76,6 +81,12 @@ func Update(crc uint32, p []byte) uint32 {
 		}
 		crc = ^state
 	}
+	if n := len(p); n <= mostShort && canSum {
+		if n == 0 {
+			return crc
+		}
+		return ^sumShort(^crc, &p[0], n)
+	}
 	return crc32.Update(crc, table, p)
 }
 
@@ -91,7 +102,7 @@ func Words(a uint64, p *[40]byte, b uint64) uint32 {
 // ask for little at a time, since each of their steps waits for the one before. It does
 // so for what fits into the nearest cache's queue.
 func Fetch(p []byte) {
-	if n := min(len(p), mostFetched); n > 0 {
+	if n := min(len(p), mostFetched); n > leastFetched {
 		prefetch(&p[0], n)
 	}
 }

@@ -21,6 +21,42 @@ TEXT ·sumWords(SB), NOSPLIT, $0-36
 	MOVL   AX, ret+32(FP)
 	RET
 
+// func sumShort(crc uint32, p *byte, n int) uint32
+// Requires: SSE4.2
+TEXT ·sumShort(SB), NOSPLIT, $0-28
+	MOVL crc+0(FP), AX
+	MOVQ p+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x08, DX
+	JLT  rest
+
+words:
+	CRC32Q (CX), AX
+	ADDQ   $0x08, CX
+	SUBQ   $0x08, DX
+	JGE    words
+
+rest:
+	TESTL  $0x00000004, DX
+	JZ     two
+	CRC32L (CX), AX
+	ADDQ   $0x04, CX
+
+two:
+	TESTL  $0x00000002, DX
+	JZ     one
+	CRC32W (CX), AX
+	ADDQ   $0x02, CX
+
+one:
+	TESTL  $0x00000001, DX
+	JZ     done
+	CRC32B (CX), AX
+
+done:
+	MOVL AX, ret+24(FP)
+	RET
+
 // func prefetch(p *byte, n int)
 // Requires: MMX+
 TEXT ·prefetch(SB), NOSPLIT, $0-16

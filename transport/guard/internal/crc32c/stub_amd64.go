@@ -7,6 +7,9 @@ package crc32c
 // sumWords is the state of a sum that was crc after a, the words at p, and b.
 func sumWords(crc uint32, a uint64, p *[40]byte, b uint64) uint32
 
+// sumShort is the state of a sum that was crc after the n bytes at p, n at least 1.
+func sumShort(crc uint32, p *byte, n int) uint32
+
 // prefetch fetches the cache lines of n bytes at p, n at least 1.
 func prefetch(p *byte, n int)
 
