@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/monel-dev/monel/bench/internal/cli"
@@ -85,7 +86,7 @@ func admitStrangers(cfg *cli.FaultsConfig, program string, report *faults.Report
 // campaigns are those of one name: on each wire, where the wire matters.
 func campaigns(cfg *cli.FaultsConfig, name string) []*faults.Config {
 	base := faults.Config{Ranks: cfg.Ranks, Trials: cfg.Trials, Seed: cfg.Seed, Timeout: cfg.Timeout, Time: cfg.Time}
-	if name == "cut" || name == "mismatch" {
+	if name == "mismatch" || strings.HasPrefix(name, "cut") || name == "link-down" {
 		base.Transport = string(cli.TCP)
 		return []*faults.Config{&base}
 	}

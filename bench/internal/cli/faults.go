@@ -16,6 +16,10 @@ func Campaigns() []string {
 	return []string{"kill", "exit", "crash", "stop", "cut", "mismatch", "strangers", "soak"}
 }
 
+// cuts are the parts of cut, each a campaign of its own: to repeat one of its trials takes
+// all before it, and those of the others need not be among them.
+func cuts() []string { return []string{"cut-both", "cut-in", "cut-out", "link-down"} }
+
 // FaultsConfig is a command line of the verb faults.
 type FaultsConfig struct {
 	Campaigns  []string
@@ -39,7 +43,7 @@ exit     os.Exit in the midst of things
 crash    a panic in the midst of things
 stop     SIGSTOP
 cut      packets lost in both directions or in one, and the link down; needs root and
-         ip and bridge of iproute2
+         ip and bridge of iproute2. cut-both, cut-in, cut-out and link-down are one of them
 mismatch every pair of different counts, types, operators, roots, shapes, collectives,
          orders and calls not made, among 2 to 8 ranks
 strangers 10,000 connections with garbage, recordings, half a handshake or nothing, while
@@ -99,7 +103,7 @@ func ParseFaults(args []string) (*FaultsConfig, error) {
 			switch {
 			case name == "all":
 				c.Campaigns = append(c.Campaigns, slices.DeleteFunc(Campaigns(), func(s string) bool { return s == "soak" })...)
-			case slices.Contains(Campaigns(), name):
+			case slices.Contains(Campaigns(), name) || slices.Contains(cuts(), name):
 				c.Campaigns = append(c.Campaigns, name)
 			default:
 				return nil, fmt.Errorf("faults %q: want %s or all", name, strings.Join(Campaigns(), ", "))

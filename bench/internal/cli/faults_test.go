@@ -19,6 +19,10 @@ func TestParseFaults(t *testing.T) {
 	require.Equal(t, []Transport{TCP, SHM}, c.Transports)
 	require.NotZero(t, c.Seed)
 
+	c, err = ParseFaults([]string{"cut-both,cut-in", "cut-out,link-down"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"cut-both", "cut-in", "cut-out", "link-down"}, c.Campaigns)
+
 	for _, bad := range [][]string{{}, {"burn"}, {"kill", "-np", "2"}, {"kill", "-np", "9"}, {"kill", "--transport", "rdma"},
 		{"kill", "--trials", "-1"}, {"stop", "--timeout", "1ms"}, {"soak", "--time", "0"}, {"kill", "--wat"}} {
 		_, err := ParseFaults(bad)

@@ -53,7 +53,7 @@ func (r *Report) Run(name string, cfg *Config) error {
 	case "kill":
 		cfg.Trials = or(cfg.Trials, usualKills)
 		return r.lose(cfg, Kill)
-	case "exit", "crash", "stop":
+	case "exit", "crash", "stop", "cut-in", "cut-out", "link-down":
 		cfg.Trials = or(cfg.Trials, usualTrials)
 		return r.lose(cfg, Kind(name))
 	case "soak":
@@ -68,6 +68,9 @@ func (r *Report) Run(name string, cfg *Config) error {
 			}
 		}
 		return nil
+	case "cut-both":
+		cfg.Trials = or(cfg.Trials, usualTrials)
+		return r.lose(cfg, Both)
 	}
 	return fmt.Errorf("no campaign %q", name)
 }
