@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/monel-dev/monel/transport/bootstrap"
 )
 
 const (
@@ -17,6 +19,10 @@ const (
 	// Afterwards the rank looks whether the coordinator is silent, every so often.
 	verdictDue  = 500 * time.Millisecond
 	verdictLook = 100 * time.Millisecond
+	// asleep is how much later than it should an alarm rings in a process that has been
+	// stopped and continued. Nothing is concluded from time that passed meanwhile: what
+	// others have sent is about to be read.
+	asleep = time.Second
 )
 
 // alarm is the timer that looks after operations which take long. Starting and
@@ -30,9 +36,12 @@ type alarm struct {
 	// When a verdict on a timeout was asked for, and about which operation; of onAlarm.
 	asked    time.Time
 	askedFor uint64
+	born     time.Time
+	due      atomic.Int64 // when it is to ring, since then
 }
 
 func (a *alarm) init(f func()) {
+	a.born = time.Now()
 	a.timer = time.AfterFunc(time.Hour, f)
 	a.timer.Stop()
 }
@@ -41,8 +50,19 @@ func (a *alarm) init(f func()) {
 // has begun.
 func (a *alarm) arm(d time.Duration) {
 	if !a.set.Load() && a.set.CompareAndSwap(false, true) {
-		a.timer.Reset(d)
+		a.ring(d)
 	}
+}
+
+// ring has it ring in d.
+func (a *alarm) ring(d time.Duration) {
+	a.due.Store(int64(time.Since(a.born) + d))
+	a.timer.Reset(d)
+}
+
+// slept reports whether it rings so late that the process must have been away.
+func (a *alarm) slept() bool {
+	return time.Since(a.born)-time.Duration(a.due.Load()) > asleep
 }
 
 // firstLook is how long an operation may last before anything is done about it.
@@ -52,6 +72,13 @@ func (c *Comm) firstLook() time.Duration { return min(slowAfter, c.cfg.Timeout) 
 // something is wrong with an operation that lasts, then for a verdict, which says
 // who is missing, and at last gives up.
 func (c *Comm) onAlarm() {
+	if c.alarm.slept() {
+		if !c.alarm.asked.IsZero() {
+			c.alarm.asked = time.Now()
+		}
+		c.alarm.ring(verdictDue)
+		return
+	}
 	if lasted, ok := c.member.Apart(); ok {
 		c.onAlarmApart(lasted)
 		return
@@ -70,15 +97,15 @@ func (c *Comm) onAlarm() {
 	timeout := c.cfg.Timeout
 	switch first := c.firstLook(); {
 	case lasted < first: // set for an earlier operation
-		c.alarm.timer.Reset(first - lasted)
+		c.alarm.ring(first - lasted)
 	case lasted < timeout:
 		c.member.Slow(seq)
-		c.alarm.timer.Reset(min(lasted, timeout-lasted))
+		c.alarm.ring(min(lasted, timeout-lasted))
 	case c.alarm.asked.IsZero() || c.alarm.askedFor != seq:
 		c.member.TimedOut(seq)
 		c.awaitVerdict(seq)
 	case !c.overdue():
-		c.alarm.timer.Reset(verdictLook)
+		c.alarm.ring(verdictLook)
 	default:
 		err := fmt.Errorf("%w after %v and the coordinator has not said why", ErrTimeout, timeout)
 		c.control.Fail(&RankError{Rank: c.rank, Err: err})
@@ -89,7 +116,7 @@ func (c *Comm) onAlarm() {
 // awaitVerdict notes that the coordinator has been asked what keeps an operation.
 func (c *Comm) awaitVerdict(seq uint64) {
 	c.alarm.asked, c.alarm.askedFor = time.Now(), seq
-	c.alarm.timer.Reset(verdictDue)
+	c.alarm.ring(verdictDue)
 }
 
 // silentBeats is after how many heartbeats that have not come a coordinator that is due
@@ -97,12 +124,15 @@ func (c *Comm) awaitVerdict(seq uint64) {
 const silentBeats = 1.5
 
 // overdue reports whether it makes no sense to wait for the coordinator's verdict any
-// longer. One from which nothing comes is given up, on all ranks with the same error; one
-// that is alive has more time.
+// longer. One from which nothing comes is given up, on all ranks with the same error: at
+// once if its heartbeats have not come either, and otherwise, since in the worst of cases
+// the last one came just before, when it has said nothing to what it was asked. One that is
+// alive has more time.
 func (c *Comm) overdue() bool {
 	waited := time.Since(c.alarm.asked)
 	beat := float64(c.cfg.LostAfter) / beatsBeforeLost
-	if waited >= verdictDue && c.control.Desert(time.Duration(silentBeats*beat)) {
+	if waited >= verdictDue && c.control.Desert(time.Duration(silentBeats*beat)) ||
+		waited >= bootstrap.AnswerDue && c.control.Desert(waited) {
 		return false // the error is on its way
 	}
 	return waited >= lastResort

@@ -66,14 +66,14 @@ func (c *Comm) onAlarmApart(lasted time.Duration) {
 	switch {
 	case lasted < timeout:
 		c.alarm.asked = time.Time{}
-		c.alarm.timer.Reset(timeout - lasted)
+		c.alarm.ring(timeout - lasted)
 		return
 	case c.control != nil && (c.alarm.asked.IsZero() || c.alarm.askedFor != apart):
 		c.member.LateApart()
 		c.awaitVerdict(apart)
 		return
-	case c.control != nil && !c.overdue() && time.Since(c.alarm.asked) < verdictDue+verdictLook:
-		c.alarm.timer.Reset(verdictLook)
+	case c.control != nil && !c.member.Answered() && !c.overdue():
+		c.alarm.ring(verdictLook)
 		return
 	}
 	c.alarm.set.Store(false)

@@ -67,7 +67,7 @@ func (c *Comm) bear(ctx context.Context, p plan) (*Comm, error) {
 func (c *Comm) childConfig(rank, size int) Config {
 	cfg := c.cfg
 	cfg.Rank, cfg.Size, cfg.Name = rank, size, ""
-	cfg.ID, cfg.Root, cfg.Secret, cfg.launched, cfg.ids = UniqueID{}, "", nil, nil, ""
+	cfg.ID, cfg.Root, cfg.Secret, cfg.launched, cfg.ids, cfg.founded = UniqueID{}, "", nil, nil, "", false
 	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil {
 		cfg.Listen = host // the port is in use
 	}
@@ -195,7 +195,7 @@ func (p *sessionPlace) join(ctx context.Context, c *Comm, cfg Config, a regroup.
 	if err != nil {
 		return nil, err
 	}
-	cfg.ID = id
+	cfg.ID, cfg.founded = id, true
 	return Init(ctx, cfg)
 }
 

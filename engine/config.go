@@ -160,6 +160,7 @@ type Config struct {
 	commID      string         // NCCL_COMM_ID
 	apart       bool           // ranks of one host count as ranks of several; for tests
 	ids         string         // of InitScalable; same on all ranks
+	founded     bool           // rank 0 hosts the root under ID
 
 	// between wraps the wires of NewLocal; for tests.
 	between func(rank int, mesh transport.Mesh) transport.Mesh

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"net"
 	"time"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/bootstrap"
 )
 
 // CountFills has the communicator count the chunks that links bring to their
@@ -113,3 +115,33 @@ func LentFromDevices(c *Comm) int64 {
 
 // Lent counts the chunks that the communicator's wires have read from memory of callers.
 func Lent(c *Comm) int64 { return c.mesh.(interface{ Lent() int64 }).Lent() }
+
+// Controlled makes a communicator of the given wires and of control connections: ends[r] is
+// rank 0's end of that to rank r, and members[r] is the other.
+func Controlled(cfg Config, meshes []transport.Mesh, ends, members []net.Conn) ([]*Comm, error) {
+	comms := make([]*Comm, len(meshes))
+	for i := range comms {
+		rank := len(comms) - 1 - i // the coordinator last
+		cfg.Rank, cfg.Size = rank, len(comms)
+		own, err := cfg.resolve()
+		if err != nil {
+			return nil, err
+		}
+		c := newComm(rank, len(comms), own)
+		control := bootstrap.ControlConfig{Causes: sharedCauses, LostAfter: own.LostAfter,
+			Heartbeat: own.LostAfter / beatsBeforeLost, Logger: own.Logger}
+		var ctl *bootstrap.Control
+		if rank == 0 {
+			ctl, err = bootstrap.NewCoordinator(control, ends)
+		} else {
+			ctl, err = bootstrap.NewMember(control, rank, len(comms), members[rank])
+		}
+		if err != nil {
+			return nil, err
+		}
+		ctl.Handle(func(from int, payload []byte) { c.inbox.put(message{from, payload}) })
+		c.start(meshes[rank], controlPlane{ctl}, nil)
+		comms[rank] = c
+	}
+	return comms, nil
+}

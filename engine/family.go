@@ -85,16 +85,33 @@ func (c *Comm) settle(ctx context.Context, mayFail bool) (context.Context, conte
 	if !mayFail && c.control != nil {
 		failed = c.control.Done()
 	}
+	var over <-chan struct{}
+	if failed != nil {
+		over = c.member.Over()
+	}
 	go func() {
 		select {
 		case <-c.family.ending:
 			cancel(&RankError{Rank: c.rank, Err: fmt.Errorf("communicator %w", ErrClosed)})
 		case <-failed:
-			cancel(c.control.Err())
+			cancel(c.whyFailed())
+		case <-over:
+			cancel(c.whyFailed())
 		case <-done:
 		}
 	}()
 	return ctx, func() { close(done); cancel(nil); stop() }
+}
+
+// whyFailed is why the communicator has failed on all ranks, or nil. A verdict on one of
+// its operations counts first: ranks that have heard it close their control links.
+func (c *Comm) whyFailed() error {
+	select {
+	case <-c.member.Over():
+		return c.member.Broken()
+	default:
+		return c.control.Err()
+	}
 }
 
 // heardWait is how long a rank whose new communicator did not come to be waits to hear
@@ -103,8 +120,9 @@ const heardWait = time.Second
 
 // unborn is why a new communicator did not come to be. If that is because some rank has
 // given up, it may have done so because the old one has failed, of which this rank hears
-// a little later; then that is the reason, unless it does not matter.
-func (c *Comm) unborn(err error, mayFail bool) error {
+// a little later; then that is the reason, unless it does not matter. Once the time of
+// ctx is up, this rank need not have been told of anything.
+func (c *Comm) unborn(ctx context.Context, err error, mayFail bool) error {
 	if mayFail || c.control == nil {
 		return err
 	}
@@ -113,20 +131,23 @@ func (c *Comm) unborn(err error, mayFail bool) error {
 		defer timer.Stop()
 		select {
 		case <-c.control.Done():
+		case <-c.member.Over():
 		case <-timer.C:
+		case <-ctx.Done():
 		}
 	}
-	select {
-	case <-c.control.Done():
-		return c.control.Err()
-	default:
-		return err
+	if why := c.whyFailed(); why != nil {
+		return why
 	}
+	return err
 }
 
 // answerGrace is how much longer than its own time a rank waits for the leader, who
-// knows better what was wrong.
-const answerGrace = 2 * time.Second
+// knows better what was wrong, and soonGrace the same where all have come at the same time.
+const (
+	answerGrace = 2 * time.Second
+	soonGrace   = 300 * time.Millisecond
+)
 
 // attend takes part in a meeting, as its leader or not, and returns what was decided.
 func (c *Comm) attend(ctx context.Context, m *regroup.Meeting) (regroup.Answer, error) {
@@ -137,13 +158,17 @@ func (c *Comm) attend(ctx context.Context, m *regroup.Meeting) (regroup.Answer, 
 	}
 	// The leader's time is up at about the same moment, and then it says who was
 	// missing.
+	grace := answerGrace
+	if m.Once {
+		grace = soonGrace
+	}
 	late, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() {
 		cause := context.Cause(ctx)
 		if errors.Is(cause, context.DeadlineExceeded) {
 			select {
-			case <-time.After(answerGrace):
+			case <-time.After(grace):
 			case <-late.Done():
 			}
 		}

@@ -93,7 +93,7 @@ func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (next *Comm, err
 	within, cancel := c.settle(ctx, false)
 	defer cancel()
 	if next, err = Init(within, cfg); err != nil {
-		return nil, c.failed(ctx, "grow", c.unborn(err, false))
+		return nil, c.failed(ctx, "grow", c.unborn(within, err, false))
 	}
 	return next, nil
 }

@@ -80,7 +80,7 @@ func (c *Comm) connect(ctx context.Context) (*bootstrap.Session, *bootstrap.Cont
 	cfg := &c.cfg
 	b := bootstrap.Config{
 		Rank: cfg.Rank, Size: cfg.Size,
-		ID: cfg.ID, Addr: cfg.Root, Secret: secretOf(cfg.Secret),
+		ID: cfg.ID, AtRank0: cfg.founded, Addr: cfg.Root, Secret: secretOf(cfg.Secret),
 		Timeout:     cfg.InitTimeout,
 		Listen:      cfg.listen(),
 		Interface:   cfg.Interface,

@@ -75,12 +75,18 @@ func (c *Comm) cause(op agree.Op, err error) error {
 		return stopped
 	}
 	c.control.Fail(err)
-	patience := time.NewTimer(verdictWait)
-	defer patience.Stop()
-	select {
-	case <-op.Stop.Done():
-		return op.Stop.Err()
-	case <-patience.C:
+	for {
+		due := time.Now().Add(verdictWait)
+		patience := time.NewTimer(verdictWait)
+		select {
+		case <-op.Stop.Done():
+			patience.Stop()
+			return op.Stop.Err()
+		case <-patience.C:
+		}
+		if time.Since(due) > asleep { // the verdict may be there, and is about to be read
+			continue
+		}
 		c.member.Fail(err)
 		return err
 	}

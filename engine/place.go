@@ -153,7 +153,7 @@ func gaveUp(rank int, cause error) error {
 
 // withdrawTime bounds how long a visitor that leaves waits until its proposal is
 // forgotten.
-const withdrawTime = 400 * time.Millisecond
+const withdrawTime = 250 * time.Millisecond
 
 // withdraw takes a proposal back: the visitor says why and ends its direction, the other
 // side forgets the proposal and ends the other, which ends the visitor's Read. When that

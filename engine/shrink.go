@@ -112,7 +112,7 @@ func (c *Comm) shrink(ctx context.Context, members []int, flags ShrinkFlags) (*C
 	}
 	child, err := c.bear(ctx, p)
 	if err != nil {
-		return nil, c.unborn(err, flags == ShrinkAbort || revoked)
+		return nil, c.unborn(ctx, err, flags == ShrinkAbort || revoked)
 	}
 	return child, nil
 }

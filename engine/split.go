@@ -62,7 +62,7 @@ func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 	defer cancel()
 	child, err := c.bear(within, p)
 	if err != nil {
-		return nil, c.failed(ctx, "split", c.unborn(err, revoked))
+		return nil, c.failed(ctx, "split", c.unborn(within, err, revoked))
 	}
 	return child, nil
 }

@@ -27,6 +27,9 @@ type joiner struct {
 	heard    bool           // it has acknowledged the outcome; set before it is gone
 }
 
+// far reports whether the rank is on another host.
+func (j *joiner) far() bool { return addrPort(j.conn.RemoteAddr()).Addr() != j.local.Addr() }
+
 // admit reads a rank's greeting and hands it to serve.
 func (r *Root) admit(conn net.Conn, in intro) {
 	r.wg.Add(1)

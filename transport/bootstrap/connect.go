@@ -24,9 +24,10 @@ const DefaultTimeout = 5 * time.Minute
 type Config struct {
 	Rank, Size int
 
-	ID     ID     // of a root that listens, or will
-	Addr   string // host:port where rank 0 shall listen and the others find it
-	Secret Secret // shared by all ranks, with Addr
+	ID      ID     // of a root that listens, or will
+	AtRank0 bool   // the process of rank 0 hosts that root, so if it is not reached rank 0 is lost
+	Addr    string // host:port where rank 0 shall listen and the others find it
+	Secret  Secret // shared by all ranks, with Addr
 
 	// Timeout bounds the whole of Connect; 0 means DefaultTimeout.
 	Timeout time.Duration
@@ -197,7 +198,7 @@ func (cfg *Config) connect(ctx context.Context, s *Session, self Peer, root *Roo
 		if err != nil {
 			return nil, err
 		}
-		j.where = roots[0].String()
+		j.where, j.atRank0 = roots[0].String(), cfg.AtRank0
 		j.roots = func(context.Context) ([]netip.AddrPort, error) { return roots, nil }
 		local = true
 		for _, r := range roots {

@@ -263,7 +263,11 @@ func (c *Control) overflow(to int) error {
 // Fail reports a failure to the coordinator, which settles on the first one it
 // hears of and tells everybody. It returns at once; wait for Done, which is
 // closed in bounded time, and take Err, which need not be this failure.
-func (c *Control) Fail(cause *transport.RankError) {
+func (c *Control) Fail(cause *transport.RankError) { c.fail(cause, time.Now()) }
+
+// fail is Fail for what the coordinator should have known before: asked is since when a
+// word of it has been due.
+func (c *Control) fail(cause *transport.RankError, asked time.Time) {
 	cause = c.codec.normal(cause)
 	if cause.Rank < 0 || cause.Rank >= c.size {
 		cause = &transport.RankError{Rank: c.rank, Doing: cause.Doing, Err: cause.Err}
@@ -283,25 +287,37 @@ func (c *Control) Fail(cause *transport.RankError) {
 		return
 	}
 	l.send(frameReport, c.codec.encode(cause), true, false)
-	c.after(min(c.cfg.HearsayWait, c.cfg.VerdictWait), func() { c.awaitVerdict(cause) })
+	c.after(min(c.cfg.HearsayWait, c.cfg.VerdictWait), func() { c.awaitVerdict(cause, asked) })
 }
+
+// AnswerDue is how long a coordinator that lives takes at most to say something to a
+// member that has reported a failure or asked for a verdict: it waits for others' evidence
+// or answers for half of that. One that says nothing, not even by a heartbeat, is lost.
+const AnswerDue = 700 * time.Millisecond
 
 // awaitVerdict waits for what the coordinator makes of cause. If nothing comes from it,
 // it is lost, too, and most likely the reason for everything.
-func (c *Control) awaitVerdict(cause *transport.RankError) {
-	look := time.NewTicker(c.cfg.Heartbeat / 4)
+func (c *Control) awaitVerdict(cause *transport.RankError, asked time.Time) {
+	look := time.NewTicker(min(c.cfg.Heartbeat/4, secondLook))
 	defer look.Stop()
-	over := time.NewTimer(max(0, c.cfg.VerdictWait-c.cfg.HearsayWait))
-	defer over.Stop()
-	for {
+	patience := max(0, c.cfg.VerdictWait-c.cfg.HearsayWait)
+	began := time.Now()
+	for looked := began; ; {
 		select {
 		case <-c.done:
 			return
 		case <-look.C:
-			if c.Desert(2 * c.cfg.Heartbeat) {
-				return
-			}
-		case <-over.C:
+		}
+		now := time.Now()
+		if now.Sub(looked) > apartLooks { // this process slept
+			began = now
+		}
+		looked = now
+		waited := now.Sub(asked)
+		switch {
+		case c.Desert(2 * c.cfg.Heartbeat), waited >= AnswerDue && c.Desert(waited):
+			return
+		case now.Sub(began) >= patience:
 			c.conclude(cause)
 			return
 		}

@@ -110,7 +110,8 @@ func (c *Control) report(from int, e *transport.RankError) (deserted bool) {
 
 // deserted considers that a member has given this very process up because it hears
 // nothing from it. If this process was stopped, the others have done the same. If they
-// have not, it is that member which is cut off, in one direction.
+// have not, or if they cannot be asked and nothing was amiss with what came from that
+// member, it is the member which is cut off, in one direction.
 func (c *Control) deserted(from int, e *transport.RankError) {
 	c.mu.Lock()
 	c.deserters++
@@ -122,7 +123,10 @@ func (c *Control) deserted(from int, e *transport.RankError) {
 	c.after(c.cfg.HearsayWait, func() {
 		c.mu.Lock()
 		few := c.size > 2 && c.deserters*2 < c.size-1
+		some := c.size == 2 || c.deserters < c.size-1
+		l := c.links[from]
 		c.mu.Unlock()
+		few = few || some && l.steady()
 		if few {
 			e = &transport.RankError{Rank: from, Err: fmt.Errorf("%w: it hears nothing from rank 0, which hears it; the network is cut in one direction", transport.ErrPeerLost)}
 		}

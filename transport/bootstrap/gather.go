@@ -18,6 +18,9 @@ type gatherer struct {
 	began    time.Time
 	due      time.Time // when the least patient rank gives up
 	deadline <-chan time.Time
+	patience time.Duration // of that rank
+	asked    bool          // all that are here have been, whether they live
+	answers  bool          // one of another host has said so
 	probing  <-chan time.Time // when holders that have not answered count as dead
 	returns  <-chan time.Time // when the first of those that have gone counts as lost
 	gone     []departure      // these, in the order in which they went
@@ -62,7 +65,7 @@ func (r *Root) serve() {
 		case <-g.returns:
 			failed = g.notReturned()
 		case <-g.deadline:
-			failed = g.world.missing(time.Since(g.began))
+			failed = g.timeIsUp()
 		case <-r.stop:
 			failed = &WorldError{Reason: RootClosed, Text: "the process that hosts the root closed it before all ranks had come; look at that process's own error"}
 		}
@@ -101,8 +104,43 @@ func (g *gatherer) joined(j *joiner) *WorldError {
 	return nil
 }
 
+// timeIsUp names the ranks that are missing. But if those of other hosts that have come are
+// not heard any more either, it is this host that is cut off from all: so they are asked
+// first, in some of the time by which the root is earlier than they are.
+func (g *gatherer) timeIsUp() *WorldError {
+	var here []int // of this host
+	far := false
+	for greeting, j := range g.here {
+		if j.far() || g.root.cfg.apart {
+			far = true
+		} else {
+			here = append(here, greeting.peer.Rank)
+		}
+	}
+	switch {
+	case far && !g.asked:
+		g.asked = true
+		for _, j := range g.here {
+			select {
+			case j.ping <- struct{}{}:
+			default: // asked already
+			}
+		}
+		g.deadline = time.After(min(g.patience/18, 250*time.Millisecond))
+		return nil
+	case far && !g.answers:
+		e := &WorldError{Reason: MissingRanks, Text: "the host of the root hears nothing from the ranks that have come, those of its own apart, so it is most likely cut off from the others; check its network"}
+		if len(here) == 1 {
+			e.Ranks = here
+		}
+		return e
+	}
+	return g.world.missing(time.Since(g.began))
+}
+
 // answered is called when a gathered rank has answered a ping.
 func (g *gatherer) answered(j *joiner) *WorldError {
+	g.answers = g.answers || g.asked && (j.far() || g.root.cfg.apart)
 	for _, rival := range g.rivals {
 		if rival.greeting.peer.Rank == j.greeting.peer.Rank && g.here[j.greeting] == j {
 			return duplicate(&j.greeting.peer, &rival.greeting.peer)
@@ -124,8 +162,8 @@ func (g *gatherer) add(j *joiner) {
 	if g.began.IsZero() {
 		g.began = time.Now()
 	}
-	if due := time.Now().Add(j.greeting.patience); g.due.IsZero() || due.Before(g.due) {
-		g.due = due
+	if due := time.Now().Add(j.greeting.patience); !g.asked && (g.due.IsZero() || due.Before(g.due)) {
+		g.due, g.patience = due, j.greeting.patience
 		g.deadline = time.After(time.Until(due))
 	}
 }
@@ -142,6 +180,7 @@ func (g *gatherer) leftUs(j *joiner) {
 	g.world.remove(j.greeting)
 	if len(g.world.here) == 0 { // nobody waits for it
 		g.deadline, g.due, g.began = nil, time.Time{}, time.Time{}
+		g.asked, g.answers = false, false
 		g.returns, g.gone = nil, nil
 		clear(g.world.gone)
 	}

@@ -45,7 +45,7 @@ func (c *Control) Leave(ctx context.Context) error {
 // closeTime bounds how long Close waits for what is queued to be sent.
 const closeTime = time.Second
 
-// lostTime is the same where the coordinator is lost.
+// lostTime is the same for what is queued to a rank that is lost.
 const lostTime = 100 * time.Millisecond
 
 // Close tells the others that this rank has left, unless all have, sends what is
@@ -75,18 +75,22 @@ func (c *Control) Close() error {
 	}
 	c.conclude(own)
 	c.inbox.close()
-	patience := closeTime
-	if e := c.Err(); c.rank != 0 && e.Rank == 0 && errors.Is(e, transport.ErrPeerLost) {
-		patience = lostTime // nobody is there to read it
-	}
-	timer := time.AfterFunc(patience, func() {
-		for _, l := range links {
-			if l != nil {
-				l.cut()
+	cutAfter := func(d time.Duration, links ...*link) *time.Timer {
+		return time.AfterFunc(d, func() {
+			for _, l := range links {
+				if l != nil {
+					l.cut()
+				}
 			}
-		}
-	})
-	defer timer.Stop()
+		})
+	}
+	defer cutAfter(closeTime, links...).Stop()
+	c.mu.Lock()
+	e := c.verdict // which may still be on its way to others
+	c.mu.Unlock()
+	if errors.Is(e, transport.ErrPeerLost) || errors.Is(e, transport.ErrTimeout) {
+		defer cutAfter(lostTime, links[e.Rank]).Stop() // nobody is there to read it
+	}
 	for _, l := range links {
 		if l != nil {
 			l.finish()

@@ -31,8 +31,10 @@ type link struct {
 
 	began time.Time
 	heard atomic.Int64 // when something last came, since began
+	lapse atomic.Int64 // when something last came after a gap that is longer than heartbeats leave
 
 	mu      sync.Mutex
+	doubt   doubt
 	queue   []queued
 	bytes   int
 	closing bool // send what is queued, then no more
@@ -243,7 +245,10 @@ func (w *watchedConn) Read(p []byte) (int, error) {
 		n, err = w.l.conn.Read(p)
 	}
 	if n > 0 {
-		w.l.heard.Store(int64(time.Since(w.l.began)))
+		now := time.Since(w.l.began)
+		if now-time.Duration(w.l.heard.Swap(int64(now))) > w.l.beat+w.l.beat/2 {
+			w.l.lapse.Store(int64(now))
+		}
 	}
 	return n, err
 }
@@ -251,6 +256,45 @@ func (w *watchedConn) Read(p []byte) (int, error) {
 // silence is how long nothing has come from the peer.
 func (l *link) silence() time.Duration {
 	return time.Since(l.began) - time.Duration(l.heard.Load())
+}
+
+// steady reports whether what the peer sends has come as regularly as it should, lately:
+// then neither it nor this process nor what is between them has been away.
+func (l *link) steady() bool {
+	lapse := time.Duration(l.lapse.Load())
+	return l.silence() < l.lost/2 && (lapse == 0 || time.Since(l.began)-lapse > l.lost)
+}
+
+// doubt is a first look at a link, from which nothing has come for too long.
+type doubt struct {
+	heard       int64         // when something last came, by then
+	since, last time.Duration // the first look and the latest, since the link began; 0 if there was none
+}
+
+// A link counts as silent at a second look, so much later than the first. If this process
+// has slept (stopped and continued, or a suspended machine), the first may find the silence
+// of its sleep; what the peer has sent meanwhile is read before the second. Looks that
+// are farther apart than apartLooks are two first ones.
+const (
+	secondLook = 80 * time.Millisecond
+	apartLooks = time.Second
+)
+
+// silent reports whether nothing has come for so long, at a second look. It is for
+// callers that ask every so often.
+func (l *link) silent(d time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, heard := time.Since(l.began), l.heard.Load()
+	if now-time.Duration(heard) < d {
+		return false
+	}
+	if l.doubt.since == 0 || l.doubt.heard != heard || now-l.doubt.last > apartLooks {
+		l.doubt = doubt{heard, now, now}
+		return false
+	}
+	l.doubt.last = now
+	return now-l.doubt.since >= secondLook
 }
 
 // lossText is what the coordinator says about a member whose link ended with err.

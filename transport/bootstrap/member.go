@@ -61,13 +61,15 @@ func (c *Control) coordinatorDown(l *link, err error) {
 
 // Desert gives the coordinator up if nothing has come from it for so long, with the
 // error that members give when it is lost, and reports whether it has. It is for callers
-// that know better than the control plane how urgent an answer is. The coordinator itself
-// has nobody to give up.
+// that know better than the control plane how urgent an answer is, and ask every tenth of
+// a second or so: only the second of two calls in which the coordinator is silent gives it
+// up, since this process may have slept before the first. The coordinator itself has
+// nobody to give up.
 func (c *Control) Desert(silence time.Duration) bool {
 	c.mu.Lock()
 	l := c.links[0]
 	c.mu.Unlock()
-	if l == nil || l.silence() < silence {
+	if l == nil || !l.silent(silence) {
 		return false
 	}
 	c.desert(l)

@@ -105,12 +105,19 @@ func TestDesert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := severed(t, func(from, to int) bool { return from == 0 })
 		time.Sleep(50 * time.Second)
-		for r, rank := range s.ranks {
-			if rank.Desert(1500 * time.Millisecond) {
-				t.Errorf("rank %d gives up a coordinator that is alive, or itself", r)
+		for range 20 {
+			for r, rank := range s.ranks {
+				if rank.Desert(1500 * time.Millisecond) {
+					t.Errorf("rank %d gives up a coordinator that is alive, or itself", r)
+				}
 			}
+			time.Sleep(100 * time.Millisecond)
 		}
-		time.Sleep(12500 * time.Millisecond)
+		time.Sleep(10500 * time.Millisecond)
+		if s.ranks[1].Desert(1500 * time.Millisecond) {
+			t.Error("gives a coordinator up at first sight")
+		}
+		time.Sleep(secondLook)
 		if !s.ranks[1].Desert(1500 * time.Millisecond) {
 			t.Error("does not give up a coordinator that is silent")
 		}
@@ -120,5 +127,102 @@ func TestDesert(t *testing.T) {
 			<-rank.Done()
 		}
 		s.close()
+	})
+}
+
+// A member that has slept finds at first what it has not read yet, and then what was sent
+// to it meanwhile.
+func TestDesertAfterSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		const asleep = 65 * time.Second
+		cfg := ControlConfig{Logger: quiet}
+		m, err := NewMember(cfg, 1, 2, &dozing{Conn: b, from: time.Now().Add(time.Minute), until: time.Now().Add(asleep + time.Millisecond)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := NewCoordinator(cfg, []net.Conn{nil, a})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(asleep)
+		for range 20 {
+			if m.Desert(1500 * time.Millisecond) {
+				t.Fatal("gives up a coordinator that was not silent")
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		(&star{ranks: []*Control{c, m}}).close()
+	})
+}
+
+// dozing is the end of a process that reads nothing for a while.
+type dozing struct {
+	net.Conn
+	from, until time.Time
+}
+
+func (c *dozing) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if now := time.Now(); now.After(c.from) && now.Before(c.until) {
+		time.Sleep(time.Until(c.until))
+	}
+	return n, err
+}
+
+// Of two ranks, each names the other: the coordinator, too, if it has heard all the time
+// the member that has not heard it.
+func TestCutInOneDirectionBetweenTwo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := oneWay(time.Minute)
+		cfg := ControlConfig{Logger: quiet}
+		m, err := NewMember(cfg, 1, 2, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := NewCoordinator(cfg, []net.Conn{nil, a})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-m.Done()
+		<-c.Done()
+		s := &star{t: t, ranks: []*Control{c, m}}
+		s.want(m.Err(), 0, transport.ErrPeerLost)
+		s.want(c.Err(), 1, transport.ErrPeerLost)
+		s.close()
+	})
+}
+
+// A member that reports something to a coordinator from which it has heard just before,
+// and then hears nothing, does not wait for heartbeats to be missed.
+func TestNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := severed(t, func(from, to int) bool { return from == 0 || to == 0 })
+		time.Sleep(time.Minute + 100*time.Millisecond) // the last heartbeat is as old
+		began := time.Now()
+		s.want(s.ranks[1].Settle(&transport.RankError{Rank: 2, Err: transport.ErrPeerLost}), 0, transport.ErrPeerLost)
+		if took := time.Since(began); took > AnswerDue+3*secondLook {
+			t.Errorf("took %v", took)
+		}
+		for _, rank := range s.ranks {
+			<-rank.Done()
+		}
+		s.close()
+	})
+}
+
+// A rank that is lost need not be told goodbye.
+func TestCloseWithoutTheLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := NewCoordinator(ControlConfig{Logger: quiet}, []net.Conn{nil, mute()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Settle(&transport.RankError{Rank: 1, Err: transport.ErrTimeout})
+		began := time.Now()
+		c.Close()
+		if took := time.Since(began); took > lostTime {
+			t.Errorf("took %v", took)
+		}
 	})
 }

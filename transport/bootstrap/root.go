@@ -30,6 +30,7 @@ type RootConfig struct {
 	version uint16 // of the protocol, for tests
 	timeout time.Duration
 	probe   time.Duration
+	apart   bool // ranks of this host count as of others, for tests
 }
 
 // Root is where the ranks of one communicator meet. It serves one world: after

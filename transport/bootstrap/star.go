@@ -175,8 +175,7 @@ func (cfg *Config) setupError(ctx context.Context, last error) error {
 // knows better who was missing.
 const sayTime = 300 * time.Millisecond
 
-// othersSay reports whether the coordinator says in time why the links do not stand, or
-// is so silent that it is why.
+// othersSay reports whether the coordinator says in time why the links do not stand.
 func (c *Control) othersSay() bool {
 	timer := time.NewTimer(sayTime)
 	defer timer.Stop()
@@ -186,8 +185,8 @@ func (c *Control) othersSay() bool {
 	case <-c.done:
 		return true
 	case <-timer.C:
+		return false
 	}
-	return c.Desert(2 * c.cfg.Heartbeat)
 }
 
 // whenReady returns c once all control links stand; it closes c when they do not.
@@ -197,10 +196,11 @@ func (cfg *Config) whenReady(ctx context.Context, c *Control) (*Control, error) 
 		return c, nil
 	case <-c.done:
 	case <-ctx.Done():
+		over := time.Now() // also for the coordinator
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) && c.othersSay() {
 			break
 		}
-		c.Fail(&transport.RankError{Rank: c.rank, Doing: "bootstrap", Err: cfg.setupError(ctx, nil)})
+		c.fail(&transport.RankError{Rank: c.rank, Doing: "bootstrap", Err: cfg.setupError(ctx, nil)}, over)
 		<-c.done
 	}
 	select {

@@ -119,6 +119,8 @@ func (cfg *Config) Lose(kind Kind) (res *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
+	c.clock = newStandstill()
+	defer c.clock.stop()
 	if err := c.calibrate(lanes[0]); err != nil {
 		return nil, err
 	}
@@ -143,11 +145,17 @@ type losing struct {
 	kind Kind
 	life time.Duration // of a program that comes to an end
 
+	clock *standstill
+
 	mu   sync.Mutex
 	next int // number of the next trial
 	done int // trials that count
+	void int // trials that do not, because this machine stood still meanwhile
 	res  *Result
 }
+
+// mostVoid bounds those: on a machine that stands still all the time, trials count.
+func (c *losing) mostVoid() int { return c.Trials + 10 }
 
 // silentLanes is how many trials go on at a time where ranks only wait.
 const silentLanes = 6
@@ -225,7 +233,17 @@ func (c *losing) work(l *lane) error {
 			return t.failed
 		}
 		f := judge(t, out)
+		stood := c.clock.since(out.struck)
 		c.mu.Lock()
+		if len(f.faults) > 0 && !f.wrong && stood > stoodStill && c.void < c.mostVoid() {
+			c.void++
+			fmt.Fprintf(c.Log, "%s %s trial %d, seed %d, does not count: this machine stood still for %v\n", c.kind, c.Transport, number, t.Seed, stood.Round(time.Millisecond))
+			for _, s := range f.faults {
+				fmt.Fprintf(c.Log, "  %s\n", s)
+			}
+			c.mu.Unlock()
+			continue
+		}
 		if !f.late || len(f.faults) > 0 {
 			c.done++
 			c.res.add(f)

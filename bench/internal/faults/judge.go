@@ -105,7 +105,7 @@ func judgeSurvivor(t *trial, out *outcome, x *fate, f *finding, reasons map[stri
 		return
 	}
 	f.failed = true
-	for i, e := range x.failed {
+	for _, e := range x.failed {
 		if e.Wrong > 0 {
 			f.wrong = true
 			f.fault("rank %d: %s", x.rank, e.Error)
@@ -114,7 +114,7 @@ func judgeSurvivor(t *trial, out *outcome, x *fate, f *finding, reasons map[stri
 		if e.when.Before(out.struck.Add(-early)) {
 			f.fault("rank %d failed before the loss: %s", x.rank, e.Error)
 		}
-		if (e.Cause == Aborted || e.Cause == TimedOut) && i < len(x.failed)-1 {
+		if e.Part && (e.Cause == Aborted || e.Cause == TimedOut) {
 			continue // a part was given up, or not come to, by a rank that the whole has kept
 		}
 		if e.Named != t.victim || e.Cause != PeerLost && e.Cause != TimedOut {
@@ -133,7 +133,7 @@ func judgeSurvivor(t *trial, out *outcome, x *fate, f *finding, reasons map[stri
 		} else {
 			f.notice = max(f.notice, took)
 		}
-		if last := x.failed[len(x.failed)-1]; last.Phase == "calls" { // on the whole communicator
+		if last := x.failed[len(x.failed)-1]; last.Phase == "calls" && !last.Part {
 			reasons[last.Reason] = append(reasons[last.Reason], x.rank)
 		}
 	}

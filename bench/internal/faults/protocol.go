@@ -48,6 +48,7 @@ type Event struct {
 	Calls  int    // made so far
 	Wrong  int64  // values that were wrong
 	Phase  string // what the rank was doing when it failed
+	Part   bool   // on a part of the communicator
 	Error  string
 	Named  int           // the rank that the error names, by the numbers of the whole job; -1 for none
 	Cause  Cause         // what the error wraps
@@ -108,7 +109,7 @@ func causeOf(err error) Cause {
 // explain puts what an error says into an event. Ranks of a communicator that was made
 // of another are given by the other's numbers.
 func (e *Event) explain(err error, parents []int) {
-	e.Error, e.Named, e.Cause = err.Error(), -1, causeOf(err)
+	e.Error, e.Named, e.Cause, e.Part = err.Error(), -1, causeOf(err), parents != nil
 	var re *engine.RankError
 	var world *bootstrap.WorldError
 	switch {

@@ -16,7 +16,7 @@ func (m *Member) BeginApart(call *Call) (*Stop, error) {
 		m.op.Stop = newStop()
 	}
 	m.call.set(call)
-	m.apart, m.began, m.wasLate = true, time.Since(m.born), false
+	m.apart, m.began, m.wasLate, m.answered = true, time.Since(m.born), false, false
 	return m.op.Stop, nil
 }
 
@@ -38,6 +38,14 @@ func (m *Member) LateApart() {
 		m.wasLate = true
 		m.send((&disputeMsg{key: key{seq: m.next}, reason: reasonApart}).encode())
 	}
+}
+
+// Answered reports whether the coordinator has said that all ranks answer it, since
+// LateApart.
+func (m *Member) Answered() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.answered
 }
 
 // Apart is how long an operation of BeginApart has lasted; false if none is in

@@ -50,6 +50,8 @@ type settlement struct {
 	missing int
 	hurried bool
 	timer   *time.Timer
+	late    time.Time // after which the timer does not ring unless this process has slept
+	slept   bool      // it has
 }
 
 // NewCoordinator returns a coordinator of size ranks, whose chunks have so many
@@ -108,8 +110,13 @@ func (c *Coordinator) onDispute(d disputeMsg) {
 		c.open(d)
 	case s.key == d.key && (s.reason == d.reason || s.reason == reasonTimeout):
 		// This is being settled.
-	case s.key == d.key && s.reason == reasonApart && d.reason == reasonTimeout:
+	case s.key == d.key && d.reason >= reasonTimeout && (s.reason == reasonSlow || s.reason == reasonApart && d.reason == reasonTimeout):
 		s.reason = d.reason // the same question, with a sterner answer
+	case s.reason == reasonSlow && d.reason == reasonTimeout:
+		// Its verdict ends the communicator, so the other question need not be settled
+		// before, nor ever.
+		s.stop()
+		c.open(d)
 	case s.key == d.key && s.reason == reasonMisfit && d.reason == reasonTimeout:
 		// The ranks still missing have had all the time there is.
 		s.reason = d.reason
@@ -199,15 +206,25 @@ func (c *Coordinator) poll(s *settlement, now bool) {
 	}
 }
 
+// arm has a settlement decided in a while. If this process has slept meanwhile (stopped
+// and continued), answers that came are about to be read, and it takes the time once more.
 func (c *Coordinator) arm(s *settlement, d time.Duration) {
 	s.stop()
-	s.timer = time.AfterFunc(d, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.current == s {
-			c.decide(s)
-		}
-	})
+	s.late = time.Now().Add(2 * d)
+	s.timer = time.AfterFunc(d, func() { c.ring(s, d) })
+}
+
+func (c *Coordinator) ring(s *settlement, d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.current != s:
+	case !s.slept && time.Now().After(s.late):
+		s.slept = true
+		s.timer.Reset(d)
+	default:
+		c.decide(s)
+	}
 }
 
 // stop ends the wait for answers.

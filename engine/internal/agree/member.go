@@ -31,6 +31,7 @@ type Member struct {
 	next     uint64 // number of the next operation
 	active   bool
 	apart    bool // an operation outside of the sequence is in progress
+	answered bool // LateApart has been, with nobody to blame
 	op       Op
 	call     Call
 	walk     strided.Walk  // as this rank would have it
@@ -280,6 +281,7 @@ func (m *Member) onVerdict(v *verdictMsg) {
 	mine := m.active && v.key == key{m.op.Seq, m.op.Attempt}
 	switch v.outcome {
 	case outcomeCarryOn:
+		m.answered = m.answered || m.apart && m.wasLate && v.seq == m.next
 		if mine && m.thaw != nil {
 			close(m.thaw)
 			m.thaw = nil

@@ -22,8 +22,8 @@ const (
 	// has failed.
 	lateTime = 10 * time.Second
 	// toldTime is how long a leader waits until its answers have been passed on, so
-	// that its process does not end before.
-	toldTime = time.Second
+	// that its process does not end before. A rank that is lost now has it wait in vain.
+	toldTime = 250 * time.Millisecond
 )
 
 // Meeting is one meeting as its leader sees it.

@@ -1,0 +1,183 @@
+package engine_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/monel-dev/monel/engine"
+	"github.com/monel-dev/monel/internal/faulty"
+	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/inproc"
+)
+
+// cutOff is how a rank is cut off from all others at the same moment.
+type cutOff struct {
+	victim  int
+	in, out bool
+	// tail is for how long what the victim says is still heard where only what is said to
+	// it is lost: TCP sends some more before it waits for acknowledgements.
+	tail time.Duration
+}
+
+// loses reports whether what is said so long after the cut is lost.
+func (c *cutOff) loses(from, to int, after time.Duration) bool {
+	switch {
+	case after < 0:
+		return false
+	case to == c.victim && from == c.victim:
+		return false
+	case to == c.victim:
+		return c.in || after >= c.tail
+	case from == c.victim:
+		return c.out || after >= c.tail
+	}
+	return false
+}
+
+// relay passes on what comes from src, but for what is lost.
+func relay(dst, src net.Conn, lost func() bool) {
+	b := make([]byte, 1<<16)
+	for {
+		n, err := src.Read(b)
+		if err != nil {
+			dst.Close()
+			return
+		}
+		if !lost() {
+			_, _ = dst.Write(b[:n])
+		}
+	}
+}
+
+// world makes a communicator from which a rank is cut off after a while.
+func (c *cutOff) world(t *testing.T, size int, cfg engine.Config, after time.Duration) (comms []*engine.Comm) {
+	began := time.Now()
+	lost := func(from, to int) func() bool {
+		return func() bool { return c.loses(from, to, time.Since(began)-after) }
+	}
+	ends, members := make([]net.Conn, size), make([]net.Conn, size)
+	for r := 1; r < size; r++ {
+		var x, y net.Conn
+		ends[r], x = net.Pipe()
+		members[r], y = net.Pipe()
+		go relay(y, x, lost(0, r))
+		go relay(x, y, lost(r, 0))
+	}
+	plan := &faulty.Plan{}
+	for r := range size {
+		// As nobody calls anything before the cut, the first chunk is lost.
+		if c.in {
+			plan.Faults = append(plan.Faults, faulty.Fault{Kind: faulty.Stall, From: r, To: c.victim})
+		}
+		if c.out {
+			plan.Faults = append(plan.Faults, faulty.Fault{Kind: faulty.Stall, From: c.victim, To: r})
+		}
+	}
+	meshes := make([]transport.Mesh, size)
+	for r, m := range inproc.NewWorld(size, inproc.Options{SlotSize: 1 << 16, Slots: 4}) {
+		meshes[r] = faulty.Wrap(m, r, plan)
+	}
+	comms, err := engine.Controlled(cfg, meshes, ends, members)
+	require.NoError(t, err)
+	return comms
+}
+
+// TestCutOff: a rank is cut off, in one direction or in both, while all are in a collective
+// or send each other messages. All others name it, in time. Time is simulated.
+func TestCutOff(t *testing.T) {
+	allReduce := func(c *engine.Comm) error {
+		x := strided.Of(make([]float32, 100))
+		return c.AllReduce(background, x, x, engine.Sum)
+	}
+	exchange := func(c *engine.Comm) error { // then all_reduce, for those who have no message of the victim's
+		x, y := strided.Of(make([]float32, 100)), strided.Of(make([]float32, 100))
+		if err := c.Group(background, func(g *engine.Group) error {
+			if err := g.Send(x, (c.Rank()+1)%c.Size()); err != nil {
+				return err
+			}
+			return g.Recv(y, (c.Rank()+c.Size()-1)%c.Size())
+		}); err != nil {
+			return err
+		}
+		return allReduce(c)
+	}
+	const limit, bound = 2 * time.Second, 3 * time.Second
+	try := func(t *testing.T, size int, c cutOff, byTimeout bool, call func(*engine.Comm) error) {
+		synctest.Test(t, func(t *testing.T) {
+			// It happens at different times after the latest heartbeat.
+			after := 3*time.Second + 730*time.Millisecond
+			cfg := engine.Config{ChunkBytes: 4096, Timeout: time.Minute, LostAfter: limit, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+			if byTimeout {
+				cfg.Timeout, cfg.LostAfter = limit, 10*time.Second
+			}
+			comms := c.world(t, size, cfg, after)
+			time.Sleep(after)
+			type end struct {
+				rank int
+				err  error
+				took time.Duration
+			}
+			ended := make(chan end)
+			cut := time.Now()
+			for _, comm := range comms {
+				go func() {
+					var err error
+					for calls := 0; err == nil && calls < 10; calls++ { // those first have what they need
+						err = call(comm)
+					}
+					ended <- end{comm.Rank(), err, time.Since(cut)}
+				}()
+			}
+			var ends []end
+			for range comms {
+				ends = append(ends, <-ended)
+			}
+			for _, comm := range comms {
+				go func() { _ = comm.Abort(); ended <- end{} }()
+			}
+			for range comms {
+				<-ended
+			}
+			for _, e := range ends {
+				if e.rank == c.victim {
+					continue // it may have all it needs
+				}
+				var re *engine.RankError
+				require.ErrorAs(t, e.err, &re, "rank %d", e.rank)
+				require.Equal(t, c.victim, re.Rank, "rank %d: %v", e.rank, e.err)
+				require.LessOrEqual(t, e.took, bound, "rank %d: %v", e.rank, e.err)
+			}
+		})
+	}
+	for _, size := range []int{2, 3, 4} {
+		for _, victim := range []int{0, 1} {
+			for _, byTimeout := range []bool{false, true} {
+				for name, call := range map[string]func(*engine.Comm) error{"all_reduce": allReduce, "messages": exchange} {
+					of := fmt.Sprintf("victim %d of %d/timeout=%v/%s/", victim, size, byTimeout, name)
+					t.Run(of+"both", func(t *testing.T) {
+						try(t, size, cutOff{victim: victim, in: true, out: true}, byTimeout, call)
+					})
+					t.Run(of+"out", func(t *testing.T) {
+						try(t, size, cutOff{victim: victim, out: true}, byTimeout, call)
+					})
+					for tail := time.Duration(0); tail <= 1400*time.Millisecond; tail += 50 * time.Millisecond {
+						if !byTimeout && tail > 700*time.Millisecond {
+							break // heartbeats are so frequent that TCP finds out earlier
+						}
+						t.Run(fmt.Sprintf("%sin, heard for %v", of, tail), func(t *testing.T) {
+							try(t, size, cutOff{victim: victim, in: true, tail: tail}, byTimeout, call)
+						})
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package agree
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/transport"
+)
+
+// Whoever asks because its time is up does not wait until it is settled whether an operation
+// is merely slow, be it the same one or another.
+func TestTimeoutGoesFirst(t *testing.T) {
+	for _, another := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork(t, 3)
+			hears := func(rank int) bool { return rank != 2 } // and answers
+			deliver := func() {
+				for n.deliverUp() || n.deliverDown(hears) {
+				}
+			}
+			late := uint64(0)
+			if another {
+				begin(t, n.members[1], call(4), strided.Logical)
+				require.NoError(t, n.members[1].End(nil))
+				late = 1
+			}
+			op := begin(t, n.members[0], call(4), strided.Logical)
+			begin(t, n.members[1], call(4), strided.Logical)
+			n.members[0].Slow(0)
+			deliver()
+			time.Sleep(timeoutGrace * 3 / 4)
+			n.members[1].TimedOut(late)
+			deliver()
+			time.Sleep(timeoutGrace + timeoutGrace/8)
+			deliver()
+			var re *transport.RankError
+			require.ErrorAs(t, op.Stop.Err(), &re)
+			require.Equal(t, 2, re.Rank)
+			require.ErrorIs(t, re, transport.ErrTimeout)
+		})
+	}
+}
+
+// A coordinator that has slept reads what has come meanwhile before it decides.
+func TestDecidesNothingAsleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, 2)
+		op := begin(t, n.members[0], call(4), strided.Logical)
+		begin(t, n.members[1], call(4), strided.Logical)
+		n.members[0].Slow(0)
+		n.deliverUp()
+		n.deliverDown(everybody) // the answers are under way
+		n.coord.current.late = time.Now().Add(-time.Second)
+		n.coord.current.reason = reasonTimeout
+		time.Sleep(timeoutGrace + timeoutGrace/2)
+		require.NotNil(t, n.coord.current)
+		n.deliver()
+		require.Nil(t, n.coord.current)
+		var re *transport.RankError
+		require.ErrorIs(t, op.Stop.Err(), transport.ErrTimeout)
+		require.NotErrorAs(t, op.Stop.Err(), &re)
+	})
+}
