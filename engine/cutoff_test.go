@@ -97,23 +97,19 @@ func TestCutOff(t *testing.T) {
 		x := strided.Of(make([]float32, 100))
 		return c.AllReduce(background, x, x, engine.Sum)
 	}
-	exchange := func(c *engine.Comm) error { // then all_reduce, for those who have no message of the victim's
+	exchange := func(c *engine.Comm) error {
 		x, y := strided.Of(make([]float32, 100)), strided.Of(make([]float32, 100))
-		if err := c.Group(background, func(g *engine.Group) error {
+		return c.Group(background, func(g *engine.Group) error {
 			if err := g.Send(x, (c.Rank()+1)%c.Size()); err != nil {
 				return err
 			}
 			return g.Recv(y, (c.Rank()+c.Size()-1)%c.Size())
-		}); err != nil {
-			return err
-		}
-		return allReduce(c)
+		})
 	}
 	const limit, bound = 2 * time.Second, 3 * time.Second
 	try := func(t *testing.T, size int, c cutOff, byTimeout bool, call func(*engine.Comm) error) {
 		synctest.Test(t, func(t *testing.T) {
-			// It happens at different times after the latest heartbeat.
-			after := 3*time.Second + 730*time.Millisecond
+			after := 3*time.Second + 620*time.Millisecond // the next heartbeats are 380 ms and 1380 ms later
 			cfg := engine.Config{ChunkBytes: 4096, Timeout: time.Minute, LostAfter: limit, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 			if byTimeout {
 				cfg.Timeout, cfg.LostAfter = limit, 10*time.Second
@@ -168,7 +164,7 @@ func TestCutOff(t *testing.T) {
 					t.Run(of+"out", func(t *testing.T) {
 						try(t, size, cutOff{victim: victim, out: true}, byTimeout, call)
 					})
-					for tail := time.Duration(0); tail <= 1400*time.Millisecond; tail += 50 * time.Millisecond {
+					for tail := time.Duration(0); tail <= 1400*time.Millisecond; tail += 100 * time.Millisecond {
 						if !byTimeout && tail > 700*time.Millisecond {
 							break // heartbeats are so frequent that TCP finds out earlier
 						}
@@ -180,4 +176,67 @@ func TestCutOff(t *testing.T) {
 			}
 		}
 	}
+}
+
+// small is a call that all ranks make alike.
+func small(c *engine.Comm) error {
+	x := strided.Of(make([]float32, 4))
+	return c.AllReduce(background, x, x, engine.Sum)
+}
+
+// TestWakesUp: a rank that slept while a verdict was due waits for it, and blames nobody
+// for the time in which it did not listen itself.
+func TestWakesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cut := cutOff{victim: 2, in: true, out: true}
+		comms := cut.world(t, 3, engine.Config{Timeout: 2 * time.Second, Logger: slog.New(slog.DiscardHandler)}, time.Second)
+		time.Sleep(time.Second)
+		errs := make(chan error, 3)
+		for _, c := range comms[:2] {
+			go func() { errs <- small(c) }()
+		}
+		time.Sleep(2100 * time.Millisecond) // it has asked, and others have not answered yet
+		engine.Oversleep(comms[1])
+		for range 2 {
+			var re *engine.RankError
+			err := <-errs
+			require.ErrorAs(t, err, &re)
+			require.Equal(t, 2, re.Rank, "%v", err)
+		}
+		for _, c := range comms {
+			go func() { errs <- c.Abort() }()
+		}
+		for range 3 {
+			<-errs
+		}
+	})
+}
+
+// TestVerdictBeforeFarewell: ranks that have heard a verdict leave; whoever hears of both
+// takes the verdict for the reason.
+func TestVerdictBeforeFarewell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cut := cutOff{victim: 2, in: true, out: true}
+		comms := cut.world(t, 4, engine.Config{Timeout: 2 * time.Second, Logger: slog.New(slog.DiscardHandler)}, time.Second)
+		time.Sleep(time.Second)
+		errs := make(chan error, 4)
+		for _, c := range []*engine.Comm{comms[1], comms[3]} {
+			go func() {
+				err := small(c)
+				_ = c.Abort()
+				errs <- err
+			}()
+		}
+		<-errs
+		<-errs
+		time.Sleep(time.Second)
+		var re *engine.RankError
+		require.ErrorAs(t, engine.WhyFailed(comms[0]), &re)
+		require.Equal(t, 2, re.Rank, "%v", re)
+		for _, c := range []*engine.Comm{comms[0], comms[2]} {
+			go func() { errs <- c.Abort() }()
+		}
+		<-errs
+		<-errs
+	})
 }

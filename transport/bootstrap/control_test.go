@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -202,20 +203,34 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A reporter whose coordinator does not answer has an error in bounded time.
+// A reporter whose coordinator does not answer has an error in bounded time: its own if
+// the coordinator lives.
 func TestSettleWithoutVerdict(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, err := NewMember(ControlConfig{Logger: quiet}, 1, 4, mute())
-		if err != nil {
-			t.Fatal(err)
-		}
-		began := time.Now()
-		e := m.Settle(&transport.RankError{Rank: 3, Err: transport.ErrPeerLost})
-		if took := time.Since(began); took != 2*time.Second || e.Rank != 3 || !errors.Is(e, transport.ErrPeerLost) {
-			t.Errorf("after %v: %v", took, e)
-		}
-		m.Close()
-	})
+	for _, lives := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := net.Pipe()
+			go io.Copy(io.Discard, a)
+			m, err := NewMember(ControlConfig{Logger: quiet}, 1, 4, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			within, rank := AnswerDue+2*secondLook, 0
+			if lives {
+				within, rank = 2*time.Second+secondLook, 3
+				go func() {
+					for err := error(nil); err == nil; time.Sleep(300 * time.Millisecond) {
+						_, err = a.Write(appendFrame(nil, frameBeat, nil))
+					}
+				}()
+			}
+			began := time.Now()
+			e := m.Settle(&transport.RankError{Rank: 3, Err: transport.ErrPeerLost})
+			if took := time.Since(began); took > within || e.Rank != rank || !errors.Is(e, transport.ErrPeerLost) {
+				t.Errorf("after %v: %v", took, e)
+			}
+			m.Close()
+		})
+	}
 }
 
 // A process that closes at once after a failure has told the others first.

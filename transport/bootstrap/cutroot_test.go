@@ -3,10 +3,13 @@ package bootstrap
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/monel-dev/monel/transport"
 )
 
 // A root that no rank of another host answers any more is cut off itself, and does not
@@ -18,14 +21,25 @@ func TestRootIsCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer root.Close()
-		defer knock(t, root.ID(), 1, 4, 5).Close() // answers nothing
+		id := root.ID()
+		mute, err := dialAuthenticated(context.Background(), id.Roots()[0], handshakeKey(id.Secret()),
+			intro{version: ProtocolVersion, purpose: PurposeRendezvous, from: 1, to: rootRank}, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer mute.Close()
+		g := testGreeting(1, 4)
+		g.fingerprint, g.patience = "", time.Second
+		if _, err := mute.Write(appendFrame(nil, frameHello, g.encode())); err != nil { // and says no more
+			t.Fatal(err)
+		}
 		ended := make(chan error, 1)
 		go func() {
 			if !alive {
 				ended <- nil
 				return
 			}
-			_, _, err := Connect(context.Background(), Config{Rank: 2, Size: 4, ID: root.ID(), Logger: quiet, Timeout: 2 * time.Second})
+			_, _, err := Connect(context.Background(), Config{Rank: 2, Size: 4, ID: id, Logger: quiet, Timeout: 2 * time.Second})
 			ended <- err
 		}()
 		<-root.Decided()
@@ -39,6 +53,31 @@ func TestRootIsCutOff(t *testing.T) {
 		}
 		if cut := strings.Contains(e.Text, "cut off"); cut == alive || alive != slices.Equal(e.Ranks, []int{0, 3}) {
 			t.Errorf("alive %v: %v names %v", alive, e, e.Ranks)
+		}
+	}
+}
+
+// A root that does not answer is its host's fault: that of rank 0, if it is known to be
+// there.
+func TestRootOfRank0IsStuck(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	id, err := MakeID(NewSecret(), addrPort(ln.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, known := range []bool{false, true} {
+		_, _, err = Connect(context.Background(), Config{Rank: 1, Size: 2, ID: id, AtRank0: known, Logger: quiet, Timeout: 200 * time.Millisecond})
+		want := 1
+		if known {
+			want = 0
+		}
+		var e *transport.RankError
+		if !errors.As(err, &e) || e.Rank != want || !errors.Is(err, transport.ErrTimeout) {
+			t.Errorf("known %v: %v", known, err)
 		}
 	}
 }

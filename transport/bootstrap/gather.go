@@ -18,9 +18,9 @@ type gatherer struct {
 	began    time.Time
 	due      time.Time // when the least patient rank gives up
 	deadline <-chan time.Time
-	patience time.Duration // of that rank
-	asked    bool          // all that are here have been, whether they live
-	answers  bool          // one of another host has said so
+	patience time.Duration    // of that rank
+	asked    bool             // all that are here have been, whether they live
+	answers  bool             // one of another host has said so
 	probing  <-chan time.Time // when holders that have not answered count as dead
 	returns  <-chan time.Time // when the first of those that have gone counts as lost
 	gone     []departure      // these, in the order in which they went
