@@ -84,6 +84,9 @@ func (c *Comm) onAlarm() {
 		return
 	}
 	seq, lasted, ok := c.member.Elapsed()
+	if !(ok && c.alarm.askedFor == seq) && c.unanswered() {
+		return
+	}
 	if !ok || c.control == nil { // a rank that is alone has nobody to ask
 		c.alarm.set.Store(false)
 		// One that has begun since may have relied on this alarm.
@@ -117,6 +120,19 @@ func (c *Comm) onAlarm() {
 func (c *Comm) awaitVerdict(seq uint64) {
 	c.alarm.asked, c.alarm.askedFor = time.Now(), seq
 	c.alarm.ring(verdictDue)
+}
+
+// unanswered reports whether the coordinator still owes the answer to what it was asked
+// about an operation that has ended meanwhile; then the alarm has been set for the next
+// look. An operation may be late and end well because a rank that hears nobody any more,
+// the coordinator itself perhaps, is still heard by others. The next one will not.
+func (c *Comm) unanswered() bool {
+	if c.alarm.asked.IsZero() || time.Since(c.alarm.asked) > bootstrap.AnswerDue+4*verdictLook || c.member.Broken() != nil {
+		return false
+	}
+	_ = c.overdue()
+	c.alarm.ring(verdictLook)
+	return true
 }
 
 // silentBeats is after how many heartbeats that have not come a coordinator that is due

@@ -64,6 +64,8 @@ func (c *Comm) onAlarmApart(lasted time.Duration) {
 	const apart = ^uint64(0) // for an operation that has no number
 	timeout := c.cfg.Timeout
 	switch {
+	case lasted < timeout && c.unanswered():
+		return
 	case lasted < timeout:
 		c.alarm.asked = time.Time{}
 		c.alarm.ring(timeout - lasted)

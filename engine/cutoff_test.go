@@ -196,6 +196,7 @@ func TestWakesUp(t *testing.T) {
 			go func() { errs <- small(c) }()
 		}
 		time.Sleep(2100 * time.Millisecond) // it has asked, and others have not answered yet
+		synctest.Wait()
 		engine.Oversleep(comms[1])
 		for range 2 {
 			var re *engine.RankError
@@ -238,5 +239,58 @@ func TestVerdictBeforeFarewell(t *testing.T) {
 		}
 		<-errs
 		<-errs
+	})
+}
+
+// TestCutOffAndStillHeard: rank 0 does not hear the others any more, and what it says to
+// some call makes that end well, when it was late already. The next call need not take all
+// its time until rank 0 is known to be cut off.
+func TestCutOffAndStillHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit, bound = 2 * time.Second, 3 * time.Second
+		cut := cutOff{victim: 0, in: true, tail: time.Second}
+		comms := cut.world(t, 3, engine.Config{Timeout: limit, Logger: slog.New(slog.DiscardHandler)}, time.Second)
+		time.Sleep(time.Second)
+		began := time.Now()
+		type end struct {
+			rank int
+			err  error
+			took time.Duration
+		}
+		ended := make(chan end)
+		for _, c := range comms {
+			go func() {
+				x := strided.Of(make([]float32, 4))
+				if c.Rank() == 0 {
+					time.Sleep(limit + 300*time.Millisecond)
+				}
+				first := c.Broadcast(background, x, x, 0)
+				err := small(c)
+				if first != nil {
+					err = first
+				}
+				ended <- end{c.Rank(), err, time.Since(began)}
+			}()
+		}
+		var ends []end
+		for range comms {
+			ends = append(ends, <-ended)
+		}
+		for _, c := range comms {
+			go func() { _ = c.Abort(); ended <- end{} }()
+		}
+		for range comms {
+			<-ended
+		}
+		for _, e := range ends {
+			if e.rank == 0 {
+				continue
+			}
+			var re *engine.RankError
+			require.ErrorAs(t, e.err, &re)
+			require.Zero(t, re.Rank, "%v", e.err)
+			require.LessOrEqual(t, e.took, bound, "rank %d: %v", e.rank, e.err)
+			require.ErrorContains(t, e.err, "all_reduce", "the broadcast has what it needs")
+		}
 	})
 }

@@ -229,6 +229,7 @@ func TestSettleWithoutVerdict(t *testing.T) {
 				t.Errorf("after %v: %v", took, e)
 			}
 			m.Close()
+			time.Sleep(time.Second) // until the coordinator notices
 		})
 	}
 }
