@@ -54,12 +54,19 @@ func TestDecidesNothingAsleep(t *testing.T) {
 		n.members[0].Slow(0)
 		n.deliverUp()
 		n.deliverDown(everybody) // the answers are under way
+		open := func() *settlement {
+			n.coord.mu.Lock()
+			defer n.coord.mu.Unlock()
+			return n.coord.current
+		}
+		n.coord.mu.Lock()
 		n.coord.current.late = time.Now().Add(-time.Second)
 		n.coord.current.reason = reasonTimeout
+		n.coord.mu.Unlock()
 		time.Sleep(timeoutGrace + timeoutGrace/2)
-		require.NotNil(t, n.coord.current)
+		require.NotNil(t, open())
 		n.deliver()
-		require.Nil(t, n.coord.current)
+		require.Nil(t, open())
 		var re *transport.RankError
 		require.ErrorIs(t, op.Stop.Err(), transport.ErrTimeout)
 		require.NotErrorAs(t, op.Stop.Err(), &re)
