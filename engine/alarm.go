@@ -60,9 +60,9 @@ func (a *alarm) ring(d time.Duration) {
 	a.timer.Reset(d)
 }
 
-// slept reports whether it rings so late that the process must have been away.
-func (a *alarm) slept() bool {
-	return time.Since(a.born)-time.Duration(a.due.Load()) > asleep
+// late is how much later it rings than it should.
+func (a *alarm) late() time.Duration {
+	return time.Since(a.born) - time.Duration(a.due.Load())
 }
 
 // firstLook is how long an operation may last before anything is done about it.
@@ -72,12 +72,15 @@ func (c *Comm) firstLook() time.Duration { return min(slowAfter, c.cfg.Timeout) 
 // something is wrong with an operation that lasts, then for a verdict, which says
 // who is missing, and at last gives up.
 func (c *Comm) onAlarm() {
-	if c.alarm.slept() {
+	if late := c.alarm.late(); late > asleep {
 		if !c.alarm.asked.IsZero() {
 			c.alarm.asked = time.Now()
 		}
 		c.alarm.ring(verdictDue)
 		return
+	} else if late > verdictLook && !c.alarm.asked.IsZero() {
+		// Where this process gets no processor for so long, nor may the coordinator.
+		c.alarm.asked = c.alarm.asked.Add(late)
 	}
 	if lasted, ok := c.member.Apart(); ok {
 		c.onAlarmApart(lasted)

@@ -85,6 +85,15 @@ func (c *Control) report(from int, e *transport.RankError) (deserted bool) {
 	c.mu.Lock()
 	away := e.Rank == 0 && from != 0 && !c.left[0]
 	c.mu.Unlock()
+	if from != 0 && e.Rank == from && errors.Is(e.Err, transport.ErrTimeout) {
+		select {
+		case <-c.ready:
+		default: // its time is up, earlier than this rank's: it is others who are missing
+			if absent := c.absent(); len(absent) > 0 {
+				e = &transport.RankError{Rank: absent[0], Doing: "bootstrap", Err: fmt.Errorf("%w: it did not open its control link to rank 0 in time", transport.ErrTimeout)}
+			}
+		}
+	}
 	if away && e.Err.Error() == coordinatorLost.Err.Error() {
 		c.deserted(from, e)
 		return true

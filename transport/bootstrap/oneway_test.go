@@ -226,3 +226,24 @@ func TestCloseWithoutTheLost(t *testing.T) {
 		}
 	})
 }
+
+// A member whose time is up before the links of all stand has waited for those who have
+// none.
+func TestAbsentIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		cfg := ControlConfig{Logger: quiet}
+		c, err := newControl(0, 3, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.attach(1, a)
+		m, err := NewMember(cfg, 1, 3, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &star{t: t, ranks: []*Control{c, m}}
+		s.want(m.Settle(&transport.RankError{Rank: 1, Err: transport.ErrTimeout}), 2, transport.ErrTimeout)
+		s.close()
+	})
+}
