@@ -36,7 +36,7 @@ type comm struct {
 	waits  atomic.Bool   // it is to meet them at the end of a group
 	met    atomic.Bool   // it has begun to meet them, or never will
 
-	onStreams sync.WaitGroup // collectives that were put on streams and go on; see begin
+	onStreams underway // collectives that were put on streams and go on; see begin
 
 	mu        sync.Mutex
 	finalized bool
@@ -44,7 +44,8 @@ type comm struct {
 	suspended bool            // see monelCommSuspend
 	revoked   bool            // by this rank
 	working   int             // calls that go on after they have returned, streams' apart
-	growth    engine.UniqueID // made by ncclCommGetUniqueId, and not used yet
+	growth    engine.UniqueID // made by ncclCommGetUniqueId, and not used by ncclCommGrow yet
+	growing   bool            // with an id of its own
 	latest    *turn           // of what is made of it
 	async     error           // the first of a collective on a stream
 	scalars   map[int]*scalar
@@ -176,8 +177,7 @@ func (c *comm) begin() (ended func(), err error) {
 	if err := c.refusing(); err != nil {
 		return nil, err
 	}
-	c.onStreams.Add(1)
-	return c.onStreams.Done, nil
+	return c.onStreams.begin(), nil
 }
 
 // watch keeps the outcome of calls that were put on streams, and calls free when they
@@ -217,13 +217,16 @@ func (c *comm) finalize() error {
 		return err
 	}
 	c.mu.Lock()
-	if c.revoked {
-		c.mu.Unlock()
-		return usage(engine.InvalidUsage, "rank %d: the communicator has been revoked; only ncclCommSplit, Shrink, Destroy and Abort are left", c.rank)
+	err := c.refusing() // somebody else may have been quicker
+	if err == nil && c.revoked {
+		err = usage(engine.InvalidUsage, "rank %d: the communicator has been revoked; only ncclCommSplit, Shrink, Destroy and Abort are left", c.rank)
 	}
-	c.finalized = true
+	c.finalized = c.finalized || err == nil
 	c.mu.Unlock()
-	c.onStreams.Wait()
+	if err != nil {
+		return err
+	}
+	c.onStreams.wait()
 	return c.settled(c.life)
 }
 
@@ -238,7 +241,7 @@ func (c *comm) destroy() error {
 	c.mu.Lock()
 	c.leaving = true
 	c.mu.Unlock()
-	c.onStreams.Wait()
+	c.onStreams.wait()
 	defer c.end()
 	return c.family.leave(c.engine.Close)
 }

@@ -50,8 +50,8 @@ func monelCommSuspend(handle C.uintptr_t, flags C.int) C.int {
 	return result(err)
 }
 
-// suspend waits for what is on streams and refuses what comes until resume. There is
-// nothing to be freed: memory of GPUs that a communicator holds, what agents need to begin
+// suspend refuses what comes until resume, and waits for what is on streams by now; who
+// resumes meanwhile need not wait for that. There is nothing to be freed: memory of GPUs that a communicator holds, what agents need to begin
 // without the driver's help, cannot be had back while others may wait for the device.
 func (c *comm) suspend() error {
 	c.mu.Lock()
@@ -61,23 +61,28 @@ func (c *comm) suspend() error {
 	}
 	c.suspended = true
 	c.mu.Unlock()
-	c.onStreams.Wait()
+	c.onStreams.wait()
 	return nil
 }
 
 //export monelCommResume
 func monelCommResume(handle C.uintptr_t) C.int {
 	c, err := find(handle)
-	if err != nil {
-		return result(err)
+	if err == nil {
+		err = c.resume()
 	}
+	return result(err)
+}
+
+// resume ends a suspension.
+func (c *comm) resume() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.suspended {
-		return result(usage(engine.InvalidUsage, "rank %d: ncclCommResume: the communicator is not suspended", c.rank))
+		return usage(engine.InvalidUsage, "rank %d: ncclCommResume: the communicator is not suspended", c.rank)
 	}
 	c.suspended = false
-	return result(nil)
+	return nil
 }
 
 //export monelCommMemory
