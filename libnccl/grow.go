@@ -32,22 +32,42 @@ func growID(handle C.uintptr_t, out *C.ncclUniqueId) (id engine.UniqueID, err er
 	if out == nil {
 		return id, usage(engine.InvalidArgument, "ncclCommGetUniqueId: uniqueId is NULL")
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.growth.IsZero() {
-		return id, usage(engine.InvalidUsage, "rank %d: the id that ncclCommGetUniqueId has made before has not been used by ncclCommGrow yet", c.rank)
-	}
-	c.growth, err = c.engine.GrowID()
-	return c.growth, err
+	return c.growID()
 }
 
-// grown forgets an id, which serves once, whatever has come of it.
-func (c *comm) grown(id engine.UniqueID) {
+// growID makes the id of the next growth, as NCCL has it: not while an earlier one can
+// still be used, or is being used.
+func (c *comm) growID() (engine.UniqueID, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.growth == id {
-		c.growth = engine.UniqueID{}
+	if c.growing {
+		return engine.UniqueID{}, usage(engine.InvalidUsage, "rank %d: ncclCommGetUniqueId: the communicator is growing; call again when ncclCommGrow has ended", c.rank)
 	}
+	id, err := c.engine.GrowID() // the earlier one, unless it serves nobody any more
+	switch {
+	case err != nil:
+		return engine.UniqueID{}, err
+	case id == c.growth:
+		return engine.UniqueID{}, usage(engine.InvalidUsage, "rank %d: the id that ncclCommGetUniqueId has made before has not been used by ncclCommGrow yet", c.rank)
+	}
+	c.growth = id
+	return id, nil
+}
+
+// grow is a growth with an id of this rank's, which serves once, whatever comes of it.
+func (c *comm) grow(id engine.UniqueID, join func() (*engine.Comm, error)) (*engine.Comm, error) {
+	c.mu.Lock()
+	c.growing = true
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.growing = false
+		if c.growth == id {
+			c.growth = engine.UniqueID{}
+		}
+	}()
+	return join()
 }
 
 const growFunction = "ncclCommGrow"
@@ -85,8 +105,7 @@ func monelCommGrow(of C.uintptr_t, size C.int, given *C.ncclUniqueId, rank C.int
 	if given != nil {
 		join := c.join
 		c.join = func(ctx context.Context) (*engine.Comm, error) {
-			defer c.parent.grown(id)
-			return join(ctx)
+			return c.parent.grow(id, func() (*engine.Comm, error) { return join(ctx) })
 		}
 	}
 	return begin(c, out, group)
