@@ -39,7 +39,7 @@ libnccl: ## build/libnccl.so.2, to swap in for NVIDIA's
 libnccl-check: libnccl ## libnccl.so.2 against NVIDIA's header, library, and users
 	@scripts/libnccl.sh
 
-libnccl-calls: libnccl ## random calls of libnccl.so.2 under sanitizers, for CALLTIME (50) seconds each
+libnccl-calls: libnccl ## random calls of libnccl.so.2 under sanitizers, for CALLTIME (60) seconds each
 	@scripts/libnccl_calls.sh
 
 libnccl-overhead: libnccl ## what a call of libnccl.so.2 costs beside one of package engine

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Random programs of calls of build/libnccl.so.2 for CALLTIME seconds (60), with the
-# address sanitizer and with the thread sanitizer in the client, side by side; CALLTIME=3600 for an hour.
+# Random programs of calls of build/libnccl.so.2, with the address sanitizer and with the
+# thread sanitizer in the client, side by side, for CALLTIME seconds (60) each: two minutes
+# of calls. CALLTIME=3600 for an hour each.
 # SEED is the first round's, another one each day unless set. A failure names its seed, and
 # SEED=... CALLTIME=0 makes that round again.
 set -euo pipefail
