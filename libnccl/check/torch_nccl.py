@@ -94,6 +94,8 @@ def collectives(c):
 
 
 def messages(c):
+    if c.size == 1:
+        return  # nobody to send to
     to, of = (c.rank + 1) % c.size, (c.rank - 1) % c.size
     got = torch.empty(1000, device=c.device)
     sent = c.of(c.rank)
@@ -101,7 +103,7 @@ def messages(c):
     for work in works:
         work.wait()
     c.equal("batch_isend_irecv", [got], [c.of(of)])
-    if c.size > 1 and c.rank < 2:
+    if c.rank < 2:
         if c.rank == 0:
             dist.send(sent, 1)
         else:
@@ -116,8 +118,8 @@ def asynchronous(c):
     for i in range(300):
         big = big @ big / 2048
         x = big[0, :1000] * (c.rank + i)
-        works = dist.all_reduce(x, async_op=True)
-        tensors.append((x, works))
+        work = dist.all_reduce(x, async_op=True)
+        tensors.append((x, work))
     for x, work in tensors:
         work.wait()
     torch.cuda.synchronize()
@@ -163,6 +165,8 @@ def main():
         ctypes.CDLL(None).monelAllReduceStrided
     except AttributeError:
         sys.exit("Monel's libnccl.so.2 is not loaded; set LD_PRELOAD to it")
+    if not torch.cuda.is_available():
+        sys.exit("PyTorch finds no GPU")
     size = int(sys.argv[1]) if len(sys.argv) > 1 else 2
     with tempfile.TemporaryDirectory() as folder:
         mp.start_processes(run, (size, os.path.join(folder, "store")), nprocs=size, start_method="spawn")
