@@ -20,6 +20,7 @@ import (
 // anything hang, all ranks get a typed error or none does, streams go on, and
 // nothing is left behind.
 func TestDriverFaults(t *testing.T) {
+	defer engine.SetInStore(0)() // so that communicators allocate
 	for name, k := range map[string]struct {
 		loaded bool // the kernels are, so that their loading is not part of it
 		result int

@@ -37,6 +37,14 @@ func SetSettleWait(d time.Duration) (restore func()) {
 	return func() { settleWait = before }
 }
 
+// SetInStore changes how much UseDevice has devices keep in store until the function that
+// it returns is called.
+func SetInStore(kits int) (restore func()) {
+	before := inStore
+	inStore = kits
+	return func() { inStore = before }
+}
+
 // SetRoomy makes waits take this machine for one with processors to spare, or not, until
 // the function that it returns is called.
 func SetRoomy(is bool) (restore func()) {

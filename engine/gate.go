@@ -34,7 +34,8 @@ type gate struct {
 	failure atomic.Pointer[DeviceError]
 }
 
-// errNoRoom: as many collectives of the communicator as there can be are on streams.
+// errNoRoom: as many collectives of the communicator as there can be are on streams, or
+// none may come to streams at present.
 var errNoRoom = errors.New("no agent is free")
 
 // arrive puts the agent on the stream, in the queue's order. After an error, a run
@@ -48,9 +49,15 @@ func (t *gate) arrive() error {
 				return err
 			}
 		}
+		if !t.g.store.enter() {
+			return errNoRoom
+		}
 		t.run, err = t.g.runs.Start(stream)
-		if t.run == nil && err == nil {
-			err = errNoRoom
+		if t.run == nil {
+			t.g.store.exit()
+			if err == nil {
+				err = errNoRoom
+			}
 		}
 		return err
 	})
@@ -66,7 +73,7 @@ func (g *gpu) follow(later, earlier cudaffi.Stream) error {
 
 // awaitRoom waits, within ctx, until one more collective may be put on a stream.
 func (c *Comm) awaitRoom(ctx context.Context, t *gate) error {
-	for p := (patience{}); c.member.Broken() == nil && !t.g.runs.Room(); p.pause() {
+	for p := (patience{}); c.member.Broken() == nil && (t.g.store.resting() || !t.g.runs.Room()); p.pause() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -127,6 +134,7 @@ func (t *gate) drain() error {
 func (t *gate) leave() {
 	t.letGo()
 	t.run.End()
+	t.g.store.exit()
 	if t.probe.state.Swap(probeLeft) != probeBusy {
 		t.run.Release()
 	}

@@ -25,23 +25,13 @@ const (
 // hold up, and for streams of callers to pass their collectives; a variable for tests.
 var settleWait = 10 * time.Second
 
-// gpu is what a communicator holds of a device: pinned memory, agents and a stream,
-// all made when a tensor of the device is first seen and kept until Close. To make or
-// free them later may wait for all that is on the device, and with it for streams
-// that wait for this very communicator.
+// gpu is what a communicator holds of a device, from when a tensor of the device is first
+// seen until Close.
 type gpu struct {
 	*sharedGPU
-	pinned  *cudaffi.Pinned
+	*gpuKit
 	in, out slotRing
 	scratch slot // for tensors that fit into a chunk
-	runs    *kernels.Runs
-
-	// own is the stream of collectives whose callers wait themselves, and point marks
-	// what they follow. opened says that own has been made. Guarded by the queue's order.
-	own    cudaffi.Stream
-	opened bool
-	point  cudaffi.Event
-	marks  bool // point has been made
 	// exports: parts of the device's memory can be had as dma-bufs.
 	exports bool
 }
@@ -63,8 +53,9 @@ type slotRing struct {
 	next  int
 }
 
-// newGPU makes what a communicator with chunks of so many bytes needs of a device.
-func newGPU(driver *cudaffi.Driver, ordinal, chunk int) (_ *gpu, err error) {
+// newGPU takes what a communicator with chunks of so many bytes needs of a device from
+// the store, or makes it. To stock says that the store is then to be filled up.
+func newGPU(driver *cudaffi.Driver, ordinal, chunk int, stock bool) (*gpu, error) {
 	shared, err := shareGPU(driver, ordinal)
 	if err != nil {
 		return nil, err
@@ -73,41 +64,28 @@ func newGPU(driver *cudaffi.Driver, ordinal, chunk int) (_ *gpu, err error) {
 	if can, err := g.ctx.Device().Attribute(cudaffi.AttributeDMABuf); err == nil {
 		g.exports = can != 0
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, g.free())
-		}
-	}()
-	return g, g.ctx.Do(func() error { return g.allocate(chunk) })
+	if g.gpuKit, err = shared.take(chunk); err != nil {
+		return nil, errors.Join(err, withoutSticky(shared.release()))
+	}
+	g.carve()
+	if stock {
+		shared.stock(chunk)
+	}
+	return g, nil
 }
 
-// allocate makes what there is to be made.
-func (g *gpu) allocate(chunk int) (err error) {
-	if g.runs, err = g.agent.NewRuns(mostStarted); err != nil {
-		return err
-	}
-	if g.own, err = g.ctx.NewStream(cudaffi.PriorityHighest); err != nil {
-		return err
-	}
-	g.opened = true
-	if g.point, err = g.ctx.NewEvent(); err != nil {
-		return err
-	}
-	g.marks = true
-	if g.pinned, err = g.ctx.AllocPinned((2*slotCount + 1) * chunk); err != nil {
-		return err
-	}
-	at := 0
-	carve := func(s *slot) {
+// carve cuts the pinned memory into slots.
+func (g *gpu) carve() {
+	at, chunk := 0, g.chunk
+	one := func(s *slot) {
 		s.host, s.at = g.pinned.Bytes()[at:at+chunk:at+chunk], g.pinned.Device()+cudaffi.DevicePtr(at)
 		at += chunk
 	}
 	for i := range slotCount {
-		carve(&g.in.slots[i])
-		carve(&g.out.slots[i])
+		one(&g.in.slots[i])
+		one(&g.out.slots[i])
 	}
-	carve(&g.scratch)
-	return nil
+	one(&g.scratch)
 }
 
 // renew makes all slots free for a collective. Nothing of an earlier one is on the
@@ -132,42 +110,25 @@ func (g *gpu) settle() error {
 	}
 }
 
-// close waits until no stream can touch the pinned memory any more and frees all.
-// If a stream does not come that far in time, it frees nothing and says so.
+// close waits until no stream can touch the pinned memory any more and gives all back.
+// If a stream does not come that far in time, it keeps it and says so.
 func (g *gpu) close() error {
 	err := g.settle()
 	if errors.Is(err, errStuck) {
 		return fmt.Errorf("pinned memory of device %d stays allocated: %w", g.ctx.Device().Ordinal, err)
 	}
-	return g.free()
+	if err != nil {
+		err = g.discard(g.gpuKit) // nobody else is to have it
+	} else {
+		err = g.giveBack(g.gpuKit)
+	}
+	return withoutSticky(err, g.release())
 }
 
-// free frees what there is. After an error that ended the context there is nothing
-// left to be freed, and the driver says so; that is no news.
-func (g *gpu) free() error {
-	var errs []error
-	err := inside(g.ctx, func() error {
-		errs = g.freeAll()
-		return nil
-	})
-	errs = append(errs, err, g.sharedGPU.release())
+// withoutSticky joins errors of freeing. After an error that ended the context there is
+// nothing left to be freed, and the driver says so; that is no news.
+func withoutSticky(errs ...error) error {
 	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, cudaffi.ErrSticky) })...)
-}
-
-func (g *gpu) freeAll() (errs []error) {
-	if g.opened {
-		errs = append(errs, cudaffi.Ensure(g.own.Destroy))
-	}
-	if g.marks {
-		errs = append(errs, cudaffi.Ensure(g.point.Destroy))
-	}
-	if g.runs != nil {
-		errs = append(errs, g.runs.Free())
-	}
-	if g.pinned != nil {
-		errs = append(errs, cudaffi.Ensure(g.pinned.Free))
-	}
-	return errs
 }
 
 // inside is ctx.Do for functions that free something: it does not give up if the

@@ -27,8 +27,9 @@ type metGPU struct {
 	left bool
 }
 
-// gpu returns what the communicator holds of a device, made on first use.
-func (c *Comm) gpu(driver *cudaffi.Driver, ordinal int) (*gpu, error) {
+// gpu returns what the communicator holds of a device, made on first use; then stock says
+// whether there is to be some in store for others.
+func (c *Comm) gpu(driver *cudaffi.Driver, ordinal int, stock bool) (*gpu, error) {
 	s := &c.gpus
 	s.mu.Lock()
 	met := s.by[ordinal]
@@ -47,7 +48,7 @@ func (c *Comm) gpu(driver *cudaffi.Driver, ordinal int) (*gpu, error) {
 	s.by[ordinal] = met
 	s.mu.Unlock()
 
-	g, err := newGPU(driver, ordinal, c.cfg.ChunkBytes)
+	g, err := newGPU(driver, ordinal, c.cfg.ChunkBytes, stock)
 	s.mu.Lock()
 	met.g, met.err = g, err
 	if err != nil && s.by[ordinal] == met {

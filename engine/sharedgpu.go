@@ -16,6 +16,7 @@ type sharedGPU struct {
 	users int           // guarded by sharedGPUs
 	ready chan struct{} // closed when ctx and agent, or err, are there
 	err   error
+	store gpuStore
 }
 
 type gpuKey struct {
@@ -93,5 +94,5 @@ func (s *sharedGPU) release() error {
 	if !last {
 		return nil
 	}
-	return errors.Join(inside(s.ctx, func() error { return cudaffi.Ensure(s.agent.Unload) }), cudaffi.Ensure(s.ctx.Release))
+	return errors.Join(s.clear(), inside(s.ctx, func() error { return cudaffi.Ensure(s.agent.Unload) }), cudaffi.Ensure(s.ctx.Release))
 }

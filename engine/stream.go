@@ -90,7 +90,7 @@ func (c *Comm) locate(t *task, options []CallOption, holds bool) (argument strin
 	} else if ordinal < 0 {
 		ordinal = managed
 	}
-	g, err := c.gpu(driver, ordinal)
+	g, err := c.gpu(driver, ordinal, false)
 	if err != nil {
 		return "", c.failedOnDevice(ordinal, err)
 	}
@@ -139,12 +139,17 @@ func (c *Comm) failedOnDevice(ordinal int, err error) error {
 // of another communicator which the ranks come to in another order, it waits until
 // the timeout. So programs that use several communicators on streams call UseDevice
 // on each of them first.
+//
+// It also keeps in store what four more communicators with the same Config.ChunkBytes
+// would need there, so that UseDevice, or a first tensor, need not wait when they come
+// later. What a communicator has had goes to the store when it is closed, and all is
+// freed with the last communicator that uses the device.
 func (c *Comm) UseDevice(ordinal int) error {
 	driver, err := c.driver()
 	if err != nil {
 		return err
 	}
-	if _, err := c.gpu(driver, ordinal); err != nil {
+	if _, err := c.gpu(driver, ordinal, true); err != nil {
 		return &RankError{Rank: c.rank, Err: &DeviceError{Device: ordinal, Err: err}}
 	}
 	return nil

@@ -133,6 +133,62 @@ static void one_thread(void) {
 	free(x);
 }
 
+/* While a recv is on a stream, whose send comes last, communicators are made, used and
+ * destroyed by the same thread, and nothing waits in the driver for that stream. */
+static void amid_a_recv(void) {
+	rank_state s[n];
+	CUstream own[n];
+	CUdeviceptr other[n];
+	float *x = malloc(count * sizeof *x);
+	for (int r = 0; r < n; r++) {
+		MUST(p_cuDevicePrimaryCtxRetain(&s[r].context, r) == CUDA_SUCCESS);
+		be(&s[r]);
+		MUST(p_cuStreamCreate(&s[r].stream, CU_STREAM_NON_BLOCKING) == CUDA_SUCCESS);
+		MUST(p_cuStreamCreate(&own[r], CU_STREAM_NON_BLOCKING) == CUDA_SUCCESS);
+		MUST(p_cuMemAlloc(&s[r].memory, count * sizeof *x) == CUDA_SUCCESS);
+		MUST(p_cuMemAlloc(&other[r], count * sizeof *x) == CUDA_SUCCESS);
+		for (int i = 0; i < count; i++)
+			x[i] = (float)(100 * r + i);
+		put(s[r].memory, x, s[r].stream);
+		put(other[r], x, s[r].stream);
+		sync(s, r);
+	}
+	OK(ncclRecv((void *)s[0].memory, count, ncclFloat, 1, comms[0], (cudaStream_t)s[0].stream));
+	for (int times = 0; times < 6; times++) {
+		ncclComm_t next[n];
+		ncclUniqueId id;
+		OK(ncclGetUniqueId(&id));
+		OK(ncclGroupStart());
+		for (int r = 0; r < n; r++) {
+			be(&s[r]);
+			OK(ncclCommInitRank(&next[r], n, id, r));
+		}
+		OK(ncclGroupEnd());
+		OK(ncclGroupStart());
+		for (int r = 0; r < n; r++)
+			OK(ncclAllReduce((void *)other[r], (void *)other[r], count, ncclFloat, ncclMax, next[r], (cudaStream_t)own[r]));
+		OK(ncclGroupEnd());
+		for (int r = 0; r < n; r++) {
+			be(&s[r]);
+			fetch(x, other[r], own[r]);
+			MUST(p_cuStreamSynchronize(own[r]) == CUDA_SUCCESS);
+			MUST(all(x, 100, 1));
+		}
+		for (int r = 0; r < n; r++)
+			OK(ncclCommDestroy(next[r]));
+	}
+	OK(ncclSend((void *)s[1].memory, count, ncclFloat, 0, comms[1], (cudaStream_t)s[1].stream));
+	for (int r = 0; r < n; r++) {
+		be(&s[r]);
+		fetch(x, s[r].memory, s[r].stream);
+		sync(s, r);
+		MUST(all(x, 100, 1));
+		MUST(p_cuMemFree(s[r].memory) == CUDA_SUCCESS && p_cuMemFree(other[r]) == CUDA_SUCCESS);
+		MUST(p_cuStreamDestroy(s[r].stream) == CUDA_SUCCESS && p_cuStreamDestroy(own[r]) == CUDA_SUCCESS);
+	}
+	free(x);
+}
+
 static void *each(void *arg) {
 	int rank = (int)(intptr_t)arg;
 	CUcontext context;
@@ -206,6 +262,7 @@ int main(void) {
 	MUST(p_cuInit(0) == CUDA_SUCCESS);
 	OK(ncclCommInitAll(comms, n, NULL));
 	one_thread();
+	amid_a_recv();
 	pthread_t threads[n];
 	for (int r = 0; r < n; r++)
 		MUST(pthread_create(&threads[r], NULL, each, (void *)(intptr_t)r) == 0);
