@@ -78,6 +78,13 @@ run strided-old
 run usage
 run children
 run host
+# It loads the library itself, behind handlers or before them.
+gcc -O1 -Wall -Werror -isystem "$new/include" "${cuda[@]}" libnccl/check/signals.c -lm -ldl -lpthread -o "$work/signals"
+for when in before after; do
+	for how in onstack plain; do
+		run signals "$library" $when $how
+	done
+done
 # A program that brings NVIDIA's library along, as PyTorch does, gets ours if it is loaded
 # first, and never loads the other one.
 gcc -O1 -Wall -Werror -isystem "$new/include" "${cuda[@]}" libnccl/check/client.c "$new/lib/libnccl.so.2" \
