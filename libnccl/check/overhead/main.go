@@ -17,12 +17,21 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided"
 )
 
-const ranks = 2
+const (
+	ranks = 2
+	room  = 1 << 20 // bytes of a rank's buffer, mapped as overhead.c does: how it lies makes a difference
+	// starts is how often the processes are started: where the system happens to place
+	// their pages makes some faster than others for as long as they run.
+	starts = 10
+)
 
 func main() {
 	log.SetFlags(0)
@@ -48,7 +57,9 @@ func rank(number, id string) {
 	ctx := context.Background()
 	comm, err := engine.Init(ctx, cfg)
 	must(err)
-	data := make([]float32, 64<<18)
+	mapped, err := unix.Mmap(-1, 0, room, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	must(err)
+	data := unsafe.Slice((*float32)(unsafe.Pointer(&mapped[0])), room/4)
 	in := bufio.NewReader(os.Stdin)
 	for {
 		var bytes, calls int
@@ -115,46 +126,67 @@ func (w *world) end() {
 	}
 }
 
+// size is a size that is measured: so many rounds of so many calls by the same processes.
+type size struct {
+	bytes, calls, rounds int
+	times                [2][]float64 // of a call, through C and Go
+}
+
 func compare(program string) {
 	self, err := os.Executable()
 	must(err)
-	c, own := start(program), start(self)
+	programs := []string{program, self}
+	sizes := []size{{bytes: 8, calls: 400, rounds: 50}, {bytes: 4096, calls: 200, rounds: 50}, {bytes: 1 << 20, calls: 10, rounds: 50}}
+	for first := range starts {
+		var worlds [2]*world
+		for i := range worlds {
+			which := (first + i) % 2
+			worlds[which] = start(programs[which])
+		}
+		for i := range sizes {
+			sizes[i].measure(worlds)
+		}
+		for _, w := range worlds {
+			w.end()
+		}
+	}
 	fmt.Println("Nanoseconds of a call: the least of all rounds, of which a quarter, and half take no longer")
 	fmt.Println("   bytes   C: least   quarter    median  Go: least   quarter    median   C - Go least, quarter, median   Go / C")
-	for _, k := range []struct{ bytes, calls, rounds int }{{8, 400, 500}, {4096, 200, 300}, {1 << 20, 10, 500}} {
-		var cs, gos []float64
-		for round := range k.rounds + 2 {
-			a, b := c, own
-			if round%2 == 1 {
-				a, b = own, c
-			}
-			first, second := a.measure(k.bytes, k.calls), b.measure(k.bytes, k.calls)
-			if round%2 == 1 {
-				first, second = second, first
-			}
-			if round >= 2 { // the first warm up
-				cs, gos = append(cs, first), append(gos, second)
-			}
-		}
-		slices.Sort(cs)
-		slices.Sort(gos)
-		at := []int{0, len(cs) / 4, len(cs) / 2}
-		fmt.Printf("%8d  ", k.bytes)
-		for _, x := range [][]float64{cs, gos} {
-			for _, i := range at {
-				fmt.Printf("%9.0f ", x[i])
-			}
-		}
-		for _, i := range at {
-			fmt.Printf("%9.0f ", cs[i]-gos[i])
-		}
-		for _, i := range at {
-			fmt.Printf(" %.3f", gos[i]/cs[i])
-		}
-		fmt.Println()
+	for _, k := range sizes {
+		k.print()
 	}
-	c.end()
-	own.end()
+}
+
+// measure has the two worlds take turns, and leaves out what warms them up.
+func (k *size) measure(worlds [2]*world) {
+	for round := -2; round < k.rounds; round++ {
+		for i := range worlds {
+			which := (round + 2 + i) % 2
+			took := worlds[which].measure(k.bytes, k.calls)
+			if round >= 0 {
+				k.times[which] = append(k.times[which], took)
+			}
+		}
+	}
+}
+
+func (k *size) print() {
+	fmt.Printf("%8d  ", k.bytes)
+	var at [2][3]float64
+	for i, times := range k.times {
+		slices.Sort(times)
+		at[i] = [3]float64{times[0], times[len(times)/4], times[len(times)/2]}
+		for _, x := range at[i] {
+			fmt.Printf("%9.0f ", x)
+		}
+	}
+	for i := range at[0] {
+		fmt.Printf("%9.0f ", at[0][i]-at[1][i])
+	}
+	for i := range at[0] {
+		fmt.Printf(" %.3f", at[1][i]/at[0][i])
+	}
+	fmt.Println()
 }
 
 func must(err error) {
