@@ -54,11 +54,24 @@ func canSendFrom(to transport.Sender, bytes int) bool {
 	return ok
 }
 
+// writerOf is a link that is to write its slots itself, or nil. Chunks that are short
+// are not worth finding their pieces.
+func writerOf(to transport.Sender, bytes int) transport.SlotWriter {
+	if bytes < directFrom {
+		return nil
+	}
+	w, _ := to.(transport.SlotWriter)
+	return w
+}
+
 // sendFrom sends pieces of memory as a chunk of n bytes.
 func (c *Comm) sendFrom(op agree.Op, to transport.Sender, walk strided.Walk, index uint32, n int, pieces [][]byte) error {
 	if canSendFrom(to, n) {
 		c.label(op, walk, index)
 		return to.(transport.DirectSender).Send(op.Stop, &c.header, pieces)
+	}
+	if w := writerOf(to, n); w != nil {
+		return c.post(op, to, walk, index, n, func([]byte) { w.Write(pieces) })
 	}
 	return c.post(op, to, walk, index, n, func(slot []byte) {
 		for _, p := range pieces {
@@ -69,7 +82,7 @@ func (c *Comm) sendFrom(op agree.Op, to transport.Sender, walk strided.Walk, ind
 
 // sendView sends the elements [lo,hi) of a view as a chunk of n bytes.
 func (c *Comm) sendView(op agree.Op, to transport.Sender, walk strided.Walk, index uint32, n int, view strided.View, lo, hi int64) error {
-	if canSendFrom(to, n) {
+	if canSendFrom(to, n) || writerOf(to, n) != nil {
 		if pieces := c.piecesOf(view, lo, hi); pieces != nil {
 			return c.sendFrom(op, to, walk, index, n, pieces)
 		}

@@ -88,6 +88,17 @@ type DirectSender interface {
 	Send(ctx context.Context, h *Header, pieces [][]byte) error
 }
 
+// SlotWriter is a Sender that knows better than its caller how its slots are written,
+// where their bytes lie in pieces.
+type SlotWriter interface {
+	Sender
+
+	// Write copies pieces, one after the other, to the beginning of the acquired slot,
+	// and returns how many bytes they are. It panics when no slot is acquired or they
+	// are more than it holds. Nothing is sent before Commit.
+	Write(pieces [][]byte) int
+}
+
 // DirectReceiver is a Receiver that can put a chunk into the caller's memory,
 // once the caller has seen the chunk's header.
 type DirectReceiver interface {

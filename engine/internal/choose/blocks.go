@@ -44,18 +44,20 @@ const (
 // takes no plan, and more than that they reduce in one go, on the ring.
 func AllGather(block, chunk, hop int64, size int, near bool) Blocks {
 	if near {
-		return blocks(block, chunk, hop, hop/nearMessage, block, size)
+		return blocks(block, chunk, hop, hop/nearMessage, block, size, Spread)
 	}
-	return blocks(block, chunk, hop, hop/farMessage, block+block/4, size)
+	return blocks(block, chunk, hop, hop/farMessage, block+block/4, size, Spread)
 }
 
 // ReduceScatter is the same for a reduce_scatter. The algorithm decides in which order
-// a block's elements are added, so it does not depend on where the ranks are.
+// a block's elements are added, so it does not depend on where the ranks are. Of equals
+// it takes the ring, an all_gather spreading, where nobody waits for a third.
 func ReduceScatter(block, chunk, hop int64, size int) Blocks {
-	return blocks(block, chunk, hop, hop/farMessage, block+block/4, size)
+	return blocks(block, chunk, hop, hop/farMessage, block+block/4, size, RingOfBlocks)
 }
 
-func blocks(block, chunk, hop, message, spread int64, size int) Blocks {
+// blocks takes equal, one of the two, where the ring and spreading cost the same.
+func blocks(block, chunk, hop, message, spread int64, size int, equal Blocks) Blocks {
 	if block > chunk {
 		return RingOfBlocks
 	}
@@ -64,7 +66,7 @@ func blocks(block, chunk, hop, message, spread int64, size int) Blocks {
 	}
 	others := int64(size) - 1
 	best, least := RingOfBlocks, others*(hop+block)
-	if cost := hop + others*(message+spread); others > 1 && cost < least {
+	if cost := hop + others*(message+spread); others > 1 && (cost < least || cost == least && equal == Spread) {
 		best, least = Spread, cost
 	}
 	if cost := int64(bruck.Rounds(size))*hop + 3*others*block/2; block <= chunk/int64(size) && cost < least {

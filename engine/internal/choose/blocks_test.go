@@ -33,12 +33,17 @@ func TestBlocksFollowTheModel(t *testing.T) {
 				for other, c := range cost {
 					require.LessOrEqual(t, cost[got], c+1, "%v or %v for %d bytes, %d ranks", got, other, block, size)
 				}
-				if !near {
-					require.Equal(t, got, ReduceScatter(block, chunk, Hop, int(size)), "the same, wherever the ranks are")
+				if scatter := ReduceScatter(block, chunk, Hop, int(size)); !near && got != scatter {
+					require.Equal(t, []Blocks{Spread, RingOfBlocks}, []Blocks{got, scatter}, "the same, but for equals")
+					require.Equal(t, cost[Spread], cost[RingOfBlocks])
 				}
 			}
 		}
 	}
+	const level = 16 << 10 // where the ring and spreading cost four ranks the same
+	require.Equal(t, Spread, AllGather(level, chunk, Hop, 4, false))
+	require.Equal(t, RingOfBlocks, AllGather(level+64, chunk, Hop, 4, false))
+	require.Equal(t, RingOfBlocks, ReduceScatter(level, chunk, Hop, 4), "whose bits stay what they were")
 	require.Equal(t, RingOfBlocks, AllGather(Hop+1, chunk, Hop, 2, true), "two ranks exchange in any case")
 }
 
