@@ -32,15 +32,28 @@ var (
 // sweepEvery is how often calls look for allocations that have gone, at most.
 const sweepEvery = time.Second
 
-// sweepDevices gives back the regions of allocations that have been freed. The mutex is
-// held.
+// sweepDevices gives back the regions of allocations that have been freed. The mutex
+// asking is held.
 func (r *registry) sweepDevices(m *transport.DeviceMemory) {
 	now := time.Now()
 	if r.open.Load() > 0 || now.Sub(r.swept) < sweepEvery {
 		return
 	}
 	r.swept = now
-	r.discard(func(g *region) bool { return g.buffer != 0 && g.held == 0 && m.Current(uint64(g.lo)) != g.buffer })
+	var idle []*region
+	r.mu.Lock()
+	for _, g := range r.regions {
+		if g.buffer != 0 && g.held == 0 {
+			idle = append(idle, g)
+		}
+	}
+	r.mu.Unlock()
+	idle = slices.DeleteFunc(idle, func(g *region) bool { return m.Current(uint64(g.lo)) == g.buffer })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open.Load() == 0 {
+		r.discard(func(g *region) bool { return g.held == 0 && slices.Contains(idle, g) })
+	}
 }
 
 // mostRefused is how many allocations are remembered that could not be registered.
@@ -59,16 +72,24 @@ func (m *Mesh) RegisterDevice(memory *transport.DeviceMemory) (release func()) {
 	}
 }
 
+// registerDevice asks the GPU's driver under the mutex asking alone. The driver may keep
+// its caller waiting until a stream has room, and the stream may wait for a collective,
+// which needs the other mutex to end.
 func (r *registry) registerDevice(m *transport.DeviceMemory) *region {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed || m.Buffer == 0 || m.Bytes < leastRegion || r.refused[m.Buffer] {
+	if m.Buffer == 0 || m.Bytes < leastRegion {
 		return nil
 	}
+	if g, settled := r.holdDevice(m.Buffer); settled {
+		if r.asking.TryLock() { // else somebody else is with the driver
+			r.sweepDevices(m)
+			r.asking.Unlock()
+		}
+		return g
+	}
+	r.asking.Lock()
+	defer r.asking.Unlock()
 	r.sweepDevices(m)
-	if g := r.ofDevice(m.Buffer); g != nil {
-		g.held++
-		r.regions = append(slices.DeleteFunc(r.regions, func(other *region) bool { return other == g }), g)
+	if g, settled := r.holdDevice(m.Buffer); settled {
 		return g
 	}
 	for _, d := range devices(r.nics) {
@@ -76,26 +97,55 @@ func (r *registry) registerDevice(m *transport.DeviceMemory) *region {
 			return nil
 		}
 	}
-	r.makeRoom(true)
 	g := &region{lo: uintptr(m.Base), hi: uintptr(m.Base + uint64(m.Bytes)), buffer: m.Buffer, held: 1, mrs: map[*ibv.Device]*ibv.MR{}}
-	if err := g.registerDevice(r, m); err != nil {
+	err := g.registerDevice(r, m)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err != nil:
 		r.free(g)
-		if len(r.refused) >= mostRefused {
-			clear(r.refused)
-		}
-		if r.refused == nil {
-			r.refused = map[uint64]bool{}
-		}
-		r.refused[m.Buffer] = true
+		r.refuseDevice(m.Buffer)
 		r.debug("memory of a GPU cannot be registered, and is sent through the host's", "gpu", m.PCI, "bytes", m.Bytes, "reason", err)
 		return nil
+	case r.closed:
+		r.free(g)
+		return nil
 	}
+	r.makeRoom(true)
 	r.made.Add(1)
 	r.regions = append(r.regions, g)
 	return g
 }
 
-// registerDevice registers the pages that the allocation is on.
+// holdDevice finds an allocation's region for one more call. It reports whether there is
+// nothing to be tried: it is registered, cannot be, or is not to be any more.
+func (r *registry) holdDevice(buffer uint64) (g *region, settled bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || r.refused[buffer] {
+		return nil, true
+	}
+	if g = r.ofDevice(buffer); g == nil {
+		return nil, false
+	}
+	g.held++
+	r.regions = append(slices.DeleteFunc(r.regions, func(other *region) bool { return other == g }), g)
+	return g, true
+}
+
+// refuseDevice remembers an allocation that could not be registered. The mutex is held.
+func (r *registry) refuseDevice(buffer uint64) {
+	if len(r.refused) >= mostRefused {
+		clear(r.refused)
+	}
+	if r.refused == nil {
+		r.refused = map[uint64]bool{}
+	}
+	r.refused[buffer] = true
+}
+
+// registerDevice registers the pages that the allocation is on. The registry's mutex
+// asking is held.
 func (g *region) registerDevice(r *registry, m *transport.DeviceMemory) error {
 	page := uint64(os.Getpagesize())
 	lo := m.Base &^ (page - 1)

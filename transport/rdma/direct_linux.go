@@ -97,7 +97,7 @@ type directKey struct {
 	device *ibv.Device
 }
 
-// way is wayTo, remembered. The registry's mutex is held.
+// way is wayTo, remembered. The registry's mutex asking is held.
 func (r *registry) way(m *transport.DeviceMemory, d *ibv.Device) way {
 	key := directKey{m.PCI, d}
 	w, known := r.ways[key]

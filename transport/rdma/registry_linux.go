@@ -44,12 +44,16 @@ type registry struct {
 	lent        atomic.Int64 // chunks ever lent
 	fromDevices atomic.Int64 // of those, from GPUs
 
+	// asking is held by who asks a GPU's driver, which may take until a collective has
+	// ended. It comes before mu, which collectives need, and guards what comes next.
+	asking sync.Mutex
+	ways   map[directKey]way
+	swept  time.Time // when freed memory of GPUs was looked for
+
 	mu      sync.Mutex
 	regions []*region // the one used last at the end
 	off     bool      // the system refuses to register more of Go's heap
 	closed  bool
-	ways    map[directKey]way
-	swept   time.Time       // when freed memory of GPUs was looked for
 	refused map[uint64]bool // allocations of GPUs that could not be registered
 }
 
@@ -265,10 +269,14 @@ func (r *registry) free(g *region) {
 	}
 }
 
-// close gives everything back.
+// close gives everything back, also what is being registered.
 func (r *registry) close() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.closed = true
+	r.mu.Unlock()
+	r.asking.Lock() // who has it sees that, and gives back its own
+	defer r.asking.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.discard(func(*region) bool { return true })
 }
