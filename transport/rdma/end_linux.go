@@ -50,6 +50,8 @@ type end struct {
 	// linger waits until what was committed has been acknowledged.
 	linger func(deadline time.Time) // nil on receiving ends
 	total  func() uint32            // chunks committed; nil on receiving ends
+	// destroyed hears that the queue pairs are no more; nil on receiving ends.
+	destroyed func()
 
 	call   sync.Mutex // held during calls: whoever has it may use the queues
 	use    atomic.Uint32
@@ -216,6 +218,9 @@ func (e *end) destroy(deadline time.Time, grace time.Duration) error {
 		errs = append(errs, q.Destroy())
 	}
 	e.lanes, e.regions, e.queues = nil, nil, nil
+	if e.destroyed != nil {
+		e.destroyed()
+	}
 	e.bell.Lock()
 	if e.alarm > 0 {
 		_ = unix.Close(e.alarm)

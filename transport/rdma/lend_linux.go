@@ -5,6 +5,7 @@ package rdma
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/monel-dev/monel/internal/ibv"
 	"github.com/monel-dev/monel/transport"
@@ -97,29 +98,60 @@ func (s *sender) returned(slot int) {
 	}
 }
 
-// Settle waits until no memory that was lent is being read.
+// returnAll is returned for all slots, once the queue pairs are no more.
+func (s *sender) returnAll() {
+	for slot := range s.lent {
+		s.returned(slot)
+	}
+}
+
+// Settle waits until no memory that was lent is being read. If the link is of no more
+// use, the adapters are made to give up what is under way, and the error, which says why,
+// comes when they have done so.
 func (s *sender) Settle(ctx context.Context) error {
 	s.call.Lock()
 	defer s.call.Unlock()
-	settled := func() bool {
-		for _, lent := range s.lent {
-			if lent {
-				return false
+	if !slices.Contains(s.lent, true) {
+		return s.fate()
+	}
+	var ended, stuck error // why the link is of no more use; why the adapters cannot be asked
+	s.look = func() (bool, error) {
+		stuck = s.reap()
+		if !slices.Contains(s.lent, true) {
+			return true, nil // also if the peer has closed since
+		}
+		if stuck == nil && ended == nil {
+			if ended = s.over(); ended != nil {
+				stuck = s.giveUp()
 			}
 		}
-		return true
+		return false, nil
 	}
-	if settled() {
+	s.gone = func() error { return stuck }
+	defer func() { s.look, s.gone = s.poll, s.over }()
+	if err := s.await(ctx); err != nil {
+		return err
+	}
+	if ended == nil {
+		ended = s.fate()
+	}
+	return ended
+}
+
+// fate is nil if all that has completed has succeeded, else why the link is of no more use.
+func (s *sender) fate() error {
+	if s.broken == nil {
 		return nil
 	}
-	if !s.enter() {
-		return s.peer.mesh.errClosed()
+	return s.over()
+}
+
+// giveUp has the adapters end all requests with an error.
+func (s *sender) giveUp() error {
+	for i := range s.lanes {
+		if err := s.lanes[i].qp.Fail(); err != nil {
+			return s.fault(err)
+		}
 	}
-	defer s.leave()
-	s.look = func() (bool, error) {
-		_, err := s.poll()
-		return settled(), err
-	}
-	defer func() { s.look = s.poll }()
-	return s.await(ctx)
+	return nil
 }

@@ -130,3 +130,36 @@ func TestLend(t *testing.T) {
 	require.Panics(t, func() { _ = s.Lend(ctx, &transport.Header{}, memory[:size+1]) }, "too long")
 	require.ErrorIs(t, s.Lend(ctx, &transport.Header{}, make([]byte, leastRegion)), transport.ErrInvalid, "not registered")
 }
+
+// TestSettleAfterLoss: the peer dies while its adapter does not take what was lent to the
+// link. Nothing of that is read any more when Settle returns, and it says why.
+func TestSettleAfterLoss(t *testing.T) {
+	needDevice(t)
+	resourcesAsBefore(t)
+	const size = 2 * leastRegion
+	all, wires := meshes(t, 2, Config{SlotSize: size, Settings: Settings{QPs: 2}})
+	closeAfter(t, all)
+	defer wires.closeLeft()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	end, err := all[0].Sender(ctx, 1, 0)
+	require.NoError(t, err)
+	s := end.(*sender)
+	memory := make([]byte, 4*size)
+	all[0].Register(memory)
+	for _, l := range all[1].ends[0].lanes { // requests are repeated in vain, for longer than the test may take
+		require.NoError(t, l.qp.Fail())
+	}
+	for i := range 4 {
+		require.NoError(t, s.Lend(ctx, &transport.Header{}, memory[i*size:][:size]))
+	}
+	brief, stop := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer stop()
+	require.ErrorIs(t, s.Settle(brief), context.DeadlineExceeded)
+	require.NotZero(t, all[0].registry.open.Load())
+	all[1].kill()
+	require.ErrorIs(t, s.Settle(ctx), transport.ErrPeerLost)
+	require.Zero(t, all[0].registry.open.Load())
+	require.NotContains(t, s.lent, true)
+	require.ErrorIs(t, s.Settle(ctx), transport.ErrPeerLost, "it did not become well")
+}

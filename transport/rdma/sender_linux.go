@@ -46,7 +46,7 @@ func newSender(p *peer, channel uint32) (*sender, error) {
 	}
 	s.writing, s.lent = make([]bool, s.slots), make([]bool, s.slots)
 	s.filledBefore = make([]uint64, s.cells)
-	s.look, s.gone, s.linger, s.total = s.poll, s.over, s.finish, s.committed
+	s.look, s.gone, s.linger, s.total, s.destroyed = s.poll, s.over, s.finish, s.committed, s.returnAll
 	return s, nil
 }
 
@@ -73,32 +73,37 @@ func (s *sender) free() bool {
 		l.posted-l.reaped < uint32(2*s.cells)
 }
 
-// poll looks what has completed.
+// poll looks what has completed, and whether the next slot may be filled.
 func (s *sender) poll() (bool, error) {
+	if err := s.reap(); err != nil {
+		return false, err
+	}
+	return s.broken == nil && s.free(), s.broken
+}
+
+// reap takes all that has completed, whatever has become of it: what has failed is in
+// broken. The error is that of a queue that cannot be read.
+func (s *sender) reap() error {
 	for _, q := range s.queues {
 		wcs, err := q.Poll()
 		if err != nil {
-			return false, s.fault(err)
+			return s.fault(err)
 		}
 		for i := range wcs {
-			if err := s.completed(&wcs[i]); err != nil {
-				return false, err
-			}
+			_ = s.completed(&wcs[i]) // it is in broken, too
 		}
 	}
-	return s.free(), nil
+	return nil
 }
 
 func (s *sender) completed(wc *ibv.WC) error {
 	switch {
 	case wc.Status != ibv.Success:
+		s.finished(wc.ID) // a receive has nothing of a request in its id
 		return s.breakdown(wc)
 	case !wc.Opcode.IsReceive():
 		s.lanes[laneOf(wc.ID)].reaped = uint32(wc.ID)
-		if slot := int(wc.ID >> 32 & 0xffff); slot > 0 {
-			s.writing[slot-1] = false
-			s.returned(slot - 1)
-		}
+		s.finished(wc.ID)
 		return nil
 	}
 	total, ok := wc.Imm()
@@ -116,6 +121,15 @@ func (s *sender) completed(wc *ibv.WC) error {
 		return s.fault(err)
 	}
 	return nil
+}
+
+// finished notes that a request is over. If it was the write of a slot, that reads no
+// memory any more, neither the slot's nor what was lent.
+func (s *sender) finished(id uint64) {
+	if slot := int(id >> 32 & 0xffff); slot > 0 {
+		s.writing[slot-1] = false
+		s.returned(slot - 1)
+	}
 }
 
 // over returns why there is no point in sending, if so.
