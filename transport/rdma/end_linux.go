@@ -57,6 +57,7 @@ type end struct {
 	use    atomic.Uint32
 	broken error // why the link is of no more use, but for the peer's loss
 	spin   spin
+	nap    int // how long the next sleep may last, in milliseconds
 
 	bell     sync.Mutex // guards alarm
 	alarm    int        // an eventfd that ends sleeps; -1 if there is none
@@ -66,7 +67,7 @@ type end struct {
 // prepare makes what an end needs of its own side, with lanes on the ports given.
 func (e *end) prepare(ports []*nic) error {
 	m := e.peer.mesh
-	e.alarm = -1
+	e.alarm, e.nap = -1, napTime
 	e.slots = 2 * m.cfg.Slots
 	e.cells = max(leastCells, e.slots)
 	e.spin = newSpin(m.cfg.Spin, m.cfg.LocalRanks)

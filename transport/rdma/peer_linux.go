@@ -300,6 +300,9 @@ func (p *peer) converse(c *conn) (greeted bool, err error) {
 	return greeted, err
 }
 
+// maxLinks bounds the links from one peer.
+const maxLinks = 4096
+
 // offered makes the receiving end for a link of the peer, and answers.
 func (p *peer) offered(c *conn, body []byte) error {
 	m := p.mesh
@@ -307,17 +310,22 @@ func (p *peer) offered(c *conn, body []byte) error {
 	if err != nil {
 		return err
 	}
+	a := &answer{channel: o.channel}
 	m.mu.Lock()
-	if m.closed {
+	switch {
+	case m.closed:
 		m.mu.Unlock()
 		return m.errClosed()
+	case len(p.receivers) >= maxLinks && p.receivers[o.channel] == nil:
+		m.mu.Unlock()
+		a.refusal = fmt.Sprintf("more than %d links", maxLinks)
+		return c.send(a.encode(), writeTime)
 	}
 	r := p.receiver(o.channel)
 	m.mu.Unlock()
 	if r.isMet() {
 		return fmt.Errorf("%w: channel %d is offered twice", transport.ErrProtocol, o.channel)
 	}
-	a := &answer{channel: o.channel}
 	if err := r.make(o); err != nil {
 		a.refusal = err.Error()
 		err = errors.Join(m.own(err), r.destroy(time.Time{}, 0))

@@ -35,8 +35,9 @@ type receiver struct {
 	short   [cellPayload]byte
 	length  int // of the chunk that was taken from its cell; -1 if none was
 
-	watching bool // the sender was told that the cells are being watched
-	quick    int  // chunks in cells since the last sleep
+	watching   bool // the sender was told that the cells are being watched
+	retracting bool // it was told that they are not, and may not have heard
+	quick      int  // chunks in cells since the last sleep
 
 	final atomic.Uint64 // 1<<32 | how many chunks there were, once the sender has said so
 }
@@ -92,7 +93,7 @@ func (r *receiver) meet(failure error) {
 
 // wait waits for the sender to make the link.
 func (r *receiver) wait(ctx context.Context) error {
-	if r.isClosing() {
+	if r.peer.mesh.ctx.Err() != nil { // an end that could not be made is closed, too
 		return r.peer.mesh.errClosed()
 	}
 	select {

@@ -4,12 +4,14 @@ package rdma
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/monel-dev/monel/internal/ibv"
+	"github.com/monel-dev/monel/transport"
 )
 
 // loneMesh is rank 0 of a world of two, without devices, and its peer.
@@ -56,4 +58,42 @@ func TestFailedWritesReturnMemory(t *testing.T) {
 	require.NoError(t, s.destroy(time.Time{}, 0))
 	require.Zero(t, m.registry.open.Load())
 	require.ErrorIs(t, s.Settle(context.Background()), transport.ErrClosed)
+}
+
+// TestReasonWithoutEnd: where the end for a link cannot be made, receivers hear why.
+func TestReasonWithoutEnd(t *testing.T) {
+	m, p := loneMesh(t)
+	r := p.receiver(3)
+	require.NoError(t, r.destroy(time.Time{}, 0))
+	reason := errors.New("no memory may be locked")
+	r.meet(reason)
+	for range 2 {
+		_, _, err := r.Next(context.Background())
+		require.ErrorIs(t, err, reason)
+	}
+	m.cancel()
+	_, _, err := r.Next(context.Background())
+	require.ErrorIs(t, err, transport.ErrClosed)
+}
+
+// TestNapsGoOn: after a sleep was prepared, naps are short at first and get longer, also
+// from a wait that is cancelled to the next one.
+func TestNapsGoOn(t *testing.T) {
+	_, p := loneMesh(t)
+	drowses := 0
+	e := &end{peer: p, alarm: -1, nap: napTime, spin: spin{limit: -1}}
+	e.gone = func() error { return nil }
+	e.drowse = func(context.Context) (bool, error) { drowses++; return drowses == 1, nil }
+	for _, want := range []int{4 * firstNap, 16 * firstNap} {
+		ctx, cancel := context.WithCancel(context.Background())
+		looks := 0
+		e.look = func() (bool, error) {
+			if looks++; looks == 4 { // two for each sleep
+				cancel()
+			}
+			return false, nil
+		}
+		require.ErrorIs(t, e.await(ctx), context.Canceled)
+		require.Equal(t, want, e.nap)
+	}
 }

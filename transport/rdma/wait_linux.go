@@ -11,7 +11,6 @@ import (
 // await returns when look says so, or why it never will, or at the end of ctx.
 func (e *end) await(ctx context.Context) error {
 	var w waiting
-	nap := napTime
 	for {
 		for range glances {
 			if e.glance == nil {
@@ -43,13 +42,13 @@ func (e *end) await(ctx context.Context) error {
 				return err
 			}
 			if drowsed {
-				nap = firstNap
+				e.nap = firstNap
 			}
 		}
-		if err := e.sleep(ctx, nap); err != nil {
+		if err := e.sleep(ctx, e.nap); err != nil {
 			return err
 		}
-		nap = min(2*nap, napTime)
+		e.nap = min(2*e.nap, napTime)
 	}
 }
 
@@ -58,7 +57,8 @@ func (e *end) await(ctx context.Context) error {
 const glances = 32
 
 // How long one sleep may last, in milliseconds. Normally nothing depends on that. But
-// see receiver.unwatch.
+// see receiver.unwatch: what it says may be found by the sleeps of a later wait, if this
+// one is cancelled.
 const (
 	firstNap = 1
 	napTime  = 500

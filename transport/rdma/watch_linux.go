@@ -31,7 +31,7 @@ func (r *receiver) wish(watching bool) error {
 		return r.fault(err)
 	}
 	r.telling++
-	r.watching = watching
+	r.watching, r.retracting = watching, !watching
 	return nil
 }
 
@@ -47,17 +47,20 @@ func (r *receiver) watch() {
 }
 
 // unwatch says that they are not, waits until the sender's memory has that, and
-// reports whether there was anything to say. A chunk that the sender has sent before
+// reports whether there was anything to say. Where the wait is cancelled, the next one
+// goes on with it. A chunk that the sender has sent before
 // may still be on its way then, unreported: a sleep after this is short at first, and
 // the ones that follow each twice as long. Where the sender notices in time, it reports
 // what it has sent.
 func (r *receiver) unwatch(ctx context.Context) (bool, error) {
 	r.quick = 0
-	if !r.watching {
+	if !r.watching && !r.retracting {
 		return false, nil
 	}
-	if err := r.wish(false); err != nil {
-		return true, err
+	if r.watching {
+		if err := r.wish(false); err != nil {
+			return true, err
+		}
 	}
 	for r.telling > 0 && ctx.Err() == nil {
 		if _, err := r.drain(); err != nil {
@@ -68,5 +71,6 @@ func (r *receiver) unwatch(ctx context.Context) (bool, error) {
 		}
 		processor.Yield()
 	}
+	r.retracting = r.telling > 0
 	return true, nil
 }

@@ -144,3 +144,37 @@ func TestWatching(t *testing.T) {
 		require.NoError(t, receive(ctx))
 	}
 }
+
+// TestUnwatchAfterCancel: a wait that is cancelled before the sender's memory has heard
+// that the cells are not watched any more leaves that to the next one.
+func TestUnwatchAfterCancel(t *testing.T) {
+	needDevice(t)
+	resourcesAsBefore(t)
+	all, wires := meshes(t, 2, Config{})
+	closeAfter(t, all)
+	defer wires.closeLeft()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	_, err := all[0].Sender(ctx, 1, 0)
+	require.NoError(t, err)
+	end, err := all[1].Receiver(ctx, 0, 0)
+	require.NoError(t, err)
+	v := end.(*receiver)
+	require.NoError(t, v.wait(ctx))
+	v.call.Lock()
+	defer v.call.Unlock()
+	require.NoError(t, v.wish(true))
+	over, stop := context.WithCancel(ctx)
+	stop()
+	drowsed, err := v.unwatch(over)
+	require.NoError(t, err)
+	require.True(t, drowsed)
+	require.NotZero(t, v.telling)
+	drowsed, err = v.unwatch(ctx)
+	require.NoError(t, err)
+	require.True(t, drowsed, "it goes on with that")
+	require.Zero(t, v.telling)
+	drowsed, err = v.unwatch(ctx)
+	require.NoError(t, err)
+	require.False(t, drowsed)
+}
