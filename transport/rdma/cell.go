@@ -19,7 +19,7 @@ import (
 //
 // The upper half is the chunk's mark. A receiver takes a chunk once all of its words
 // have the mark, so it does not matter in which order an adapter writes them, only
-// that it writes none by halves.
+// that it writes none by halves, or the lower half first. See inWords.
 const (
 	cellSize    = 256
 	wordSize    = 8

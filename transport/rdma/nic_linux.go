@@ -5,6 +5,9 @@ package rdma
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -21,15 +24,17 @@ const flapTime = 3 * time.Second
 type nic struct {
 	Choice
 	device *ibv.Device
-	state  ibv.Port
-	failed atomic.Pointer[PortError]
+	// software: there is nothing on a bus behind the device.
+	software bool
+	state    ibv.Port
+	failed   atomic.Pointer[PortError]
 }
 
 // openNICs opens the devices of the ports. Ports of one device share it.
 func openNICs(rails []Choice) ([]*nic, error) {
 	var nics []*nic
 	for _, choice := range rails {
-		n := &nic{Choice: choice}
+		n := &nic{Choice: choice, software: isSoftware(sysfs, choice.Device)}
 		nics = append(nics, n)
 		for _, other := range nics {
 			if other.Device == n.Device {
@@ -51,6 +56,22 @@ func openNICs(rails []Choice) ([]*nic, error) {
 		}
 	}
 	return nics, nil
+}
+
+// inWords reports whether ports of a machine write aligned words to memory as a cell needs
+// it. Adapters on a bus do. One made of software copies with the processor, by whatever
+// code the kernel has: an amd64 processor shows stores in the order in which it makes
+// them, and the kernel copies upwards. Others do not, and where a kernel aligns its loads
+// (arm64 before Linux 5.14), or copies by an instruction that promises nothing, a word's
+// halves may come in two stores.
+func inWords(arch string, ports []*nic) bool {
+	return arch == "amd64" || !slices.ContainsFunc(ports, func(n *nic) bool { return n.software })
+}
+
+// isSoftware reports whether a device is made of software, by sysfs, which is at root.
+func isSoftware(root, device string) bool {
+	_, err := os.Stat(filepath.Join(root, "class/infiniband", device, "device"))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // devices are the distinct devices.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -339,7 +340,7 @@ func (p *peer) offered(c *conn, body []byte) error {
 		_ = r.destroy(time.Time{}, 0) // the mesh is closed: nobody is left to hear of it
 		return m.errClosed()
 	}
-	a.memory, a.lanes = r.address(), r.addresses()
+	a.memory, a.lanes, a.cells = r.address(), r.addresses(), inWords(runtime.GOARCH, r.ports)
 	r.meet(nil)
 	return c.send(a.encode(), writeTime)
 }

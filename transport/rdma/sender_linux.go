@@ -27,6 +27,7 @@ type sender struct {
 	filledBefore    []uint64
 	writing         []bool // by slot: its write has not completed
 	lent            []bool // by slot: its write reads memory of the caller's
+	cellular        bool   // short chunks take cells
 }
 
 func newSender(p *peer, channel uint32) (*sender, error) {
@@ -60,6 +61,10 @@ func (s *sender) offer() *offer {
 // connect connects this end with the peer's.
 func (s *sender) connect(a *answer) error {
 	s.remote = a.memory
+	s.cellular = a.cells
+	for i := range s.lanes {
+		s.cellular = s.cellular && s.lanes[i].qp.Inline >= cellSize
+	}
 	return s.join(a.lanes)
 }
 
@@ -183,7 +188,7 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 	if err := s.over(); err != nil {
 		return err
 	}
-	if n <= cellPayload && s.lanes[s.turn()].qp.Inline >= cellSize {
+	if n <= cellPayload && s.cellular {
 		return s.writeCell(h, s.slot(s.at())[headSize:headSize+n])
 	}
 	return s.write(h, n)

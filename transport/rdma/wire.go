@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	protocolVersion = 2
+	protocolVersion = 3
 	frameHeader     = 4
 	maxBody         = 4096
 	maxText         = 1000 // bytes of free text
@@ -60,6 +60,7 @@ type answer struct {
 	channel uint32
 	refusal string
 	memory  uint64 // address of the slots, which the cells follow
+	cells   bool   // short chunks may take cells
 	lanes   []address
 }
 
@@ -77,14 +78,17 @@ func encodeHello(rank int) []byte {
 	return frame(msgHello, binary.LittleEndian.AppendUint32(b, uint32(rank)))
 }
 
+func appendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
 func appendLanes(b []byte, lanes []address) []byte {
 	b = append(b, byte(len(lanes)))
 	for _, a := range lanes {
-		layer := byte(0)
-		if a.infiniBand {
-			layer = 1
-		}
-		b = append(b, layer, a.mtu)
+		b = append(appendBool(b, a.infiniBand), a.mtu)
 		b = binary.LittleEndian.AppendUint16(b, a.lid)
 		b = binary.LittleEndian.AppendUint32(b, a.qpn)
 		b = binary.LittleEndian.AppendUint32(b, a.psn)
@@ -108,7 +112,7 @@ func (a *answer) encode() []byte {
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(refusal)))
 	b = append(b, refusal...)
 	b = binary.LittleEndian.AppendUint64(b, a.memory)
-	return frame(msgAnswer, appendLanes(b, a.lanes))
+	return frame(msgAnswer, appendLanes(appendBool(b, a.cells), a.lanes))
 }
 
 // trial is what the ranks of a pair say to each other when they try whether their
@@ -158,6 +162,12 @@ func (r *reader) take(n int) []byte {
 	return b
 }
 
+func (r *reader) bool() bool {
+	v := r.u8()
+	r.short = r.short || v > 1
+	return v == 1
+}
+
 func (r *reader) u8() uint8   { return r.take(1)[0] }
 func (r *reader) u16() uint16 { return binary.LittleEndian.Uint16(r.take(2)) }
 func (r *reader) u32() uint32 { return binary.LittleEndian.Uint32(r.take(4)) }
@@ -172,11 +182,10 @@ func (r *reader) lanes() []address {
 	lanes := make([]address, n)
 	for i := range lanes {
 		a := &lanes[i]
-		layer := r.u8()
-		a.infiniBand, a.mtu, a.lid, a.qpn, a.psn = layer == 1, r.u8(), r.u16(), r.u32(), r.u32()
+		a.infiniBand, a.mtu, a.lid, a.qpn, a.psn = r.bool(), r.u8(), r.u16(), r.u32(), r.u32()
 		copy(a.gid[:], r.take(16))
 		a.rkey = r.u32()
-		if layer > 1 || a.mtu < 1 || a.mtu > 5 || a.qpn>>24 != 0 || a.psn>>24 != 0 {
+		if a.mtu < 1 || a.mtu > 5 || a.qpn>>24 != 0 || a.psn>>24 != 0 {
 			r.short = true
 		}
 	}
@@ -219,6 +228,7 @@ func decodeAnswer(body []byte) (*answer, error) {
 	}
 	a.refusal = string(r.take(n))
 	a.memory = r.u64()
+	a.cells = r.bool()
 	a.lanes = r.lanes()
 	return a, r.end(msgAnswer)
 }

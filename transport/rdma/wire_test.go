@@ -22,7 +22,7 @@ func TestMessages(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &o, got)
 
-	a := answer{channel: 9, memory: 0x7f0012345678, lanes: someLanes()}
+	a := answer{channel: 9, memory: 0x7f0012345678, cells: true, lanes: someLanes()}
 	back, err := decodeAnswer(a.encode()[frameHeader:])
 	require.NoError(t, err)
 	require.Equal(t, &a, back)
