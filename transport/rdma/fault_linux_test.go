@@ -104,7 +104,7 @@ func TestLinkDown(t *testing.T) {
 	resourcesAsBefore(t)
 	all, wires := meshes(t, 2, Config{SlotSize: 10000})
 	closeAfter(t, all)
-	defer wires.closeLeft()
+	defer wires.CloseLeft()
 	port := all[0].Ports()[0]
 	errs := exchange(t, all, func() { card(t, "down") })
 	card(t, "up")
@@ -120,7 +120,7 @@ func TestLinkDown(t *testing.T) {
 	// Nothing is wrong with meshes that are made now.
 	again, wires := meshes(t, 2, Config{})
 	closeAfter(t, again)
-	defer wires.closeLeft()
+	defer wires.CloseLeft()
 	roundTrip(t, again)
 }
 
@@ -131,7 +131,7 @@ func TestShortInterruption(t *testing.T) {
 	resourcesAsBefore(t)
 	all, wires := meshes(t, 2, Config{})
 	closeAfter(t, all)
-	defer wires.closeLeft()
+	defer wires.CloseLeft()
 	roundTrip(t, all)
 	card(t, "down")
 	card(t, "up")
@@ -168,7 +168,7 @@ func TestFailedQueuePair(t *testing.T) {
 	resourcesAsBefore(t)
 	all, wires := meshes(t, 2, Config{SlotSize: 10000, Settings: Settings{Timeout: 12, Retries: 2}})
 	closeAfter(t, all)
-	defer wires.closeLeft()
+	defer wires.CloseLeft()
 	errs := exchange(t, all, func() {
 		for _, m := range all {
 			for _, e := range m.ends {
@@ -198,7 +198,7 @@ func TestRefusedAccess(t *testing.T) {
 	resourcesAsBefore(t)
 	all, wires := meshes(t, 2, Config{})
 	closeAfter(t, all)
-	defer wires.closeLeft()
+	defer wires.CloseLeft()
 	ctx, cancel := context.WithTimeout(context.Background(), failWithin)
 	defer cancel()
 	s, err := all[0].Sender(ctx, 1, 0)
@@ -257,7 +257,7 @@ func TestSettingsReachTheDevice(t *testing.T) {
 		t.Run(fmt.Sprintf("GID %d, %v", gid.Index, gid.Address), func(t *testing.T) {
 			all, wires := meshes(t, 2, Config{Settings: Settings{GIDIndex: &gid.Index, TrafficClass: 106, ServiceLevel: 3}})
 			closeAfter(t, all)
-			defer wires.closeLeft()
+			defer wires.CloseLeft()
 			require.Equal(t, gid, all[0].nics[0].GID)
 			roundTrip(t, all)
 		})

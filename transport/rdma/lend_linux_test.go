@@ -23,7 +23,7 @@ func TestRegister(t *testing.T) {
 	resourcesAsBefore(t)
 	all, wires := meshes(t, 2, Config{SlotSize: 4 * leastRegion})
 	closeAfter(t, all)
-	defer wires.closeLeft()
+	defer wires.CloseLeft()
 	m := all[0]
 	end, err := m.Sender(context.Background(), 1, 0)
 	require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestLend(t *testing.T) {
 	const size = 2 * leastRegion
 	all, wires := meshes(t, 2, Config{SlotSize: size, Settings: Settings{QPs: 2}})
 	closeAfter(t, all)
-	defer wires.closeLeft()
+	defer wires.CloseLeft()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	end, err := all[0].Sender(ctx, 1, 0)
@@ -139,7 +139,7 @@ func TestSettleAfterLoss(t *testing.T) {
 	const size = 2 * leastRegion
 	all, wires := meshes(t, 2, Config{SlotSize: size, Settings: Settings{QPs: 2}})
 	closeAfter(t, all)
-	defer wires.closeLeft()
+	defer wires.CloseLeft()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	end, err := all[0].Sender(ctx, 1, 0)

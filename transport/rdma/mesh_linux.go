@@ -12,6 +12,7 @@ import (
 
 	"github.com/monel-dev/monel/internal/ibv"
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/internal/converse"
 )
 
 // Mesh is one rank's links over RDMA. It implements transport.Mesh.
@@ -186,7 +187,7 @@ func (m *Mesh) own(err error) error { return &transport.RankError{Rank: m.cfg.Ra
 
 // adopt makes nc a connection of the mesh, or closes it if it is too late.
 func (m *Mesh) adopt(nc net.Conn, p *peer, dialed bool) (*conn, error) {
-	c := &conn{Conn: nc, peer: p, dialed: dialed}
+	c := &conn{Conn: converse.Conn{Conn: nc}, peer: p, dialed: dialed}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -265,7 +266,7 @@ func (m *Mesh) shut(orderly bool) {
 		}
 	}
 	for c := range conns {
-		_ = c.SetWriteDeadline(time.Now().Add(byeTime)) // for who may be writing
+		_ = c.SetWriteDeadline(time.Now().Add(converse.ByeTime)) // for who may be writing
 	}
 	for _, dialed := range []bool{true, false} { // how much there was, before the end
 		for c := range conns {
@@ -289,6 +290,3 @@ func (m *Mesh) shut(orderly bool) {
 	m.registry.close()
 	m.err = errors.Join(append(errs, closeNICs(m.nics))...)
 }
-
-// errBye ends a conversation that the peer has ended in an orderly way.
-var errBye = errors.New("it has closed its mesh")

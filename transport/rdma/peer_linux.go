@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/internal/converse"
 )
 
 // peer is another rank.
@@ -57,7 +58,7 @@ func (p *peer) lose(err error) {
 	case errors.As(err, &re):
 	case errors.Is(err, transport.ErrProtocol):
 		re = p.errorf("rdma: %w", err)
-	case err == errBye:
+	case err == converse.ErrBye:
 		p.orderly.CompareAndSwap(0, time.Now().UnixNano())
 		re = p.errorf("rdma: %w: %w", transport.ErrPeerLost, err)
 	default:
@@ -154,7 +155,7 @@ func (p *peer) introduce(o *opening, s *sender) error {
 	if err != nil {
 		return err
 	}
-	if err := c.send(s.offer().encode(), writeTime); err != nil {
+	if err := c.Send(s.offer().encode(), converse.WriteTime); err != nil {
 		if m.ctx.Err() != nil {
 			return m.errClosed()
 		}
@@ -174,9 +175,9 @@ func (p *peer) introduce(o *opening, s *sender) error {
 }
 
 // answered takes what the peer says on the connection that this side dialed.
-func (p *peer) answered(t messageType, body []byte) error {
+func (p *peer) answered(t converse.Type, body []byte) error {
 	if t == msgTried {
-		a, err := decodeTrial(t, body)
+		a, err := decodeTrial(body)
 		if err != nil {
 			return err
 		}
@@ -184,11 +185,11 @@ func (p *peer) answered(t messageType, body []byte) error {
 		case p.try.answer <- a:
 			return nil
 		default:
-			return unexpected(t)
+			return converse.Unexpected(t)
 		}
 	}
 	if t != msgAnswer {
-		return unexpected(t)
+		return converse.Unexpected(t)
 	}
 	a, err := decodeAnswer(body)
 	if err != nil {
@@ -230,7 +231,7 @@ func (p *peer) dial() (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.send(encodeHello(m.cfg.Rank), writeTime); err != nil {
+	if err := c.Send(protocol.EncodeHello(m.cfg.Rank), converse.WriteTime); err != nil {
 		m.discard(c)
 		if m.ctx.Err() != nil {
 			return nil, m.errClosed()
@@ -240,7 +241,7 @@ func (p *peer) dial() (*conn, error) {
 	p.out = c
 	m.wg.Go(func() {
 		defer m.discard(c)
-		p.lose(c.handle(p.answered))
+		p.lose(c.Handle(&protocol, p.answered))
 	})
 	return c, nil
 }
@@ -272,22 +273,10 @@ func (p *peer) accept() {
 	}
 }
 
-// helloTime is how long a peer that has dialed may take to say hello.
-const helloTime = 10 * time.Second
-
 // converse serves one connection until it ends, and reports how, and whether
 // the peer has said a word on it.
 func (p *peer) converse(c *conn) (greeted bool, err error) {
-	_ = c.SetReadDeadline(time.Now().Add(helloTime))
-	err = c.handle(func(t messageType, body []byte) error {
-		if !greeted {
-			greeted = true
-			_ = c.SetReadDeadline(time.Time{})
-			if t != msgHello {
-				return unexpected(t)
-			}
-			return decodeHello(body, p.rank)
-		}
+	return c.Serve(&protocol, p.rank, func(t converse.Type, body []byte) error {
 		switch t {
 		case msgOffer:
 			return p.offered(c, body)
@@ -296,9 +285,8 @@ func (p *peer) converse(c *conn) (greeted bool, err error) {
 		case msgTry, msgTried:
 			return p.heardTry(c, t, body)
 		}
-		return unexpected(t)
+		return converse.Unexpected(t)
 	})
-	return greeted, err
 }
 
 // maxLinks bounds the links from one peer.
@@ -320,7 +308,7 @@ func (p *peer) offered(c *conn, body []byte) error {
 	case len(p.receivers) >= maxLinks && p.receivers[o.channel] == nil:
 		m.mu.Unlock()
 		a.refusal = fmt.Sprintf("more than %d links", maxLinks)
-		return c.send(a.encode(), writeTime)
+		return c.Send(a.encode(), converse.WriteTime)
 	}
 	r := p.receiver(o.channel)
 	m.mu.Unlock()
@@ -331,7 +319,7 @@ func (p *peer) offered(c *conn, body []byte) error {
 		a.refusal = err.Error()
 		err = errors.Join(m.own(err), r.destroy(time.Time{}, 0))
 		r.meet(err)
-		return c.send(a.encode(), writeTime)
+		return c.Send(a.encode(), converse.WriteTime)
 	}
 	m.mu.Lock()
 	added := m.add(&r.end)
@@ -342,7 +330,7 @@ func (p *peer) offered(c *conn, body []byte) error {
 	}
 	a.memory, a.lanes, a.cells = r.address(), r.addresses(), inWords(runtime.GOARCH, r.ports)
 	r.meet(nil)
-	return c.send(a.encode(), writeTime)
+	return c.Send(a.encode(), converse.WriteTime)
 }
 
 // ended notes how many chunks a link of the peer has had.

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/monel-dev/monel/transport/internal/converse"
 )
 
 // TestTooManyLinks: a peer cannot make this rank hold links without end.
@@ -20,10 +22,9 @@ func TestTooManyLinks(t *testing.T) {
 	defer far.Close()
 	heard := make(chan string, 1)
 	go func() {
-		c := &conn{Conn: far, peer: p}
-		var buf [frameHeader + maxBody]byte
+		c := converse.Conn{Conn: far}
 		refusal := "nothing"
-		if _, body, err := c.receive(&buf); err == nil {
+		if _, body, err := c.Receive(make([]byte, converse.FrameHeader+maxBody)); err == nil {
 			if a, err := decodeAnswer(body); err == nil {
 				refusal = a.refusal
 			}
@@ -31,7 +32,7 @@ func TestTooManyLinks(t *testing.T) {
 		heard <- refusal
 	}()
 	o := offer{channel: maxLinks, slotSize: uint32(m.cfg.SlotSize), slots: uint32(2 * m.cfg.Slots), lanes: []address{{mtu: 1}}}
-	require.NoError(t, p.offered(&conn{Conn: near, peer: p}, o.encode()[frameHeader:]))
+	require.NoError(t, p.offered(&conn{Conn: converse.Conn{Conn: near}, peer: p}, o.encode()[converse.FrameHeader:]))
 	require.Contains(t, <-heard, "more than 4096 links")
 	require.Len(t, p.receivers, maxLinks)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/monel-dev/monel/internal/ibv"
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/internal/converse"
 )
 
 const (
@@ -157,8 +158,8 @@ func (p *peer) answerToTry() (*trial, error) {
 	}
 }
 
-func (p *peer) say(c *conn, t *trial, as messageType) error {
-	if err := c.send(t.encode(as), writeTime); err != nil {
+func (p *peer) say(c *conn, t *trial, as converse.Type) error {
+	if err := c.Send(t.encode(as), converse.WriteTime); err != nil {
 		if p.mesh.ctx.Err() != nil {
 			return p.mesh.errClosed()
 		}
@@ -169,18 +170,18 @@ func (p *peer) say(c *conn, t *trial, as messageType) error {
 
 // heardTry is the higher rank's part: the lower one has said msgTry, or with the outcome
 // msgTried.
-func (p *peer) heardTry(c *conn, as messageType, body []byte) error {
-	t, err := decodeTrial(as, body)
+func (p *peer) heardTry(c *conn, as converse.Type, body []byte) error {
+	t, err := decodeTrial(body)
 	if err != nil {
 		return err
 	}
 	select {
 	case <-p.try.done:
-		return unexpected(as)
+		return converse.Unexpected(as)
 	default:
 	}
 	if p.rank > p.mesh.cfg.Rank || (as == msgTry) != (p.try.end == nil) {
-		return unexpected(as)
+		return converse.Unexpected(as)
 	}
 	if t.failure != "" {
 		p.dropTry()
@@ -200,9 +201,9 @@ func (p *peer) heardTry(c *conn, as messageType, body []byte) error {
 	if err != nil {
 		p.dropTry()
 		p.tried(p.unreached(err.Error()))
-		return c.send((&trial{failure: err.Error()}).encode(msgTried), writeTime)
+		return c.Send((&trial{failure: err.Error()}).encode(msgTried), converse.WriteTime)
 	}
-	return c.send((&trial{lanes: end.lanes}).encode(msgTried), writeTime)
+	return c.Send((&trial{lanes: end.lanes}).encode(msgTried), converse.WriteTime)
 }
 
 // dropTry destroys the tried rank's end.

@@ -5,48 +5,23 @@ package rdma
 import (
 	"context"
 	"net/netip"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/conformance"
 )
-
-// reachAll has every rank ask for every other one, and returns the answers.
-func reachAll(t *testing.T, all []*Mesh) map[[2]int]error {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	answers := map[[2]int]error{}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for rank, m := range all {
-		for peer := range all {
-			if peer != rank {
-				wg.Go(func() {
-					err := m.Reach(ctx, peer)
-					mu.Lock()
-					defer mu.Unlock()
-					answers[[2]int{rank, peer}] = err
-				})
-			}
-		}
-	}
-	wg.Wait()
-	require.NoError(t, ctx.Err())
-	return answers
-}
 
 func TestReach(t *testing.T) {
 	needDevice(t)
 	resourcesAsBefore(t)
 	all, wires := meshes(t, 3, Config{})
 	closeAfter(t, all)
-	defer wires.closeLeft()
+	defer wires.CloseLeft()
 	for range 2 { // the second time from memory
-		for pair, err := range reachAll(t, all) {
+		for pair, err := range conformance.ReachAll(t, all) {
 			require.NoError(t, err, "%v", pair)
 		}
 	}
@@ -61,9 +36,9 @@ func TestReachFails(t *testing.T) {
 	const lost = 1
 	all, wires := meshes(t, 3, Config{})
 	closeAfter(t, all)
-	defer wires.closeLeft()
+	defer wires.CloseLeft()
 	all[lost].nics[0].GID.Address = netip.MustParseAddr("::ffff:10.77.0.99")
-	for pair, err := range reachAll(t, all) {
+	for pair, err := range conformance.ReachAll(t, all) {
 		if pair[0] != lost && pair[1] != lost {
 			require.NoError(t, err, "%v", pair)
 			continue
@@ -83,7 +58,7 @@ func TestReachEnds(t *testing.T) {
 	resourcesAsBefore(t)
 	all, wires := meshes(t, 2, Config{})
 	closeAfter(t, all)
-	defer wires.closeLeft()
+	defer wires.CloseLeft()
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, all[1].Reach(ctx, 0), context.DeadlineExceeded, "rank 0 has not asked")

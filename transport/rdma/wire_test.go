@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/internal/converse"
 )
 
 func someLanes() []address {
@@ -18,32 +19,32 @@ func someLanes() []address {
 
 func TestMessages(t *testing.T) {
 	o := offer{channel: 9, slotSize: 1 << 18, slots: 8, memory: 1 << 40, lanes: someLanes()}
-	got, err := decodeOffer(o.encode()[frameHeader:])
+	got, err := decodeOffer(o.encode()[converse.FrameHeader:])
 	require.NoError(t, err)
 	require.Equal(t, &o, got)
 
 	a := answer{channel: 9, memory: 0x7f0012345678, cells: true, lanes: someLanes()}
-	back, err := decodeAnswer(a.encode()[frameHeader:])
+	back, err := decodeAnswer(a.encode()[converse.FrameHeader:])
 	require.NoError(t, err)
 	require.Equal(t, &a, back)
 	refused := answer{channel: 1, refusal: string(bytes.Repeat([]byte("x"), maxText+5)), lanes: []address{}}
-	back, err = decodeAnswer(refused.encode()[frameHeader:])
+	back, err = decodeAnswer(refused.encode()[converse.FrameHeader:])
 	require.NoError(t, err)
 	require.Len(t, back.refusal, maxText, "long texts are cut")
 
 	for _, tr := range []*trial{{lanes: someLanes()}, {failure: "no way", lanes: []address{}}} {
-		heard, err := decodeTrial(msgTry, tr.encode(msgTry)[frameHeader:])
+		heard, err := decodeTrial(tr.encode(msgTry)[converse.FrameHeader:])
 		require.NoError(t, err)
 		require.Equal(t, tr, heard)
 	}
 
 	l := last{3, 1 << 31}
-	end, err := decodeLast(l.encode()[frameHeader:])
+	end, err := decodeLast(l.encode()[converse.FrameHeader:])
 	require.NoError(t, err)
 	require.Equal(t, l, end)
 
-	require.NoError(t, decodeHello(encodeHello(5)[frameHeader:], 5))
-	require.ErrorIs(t, decodeHello(encodeHello(5)[frameHeader:], 6), transport.ErrProtocol)
+	require.NoError(t, protocol.DecodeHello(protocol.EncodeHello(5)[converse.FrameHeader:], 5))
+	require.ErrorIs(t, protocol.DecodeHello(protocol.EncodeHello(5)[converse.FrameHeader:], 6), transport.ErrProtocol)
 }
 
 // The largest messages that there can be fit into a frame.
@@ -54,8 +55,8 @@ func TestMessagesFit(t *testing.T) {
 	}
 	o, a := offer{lanes: lanes}, answer{refusal: string(make([]byte, maxText)), lanes: lanes}
 	for _, b := range [][]byte{o.encode(), a.encode(), (&trial{failure: string(make([]byte, maxText)), lanes: lanes}).encode(msgTry)} {
-		require.LessOrEqual(t, len(b), frameHeader+maxBody)
-		require.Equal(t, len(b)-frameHeader, int(b[2])|int(b[3])<<8)
+		require.LessOrEqual(t, len(b), converse.FrameHeader+maxBody)
+		require.Equal(t, len(b)-converse.FrameHeader, int(b[2])|int(b[3])<<8)
 	}
 }
 
@@ -63,13 +64,13 @@ func TestMessagesFit(t *testing.T) {
 // would have written.
 func FuzzMessages(f *testing.F) {
 	o, a := offer{channel: 1, lanes: someLanes()}, answer{refusal: "no", lanes: someLanes()}
-	for _, b := range [][]byte{o.encode(), a.encode(), (&trial{failure: "no", lanes: someLanes()}).encode(msgTry), last{1, 2}.encode(), encodeHello(3), {}} {
-		f.Add(b[min(frameHeader, len(b)):])
+	for _, b := range [][]byte{o.encode(), a.encode(), (&trial{failure: "no", lanes: someLanes()}).encode(msgTry), last{1, 2}.encode(), protocol.EncodeHello(3), {}} {
+		f.Add(b[min(converse.FrameHeader, len(b)):])
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		same := func(encoded []byte, err error) {
-			if err == nil && !bytes.Equal(encoded[frameHeader:], body) {
-				t.Fatalf("%x was accepted, and is written %x", body, encoded[frameHeader:])
+			if err == nil && !bytes.Equal(encoded[converse.FrameHeader:], body) {
+				t.Fatalf("%x was accepted, and is written %x", body, encoded[converse.FrameHeader:])
 			}
 			if err != nil {
 				require.ErrorIs(t, err, transport.ErrProtocol)
@@ -81,12 +82,12 @@ func FuzzMessages(f *testing.F) {
 		if a, err := decodeAnswer(body); err != nil || len(body) < maxBody {
 			same(a.encode(), err)
 		}
-		if tr, err := decodeTrial(msgTried, body); err != nil || len(body) < maxBody {
+		if tr, err := decodeTrial(body); err != nil || len(body) < maxBody {
 			same(tr.encode(msgTried), err)
 		}
 		l, err := decodeLast(body)
 		same(l.encode(), err)
-		_ = decodeHello(body, 0)
+		_ = protocol.DecodeHello(body, 0)
 	})
 }
 

@@ -3,50 +3,49 @@ package shm
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/conformance"
+	"github.com/monel-dev/monel/transport/internal/converse"
 )
 
 // TestImpostor speaks to a mesh in ways that no peer does, over a connection
 // that has been authenticated.
 func TestImpostor(t *testing.T) {
-	good := hello{version: protocolVersion, rank: 0}
-	frame := func(t messageType, body ...byte) []byte {
-		b := []byte{byte(t), 0, 0, 0}
-		binary.LittleEndian.PutUint16(b[2:], uint16(len(body)))
-		return append(b, body...)
-	}
+	good, future := protocol.EncodeHello(0), protocol
+	future.Version++
+	frame := func(t converse.Type, body ...byte) []byte { return converse.Frame(t, body) }
 	probe := offer{id: 5, channel: probeChannel, geometry: geometry{DefaultSlotSize, DefaultSlots}, size: pageSize, way: wayProc, pid: 1 << 30}
 	for name, c := range map[string]struct {
 		say  []byte
 		lost bool // or answered
 	}{
 		"no hello":             {probe.encode(), true},
-		"hello of another":     {(&hello{version: protocolVersion, rank: 1}).encode(), true},
-		"hello of the future":  {(&hello{version: protocolVersion + 1, rank: 0}).encode(), true},
-		"hello twice":          {append(good.encode(), good.encode()...), true},
-		"an answer":            {append(good.encode(), someAnswer.encode()...), true},
-		"unknown message":      {append(good.encode(), frame(99)...), true},
-		"too long":             {append(good.encode(), byte(msgOffer), 0, 0xff, 0xff), true},
-		"malformed frame":      {append(good.encode(), byte(msgOffer), 1, 0, 0), true},
-		"cut offer":            {append(good.encode(), frame(msgOffer, 1, 2, 3)...), true},
-		"cut withdrawal":       {append(good.encode(), frame(msgWithdraw, 1)...), true},
-		"memory that is not":   {append(good.encode(), probe.encode()...), false},
-		"another geometry":     {append(good.encode(), someOffer.encode()...), false},
-		"withdrawal and probe": {append(append(good.encode(), someWithdraw.encode()...), probe.encode()...), false},
+		"hello of another":     {protocol.EncodeHello(1), true},
+		"hello of the future":  {future.EncodeHello(0), true},
+		"hello twice":          {append(slices.Clone(good), good...), true},
+		"an answer":            {append(slices.Clone(good), someAnswer.encode()...), true},
+		"unknown message":      {append(slices.Clone(good), frame(99)...), true},
+		"too long":             {append(slices.Clone(good), byte(msgOffer), 0, 0xff, 0xff), true},
+		"malformed frame":      {append(slices.Clone(good), byte(msgOffer), 1, 0, 0), true},
+		"cut offer":            {append(slices.Clone(good), frame(msgOffer, 1, 2, 3)...), true},
+		"cut withdrawal":       {append(slices.Clone(good), frame(msgWithdraw, 1)...), true},
+		"memory that is not":   {append(slices.Clone(good), probe.encode()...), false},
+		"another geometry":     {append(slices.Clone(good), someOffer.encode()...), false},
+		"withdrawal and probe": {append(append(slices.Clone(good), someWithdraw.encode()...), probe.encode()...), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWires()
-			m, err := New(Config{Rank: 1, Size: 2}, source{w, 1})
+			w := conformance.NewWires()
+			m, err := New(Config{Rank: 1, Size: 2}, w.Source(1))
 			require.NoError(t, err)
 			defer m.Close()
-			conn, err := source{w, 0}.Dial(t.Context(), 1, 0)
+			conn, err := w.Source(0).Dial(t.Context(), 1, 0)
 			require.NoError(t, err)
 			defer conn.Close()
 			_, err = conn.Write(c.say)
@@ -78,7 +77,7 @@ func TestFalseAnswers(t *testing.T) {
 	}{
 		"nonsense":  {func(*offer) []byte { return bytes.Repeat([]byte{0xee}, 100) }, transport.ErrProtocol},
 		"an offer":  {func(o *offer) []byte { return o.encode() }, transport.ErrProtocol},
-		"goodbye":   {func(*offer) []byte { return encodeBye() }, transport.ErrPeerLost},
+		"goodbye":   {func(*offer) []byte { return protocol.EncodeBye() }, transport.ErrPeerLost},
 		"no answer": {func(*offer) []byte { return nil }, transport.ErrPeerLost},
 		"a refusal": {func(o *offer) []byte {
 			a := answer{id: o.id, verdict: mismatch, text: "because"}
@@ -90,20 +89,20 @@ func TestFalseAnswers(t *testing.T) {
 		}, transport.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWires()
-			m, err := New(Config{Rank: 0, Size: 2}, source{w, 0})
+			w := conformance.NewWires()
+			m, err := New(Config{Rank: 0, Size: 2}, w.Source(0))
 			require.NoError(t, err)
 			defer m.Close()
 			go func() {
-				nc, err := source{w, 1}.Accept(context.Background(), 0, 0)
+				nc, err := w.Source(1).Accept(context.Background(), 0, 0)
 				if err != nil {
 					return
 				}
 				defer nc.Close()
-				impostor := &conn{Conn: nc}
-				var buf [frameHeader + maxBody]byte
-				_, _, _ = impostor.receive(&buf)
-				if _, body, err := impostor.receive(&buf); err == nil {
+				impostor := converse.Conn{Conn: nc}
+				buf := make([]byte, converse.FrameHeader+maxBody)
+				_, _, _ = impostor.Receive(buf)
+				if _, body, err := impostor.Receive(buf); err == nil {
 					if o, err := decodeOffer(body); err == nil {
 						_, _ = nc.Write(c.say(&o))
 					}
@@ -111,7 +110,7 @@ func TestFalseAnswers(t *testing.T) {
 				if name == "no answer" {
 					return
 				}
-				_, _, _ = impostor.receive(&buf) // until the other side has had enough
+				_, _, _ = impostor.Receive(buf) // until the other side has had enough
 			}()
 			_, err = m.Sender(t.Context(), 1, 0)
 			require.ErrorIs(t, err, c.want)
@@ -125,7 +124,7 @@ func TestDialedInVain(t *testing.T) {
 	all, w := meshes(t, 2, Config{}, nil)
 	closeAfter(t, all)
 	var dead net.Conn
-	dead, err := source{w, 0}.Dial(t.Context(), 1, 0)
+	dead, err := w.Source(0).Dial(t.Context(), 1, 0)
 	require.NoError(t, err)
 	require.NoError(t, dead.Close())
 	s, r := linkOf(t, all)

@@ -64,11 +64,11 @@ func receive(r transport.Receiver, b byte, n int) error {
 // wait is for a wake-up.
 func TestAlwaysSleeping(t *testing.T) {
 	conformance.Run(t, func(t *testing.T, ranks int) *conformance.World {
-		w := newWires()
-		world := &conformance.World{Close: w.closeLeft}
+		w := conformance.NewWires()
+		world := &conformance.World{Close: w.CloseLeft}
 		var all []*Mesh
 		for rank := range ranks {
-			m, err := New(Config{Rank: rank, Size: ranks, Slots: 2, SlotSize: 20000}, source{w, rank})
+			m, err := New(Config{Rank: rank, Size: ranks, Slots: 2, SlotSize: 20000}, w.Source(rank))
 			require.NoError(t, err)
 			m.pace = pacing{}
 			all = append(all, m)

@@ -3,7 +3,6 @@ package shm
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/internal/converse"
 	"github.com/monel-dev/monel/transport/internal/processor"
 )
 
@@ -196,7 +196,7 @@ func (m *Mesh) errClosed() error {
 
 // adopt makes nc a connection of the mesh, or closes it if it is too late.
 func (m *Mesh) adopt(nc net.Conn, p *peer) (*conn, error) {
-	c := &conn{Conn: nc, peer: p, pending: map[uint32]chan answer{}}
+	c := &conn{Conn: converse.Conn{Conn: nc}, peer: p, pending: map[uint32]chan answer{}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -246,11 +246,11 @@ func (m *Mesh) shut(orderly bool) {
 		e.close()
 	}
 	for c := range conns {
-		_ = c.SetWriteDeadline(time.Now().Add(byeTime)) // for who may be writing
+		_ = c.SetWriteDeadline(time.Now().Add(converse.ByeTime)) // for who may be writing
 	}
 	for c := range conns {
 		if orderly {
-			_ = c.send(encodeBye(), byeTime)
+			_ = c.Send(protocol.EncodeBye(), converse.ByeTime)
 		}
 		c.Close()
 	}
@@ -260,6 +260,3 @@ func (m *Mesh) shut(orderly bool) {
 		e.free(deadline, graceTime)
 	}
 }
-
-// errBye ends a conversation that the peer has ended in an orderly way.
-var errBye = errors.New("it has closed its mesh")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/internal/converse"
 )
 
 // offerTime is how long the peer may take to answer an offer. It does so
@@ -39,7 +40,7 @@ func (p *peer) offer(c *conn, channel uint32) (*segment, error) {
 	}
 	if errors.Is(err, transport.ErrUnavailable) || errors.Is(err, transport.ErrInvalid) {
 		w := withdrawal{channel, err.Error()}
-		_ = c.send(w.encode(), writeTime) // should that fail the peer is lost
+		_ = c.Send(w.encode(), converse.WriteTime) // should that fail the peer is lost
 	}
 	return seg, err
 }
@@ -98,7 +99,7 @@ func (p *peer) ask(c *conn, o *offer, f *os.File) (answer, error) {
 		delete(c.pending, o.id)
 		m.mu.Unlock()
 	}()
-	if err := c.send(o.encode(), writeTime); err != nil {
+	if err := c.Send(o.encode(), converse.WriteTime); err != nil {
 		if m.ctx.Err() != nil {
 			return answer{}, m.errClosed()
 		}
@@ -119,9 +120,9 @@ func (p *peer) ask(c *conn, o *offer, f *os.File) (answer, error) {
 }
 
 // answered passes the peer's answer on to who waits for it.
-func (c *conn) answered(t messageType, body []byte) error {
+func (c *conn) answered(t converse.Type, body []byte) error {
 	if t != msgAnswer {
-		return unexpected(t)
+		return converse.Unexpected(t)
 	}
 	a, err := decodeAnswer(body)
 	if err != nil {
@@ -138,7 +139,7 @@ func (c *conn) answered(t messageType, body []byte) error {
 }
 
 // react serves a message of a peer that has said hello.
-func (p *peer) react(c *conn, t messageType, body []byte) error {
+func (p *peer) react(c *conn, t converse.Type, body []byte) error {
 	switch t {
 	case msgOffer:
 		o, err := decodeOffer(body)
@@ -150,7 +151,7 @@ func (p *peer) react(c *conn, t messageType, body []byte) error {
 			return err
 		}
 		a.id = o.id
-		return c.send(a.encode(), writeTime)
+		return c.Send(a.encode(), converse.WriteTime)
 	case msgWithdraw:
 		w, err := decodeWithdrawal(body)
 		if err != nil {
@@ -159,7 +160,7 @@ func (p *peer) react(c *conn, t messageType, body []byte) error {
 		p.withdrawn(w)
 		return nil
 	default:
-		return unexpected(t)
+		return converse.Unexpected(t)
 	}
 }
 

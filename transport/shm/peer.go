@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/internal/converse"
 )
 
 // peer is another rank of this host.
@@ -55,7 +55,7 @@ func (p *peer) lose(err error) {
 	case errors.As(err, &re):
 	case errors.Is(err, transport.ErrProtocol):
 		re = p.errorf("shm: %w", err)
-	case err == errBye:
+	case err == converse.ErrBye:
 		re = p.errorf("shm: %w: %w", transport.ErrPeerLost, err)
 	default:
 		re = p.errorf("shm: %w: its process ended, or its connection was cut (%v)", transport.ErrPeerLost, err)
@@ -165,8 +165,7 @@ func (p *peer) dial() (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := hello{version: protocolVersion, rank: uint32(m.cfg.Rank)}
-	if err := c.send(h.encode(), writeTime); err != nil {
+	if err := c.Send(protocol.EncodeHello(m.cfg.Rank), converse.WriteTime); err != nil {
 		m.discard(c)
 		if m.ctx.Err() != nil {
 			return nil, m.errClosed()
@@ -176,7 +175,7 @@ func (p *peer) dial() (*conn, error) {
 	p.out = c
 	m.wg.Go(func() {
 		defer m.discard(c)
-		p.lose(c.handle(c.answered))
+		p.lose(c.Handle(&protocol, c.answered))
 	})
 	return c, nil
 }
@@ -206,28 +205,8 @@ func (p *peer) accept() {
 	}
 }
 
-// helloTime is how long a peer that has dialed may take to say hello.
-const helloTime = 10 * time.Second
-
 // converse serves one connection until it ends, and reports how, and whether
 // the peer has said a word on it.
 func (p *peer) converse(c *conn) (greeted bool, err error) {
-	_ = c.SetReadDeadline(time.Now().Add(helloTime))
-	err = c.handle(func(t messageType, body []byte) error {
-		if !greeted {
-			greeted = true
-			_ = c.SetReadDeadline(time.Time{})
-			if t != msgHello {
-				return unexpected(t)
-			}
-			h, err := decodeHello(body)
-			if err == nil && (h.version != protocolVersion || h.rank != uint32(p.rank)) {
-				err = fmt.Errorf("%w: it speaks as rank %d and version %d of this conversation, want version %d",
-					transport.ErrProtocol, h.rank, h.version, protocolVersion)
-			}
-			return err
-		}
-		return p.react(c, t, body)
-	})
-	return greeted, err
+	return c.Serve(&protocol, p.rank, func(t converse.Type, body []byte) error { return p.react(c, t, body) })
 }

@@ -11,37 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/conformance"
 )
-
-// reachAll has every rank ask for every other one, and returns the answers.
-func reachAll(t *testing.T, all []*Mesh) map[[2]int]error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	answers := map[[2]int]error{}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for rank, m := range all {
-		for peer := range all {
-			if peer != rank {
-				wg.Go(func() {
-					err := m.Reach(ctx, peer)
-					mu.Lock()
-					defer mu.Unlock()
-					answers[[2]int{rank, peer}] = err
-				})
-			}
-		}
-	}
-	wg.Wait()
-	require.NoError(t, ctx.Err())
-	return answers
-}
 
 func TestReach(t *testing.T) {
 	all, _ := meshes(t, 4, Config{}, nil)
 	closeAfter(t, all)
 	for range 2 { // the second time from memory
-		for pair, err := range reachAll(t, all) {
+		for pair, err := range conformance.ReachAll(t, all) {
 			require.NoError(t, err, "%v", pair)
 		}
 	}
@@ -57,7 +34,7 @@ func TestReachFails(t *testing.T) {
 		}
 	})
 	closeAfter(t, all)
-	for pair, err := range reachAll(t, all) {
+	for pair, err := range conformance.ReachAll(t, all) {
 		if pair[0] != blind && pair[1] != blind {
 			require.NoError(t, err, "%v", pair)
 			continue
@@ -94,23 +71,23 @@ func TestSecondWay(t *testing.T) {
 		}
 	})
 	closeAfter(t, all)
-	for pair, err := range reachAll(t, all) {
+	for pair, err := range conformance.ReachAll(t, all) {
 		require.NoError(t, err, "%v", pair)
 	}
 	require.ElementsMatch(t, []way{wayProc, wayPass, wayProc, wayPass}, asked)
 }
 
 func TestReachDiffers(t *testing.T) {
-	w := newWires()
+	w := conformance.NewWires()
 	var all []*Mesh
 	for rank, cfg := range []Config{{SlotSize: 4096}, {SlotSize: 8192}} {
 		cfg.Rank, cfg.Size = rank, 2
-		m, err := New(cfg, source{w, rank})
+		m, err := New(cfg, w.Source(rank))
 		require.NoError(t, err)
 		all = append(all, m)
 	}
 	closeAfter(t, all)
-	for pair, err := range reachAll(t, all) {
+	for pair, err := range conformance.ReachAll(t, all) {
 		require.ErrorIs(t, err, transport.ErrInvalid, "%v", pair)
 		require.ErrorContains(t, err, "give all ranks the same")
 	}
@@ -175,7 +152,7 @@ func TestNoMemoryToShare(t *testing.T) {
 	sys, err := localSystem()
 	require.NoError(t, err)
 	sys.create = func(nonce, int) (*os.File, error) { return nil, os.ErrPermission }
-	_, err = newMesh(Config{Size: 2}, source{newWires(), 0}, sys)
+	_, err = newMesh(Config{Size: 2}, conformance.NewWires().Source(0), sys)
 	require.ErrorIs(t, err, transport.ErrUnavailable)
 	require.ErrorIs(t, err, os.ErrPermission)
 }
@@ -195,7 +172,7 @@ func TestMemoryRunsOut(t *testing.T) {
 		}
 	})
 	closeAfter(t, all)
-	for pair, err := range reachAll(t, all) {
+	for pair, err := range conformance.ReachAll(t, all) {
 		require.ErrorIs(t, err, transport.ErrUnavailable, "%v", pair)
 		require.ErrorContains(t, err, "full", "%v", pair)
 	}

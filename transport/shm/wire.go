@@ -5,32 +5,27 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/monel-dev/monel/transport"
+	"github.com/monel-dev/monel/transport/internal/converse"
 )
 
 // What the two sides of a connection say to each other. The side that dialed
 // says hello and then offers the segments of its sending ends; the other one
 // answers each offer. An offer that can be had in no way is withdrawn. Either
 // side says bye before it closes.
-//
-// A message is a frame: type, 0, length of the body (2 bytes), body. Numbers
-// are little-endian.
-
-type messageType uint8
 
 const (
-	msgHello    messageType = 1 + iota // version, rank
-	msgOffer                           // see offer
-	msgAnswer                          // see answer
-	msgWithdraw                        // see withdrawal
-	msgBye                             // nothing
+	msgHello    converse.Type = 1 + iota // see converse
+	msgOffer                             // see offer
+	msgAnswer                            // see answer
+	msgWithdraw                          // see withdrawal
+	msgBye                               // nothing
 )
 
+var protocol = converse.Protocol{Version: 2, Hello: msgHello, Bye: msgBye, MaxBody: maxBody}
+
 const (
-	protocolVersion = 2
-	frameHeader     = 4
-	maxBody         = 1024
-	maxText         = 500 // bytes of free text
+	maxBody = 1024
+	maxText = 500 // bytes of free text
 )
 
 // probeChannel stands for the channel of a segment that is made only to see
@@ -54,11 +49,6 @@ func (w way) String() string {
 	default:
 		return fmt.Sprintf("way %d", uint8(w))
 	}
-}
-
-// hello opens a conversation.
-type hello struct {
-	version, rank uint32
 }
 
 // offer describes a segment.
@@ -96,138 +86,50 @@ type withdrawal struct {
 	text    string
 }
 
-// encoder appends to a frame.
-type encoder struct{ b []byte }
-
-func newFrame(t messageType) *encoder { return &encoder{[]byte{byte(t), 0, 0, 0}} }
-
-func (e *encoder) u8(v uint8)   { e.b = append(e.b, v) }
-func (e *encoder) u32(v uint32) { e.b = binary.LittleEndian.AppendUint32(e.b, v) }
-
-func (e *encoder) text(s string) {
-	s = s[:min(len(s), maxText)]
-	e.b = binary.LittleEndian.AppendUint16(e.b, uint16(len(s)))
-	e.b = append(e.b, s...)
-}
-
-func (e *encoder) frame() []byte {
-	binary.LittleEndian.PutUint16(e.b[2:], uint16(len(e.b)-frameHeader))
-	return e.b
-}
-
-// decoder takes a body apart. The first thing amiss sets bad, for good.
-type decoder struct {
-	b   []byte
-	bad bool
-}
-
-func (d *decoder) take(n int) []byte {
-	if d.bad || n > len(d.b) {
-		d.bad = true
-		return make([]byte, n)
-	}
-	b := d.b[:n]
-	d.b = d.b[n:]
-	return b
-}
-
-func (d *decoder) u8() uint8   { return d.take(1)[0] }
-func (d *decoder) u32() uint32 { return binary.LittleEndian.Uint32(d.take(4)) }
-
-// number reads a number of at most limit.
-func (d *decoder) number(limit uint32) int {
-	v := d.u32()
-	if v > limit {
-		d.bad = true
-		return 0
-	}
-	return int(v)
-}
-
-func (d *decoder) text() string {
-	n := int(binary.LittleEndian.Uint16(d.take(2)))
-	if n > maxText {
-		d.bad = true
-		return ""
-	}
-	return string(d.take(n))
-}
-
-func (d *decoder) end(what string) error {
-	if d.bad || len(d.b) != 0 {
-		return fmt.Errorf("%w: malformed %s", transport.ErrProtocol, what)
-	}
-	return nil
-}
-
-func (h *hello) encode() []byte {
-	e := newFrame(msgHello)
-	e.u32(h.version)
-	e.u32(h.rank)
-	return e.frame()
-}
-
-func decodeHello(body []byte) (h hello, err error) {
-	d := decoder{b: body}
-	h.version, h.rank = d.u32(), d.u32()
-	return h, d.end("hello")
-}
-
 func (o *offer) encode() []byte {
-	e := newFrame(msgOffer)
-	e.u32(o.id)
-	e.u32(o.channel)
-	e.u32(uint32(o.slotSize))
-	e.u32(uint32(o.slots))
-	e.u32(uint32(o.size))
-	e.b = append(e.b, o.nonce[:]...)
-	e.u8(uint8(o.way))
-	e.u32(o.pid)
-	e.u32(o.fd)
-	e.text(o.socket)
-	e.b = append(e.b, o.token[:]...)
-	return e.frame()
+	var b []byte
+	for _, v := range []uint32{o.id, o.channel, uint32(o.slotSize), uint32(o.slots), uint32(o.size)} {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	b = append(append(b, o.nonce[:]...), byte(o.way))
+	b = binary.LittleEndian.AppendUint32(b, o.pid)
+	b = binary.LittleEndian.AppendUint32(b, o.fd)
+	b = converse.AppendText(b, o.socket, maxText)
+	return converse.Frame(msgOffer, append(b, o.token[:]...))
 }
 
 func decodeOffer(body []byte) (o offer, err error) {
-	d := decoder{b: body}
-	o.id, o.channel = d.u32(), d.u32()
-	o.slotSize, o.slots = d.number(MaxSlotSize), d.number(MaxSlots)
-	o.size = d.number(math.MaxInt32)
-	copy(o.nonce[:], d.take(nonceSize))
-	o.way = way(d.u8())
-	o.pid, o.fd = d.u32(), d.u32()
-	o.socket = d.text()
-	copy(o.token[:], d.take(nonceSize))
-	return o, d.end("offer")
+	r := converse.Reader{Rest: body}
+	o.id, o.channel = r.U32(), r.U32()
+	o.slotSize, o.slots = r.Number(MaxSlotSize), r.Number(MaxSlots)
+	o.size = r.Number(math.MaxInt32)
+	copy(o.nonce[:], r.Take(nonceSize))
+	o.way = way(r.U8())
+	o.pid, o.fd = r.U32(), r.U32()
+	o.socket = r.Text(maxText)
+	copy(o.token[:], r.Take(nonceSize))
+	return o, r.End("offer")
 }
 
 func (a *answer) encode() []byte {
-	e := newFrame(msgAnswer)
-	e.u32(a.id)
-	e.u8(uint8(a.verdict))
-	e.text(a.text)
-	return e.frame()
+	b := append(binary.LittleEndian.AppendUint32(nil, a.id), byte(a.verdict))
+	return converse.Frame(msgAnswer, converse.AppendText(b, a.text, maxText))
 }
 
 func decodeAnswer(body []byte) (a answer, err error) {
-	d := decoder{b: body}
-	a.id, a.verdict, a.text = d.u32(), verdict(d.u8()), d.text()
-	d.bad = d.bad || a.verdict > mismatch
-	return a, d.end("answer")
+	r := converse.Reader{Rest: body}
+	a.id, a.verdict, a.text = r.U32(), verdict(r.U8()), r.Text(maxText)
+	r.Bad = r.Bad || a.verdict > mismatch
+	return a, r.End("answer")
 }
 
 func (w *withdrawal) encode() []byte {
-	e := newFrame(msgWithdraw)
-	e.u32(w.channel)
-	e.text(w.text)
-	return e.frame()
+	b := binary.LittleEndian.AppendUint32(nil, w.channel)
+	return converse.Frame(msgWithdraw, converse.AppendText(b, w.text, maxText))
 }
 
 func decodeWithdrawal(body []byte) (w withdrawal, err error) {
-	d := decoder{b: body}
-	w.channel, w.text = d.u32(), d.text()
-	return w, d.end("withdrawal")
+	r := converse.Reader{Rest: body}
+	w.channel, w.text = r.U32(), r.Text(maxText)
+	return w, r.End("withdrawal")
 }
-
-func encodeBye() []byte { return newFrame(msgBye).frame() }
