@@ -133,7 +133,8 @@ type Lender interface {
 	// the memory is not registered any more, and nothing has happened.
 	Lend(ctx context.Context, h *Header, memory []byte) error
 
-	// Settle waits until no memory that was lent is read any more.
+	// Settle waits until no memory that was lent is read any more. If the link is of no
+	// more use, it has the wire give up what is under way, and then returns why.
 	Settle(ctx context.Context) error
 }
 
