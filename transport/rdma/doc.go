@@ -22,6 +22,8 @@
 // their number. They are written inline, and the receiver sees by looking at the cell
 // that one is there. A receiver that watches its cells tells the sender, which then
 // writes without an immediate value; before it sleeps it takes that back.
+// A receiver whose adapter does not write words as cells need them, one made of software
+// on arm64, has none, and says so when it answers the offer.
 //
 // # Meeting
 //
