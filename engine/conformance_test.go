@@ -104,8 +104,14 @@ func (n *thin) skip() bool {
 }
 
 // skipIn is skip for a world of a size of which every third cell is enough, since
-// there is another like it.
-func (n *thin) skipIn(size int) bool { return n.skip() || size == 7 && *n%3 != 1 }
+// there is another like it: of 7 ranks beside 5, and 8 beside 4.
+func (n *thin) skipIn(size int) bool { return n.skip() || size >= 7 && int(*n)%3 != size%3 }
+
+// oneOp tells for each dtype a single operator: where none matters, as in a world of one
+// rank, which only copies.
+func oneOp(dt strided.DType, op engine.Op) bool {
+	return op == dtype.Ops()[int(dt)%len(dtype.Ops())]
+}
 
 var worldSizes = []int{1, 2, 3, 4, 5, 7, 8}
 
@@ -120,6 +126,9 @@ func TestAllReduceMatrix(t *testing.T) {
 			var cells thin
 			for _, dt := range dtype.All() {
 				for _, op := range dtype.Ops() {
+					if size == 1 && !oneOp(dt, op) {
+						continue
+					}
 					for n, l := range layouts {
 						other := layouts[(n+1)%len(layouts)].name
 						for _, shape := range shapesFor(smallChunk / int64(dt.Size())) {
@@ -156,6 +165,9 @@ func TestMixedLayoutsMatrix(t *testing.T) {
 			var cells thin
 			for _, dt := range dtype.All() {
 				for _, op := range dtype.Ops() {
+					if size == 1 && !oneOp(dt, op) {
+						continue
+					}
 					for _, shape := range shapesFor(smallChunk / int64(dt.Size())) {
 						if cells.skipIn(size) {
 							continue
@@ -233,6 +245,9 @@ func TestWireMatrix(t *testing.T) {
 		for _, size := range worldSizes {
 			if name == "inproc" || size == 1 {
 				continue
+			}
+			if raceDetector && size > 5 && os.Getenv("MONEL_FULL_RACE") == "" {
+				continue // half of the time, and goroutines share what they share in others
 			}
 			t.Run(fmt.Sprintf("%s/np=%d", name, size), func(t *testing.T) {
 				w := newWorld(t, size, engine.Config{ChunkBytes: smallChunk})
