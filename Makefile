@@ -4,7 +4,7 @@
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-peers bench-openmpi bench-kernels test deps lint unit cuda-abi cudasim ptx kernels gpu generated cross arm64 launchers hosts test-rdma fuzz race libnccl libnccl-check libnccl-calls libnccl-overhead python python-torch2 install
+.PHONY: help bench bench-peers bench-openmpi bench-kernels test deps lint unit cuda-abi cudasim ptx kernels gpu generated cross arm64 launchers hosts test-rdma fuzz soak race libnccl libnccl-check libnccl-calls libnccl-overhead python python-torch2 install
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,10 +18,16 @@ bench-kernels: ## the kernels beside memcpy, gcc and PyTorch
 bench-peers: ## measure ours in turns with Open MPI, MPICH, Gloo and PyTorch (Debian; NP="2 4")
 	@scripts/bench_peers.sh
 
-# In the order in which mistakes are found soonest. With CI set, a test that lacks
-# its tool fails instead of skipping.
+# In the order in which mistakes are found soonest. With CI set, a test that lacks its
+# tool fails instead of skipping. The tests go alone, since some of them lose ranks and
+# look at when others notice. What follows goes two stages at a time, those that compute
+# (cross, fuzz) beside those that wait or have one thread: most of what is raced waits.
+# Python's have no other beside them that listens on ports, since they scan all there are.
 test: export CI = 1
-test: deps lint generated kernels unit cudasim cross arm64 launchers hosts test-rdma libnccl-check libnccl-calls python fuzz race ## everything that CI checks
+test: ## everything that CI checks
+	@scripts/stages.sh 1 deps lint generated libnccl unit
+	@scripts/stages.sh 2 python cross
+	@scripts/stages.sh 2 race test-rdma libnccl-calls arm64 fuzz libnccl-check kernels soak cudasim launchers hosts
 	@echo "all checks passed"
 
 deps: ## install what the checks need (Debian)
@@ -93,5 +99,8 @@ test-rdma: ## RDMA in virtual machines with Soft-RoCE
 fuzz: ## every fuzz target for FUZZTIME (5s)
 	@scripts/fuzz.sh
 
-race: ## all tests under the race detector
+soak: ## communicators come and go for SOAKTIME (2m), and nothing may be left of them
+	@scripts/soak.sh
+
+race: ## all tests with something to race under the race detector
 	@scripts/race.sh

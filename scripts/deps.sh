@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: a C compiler for the race detector and
 # the simulated CUDA driver, C++ compilers for its kernels and the real ones, the
-# launchers of Open MPI and MPICH, qemu for machines with RDMA, iproute2 for networks
-# that can be cut, and git to see what generators changed; and
-# fetches, without installing it, what the tests look at.
+# launchers of Open MPI and MPICH, qemu for machines with RDMA and for arm64, iproute2 for
+# networks that can be cut, PyTorch, and git to see what generators changed; and
+# fetches, without installing it, what the tests look at. Stages that go beside each other
+# must find everything there: they cannot install at the same time.
 set -euo pipefail
 . "$(dirname "$0")/install.sh"
 . "$(dirname "$0")/fetch.sh"
@@ -27,9 +28,13 @@ cuda_library >/dev/null
 ptxas >/dev/null
 ibverbs_include >/dev/null
 require qemu-system-x86_64 qemu-system-x86
+require qemu-aarch64 qemu-user
 require cpio cpio
+require nm binutils
+require_python numpy torch
 require ip iproute2
 require bridge iproute2
+require tc iproute2
 rdma_system >/dev/null
 wheel nvidia-nccl-cu13 2.32.3 >/dev/null
 wheel nvidia-nccl-cu12 2.18.3 >/dev/null

@@ -32,3 +32,16 @@ require() {
 		fail "cannot install $package, which is needed for $command"
 	command -v "$command" >/dev/null || fail "$package is installed and $command is still missing"
 }
+
+# require_python MODULE... makes sure that /usr/bin/python3 has Debian's modules.
+require_python() {
+	local module
+	require python3 python3
+	for module; do
+		/usr/bin/python3 -c "import $module" 2>/dev/null && continue
+		echo "installing python3-$module"
+		as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends "python3-$module" >/dev/null ||
+			fail "cannot install python3-$module"
+	done
+}

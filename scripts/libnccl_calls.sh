@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . scripts/install.sh
 require gcc gcc
 
-work=build/check
+work=build/calls # libnccl-check, which may be under way, has a folder of its own
 mkdir -p $work
 library=$PWD/build/libnccl.so.2
 seed=${SEED:-$(date +%Y%m%d)000000}
