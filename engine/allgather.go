@@ -33,7 +33,7 @@ func (c *Comm) AllGather(ctx context.Context, dst, src strided.Tensor) error {
 	case c.queue.busy():
 		return c.carry(ctx, c.allGatherOf(dst, src))
 	}
-	return c.run(ctx, &p.call, p.blocks.order, func(o agree.Op) error { return c.allGather(o, p, &dst, &src) })
+	return c.conduct(ctx, &p.call, p.blocks.order, p.flat, func(o agree.Op) error { return c.allGather(o, p, &dst, &src) })
 }
 
 // StartAllGather is AllGather without the wait, as StartAllReduce is AllReduce.
@@ -58,6 +58,9 @@ func (c *Comm) allGather(o agree.Op, p *preparedBlocks, dst, src *strided.Tensor
 	if c.size == 1 {
 		return c.copyElements(*dst, *src)
 	}
+	if p.flat && o.Walk == p.blocks.order {
+		return c.flatAllGather(o, p, dst, src)
+	}
 	all, err := p.blocks.viewBlocks(dst, o.Walk)
 	if err != nil {
 		return err
@@ -66,9 +69,8 @@ func (c *Comm) allGather(o agree.Op, p *preparedBlocks, dst, src *strided.Tensor
 	if err != nil {
 		return err
 	}
-	bytes := bytesOf(*src)
-	g := gathering{all: all, one: one, inPlace: p.inPlace, bytes: int(bytes)}
-	switch choose.AllGather(bytes, int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size, c.oneHost) {
+	g := gathering{all: all, one: one, inPlace: p.inPlace, bytes: p.bytes}
+	switch p.how {
 	case choose.Spread:
 		return c.spreadAllGather(o, &g)
 	case choose.Bruck:

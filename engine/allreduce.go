@@ -39,7 +39,7 @@ func (c *Comm) AllReduce(ctx context.Context, dst, src strided.Tensor, op Op) er
 	if p.device || c.queue.busy() {
 		return c.runTask(ctx, c.allReduceTask(p, dst, src, op))
 	}
-	return c.run(ctx, &p.call, p.walk, func(o agree.Op) error { return c.allReduce(o, p, &dst, &src, op) })
+	return c.conduct(ctx, &p.call, p.walk, p.stamps, func(o agree.Op) error { return c.allReduce(o, p, &dst, &src, op) })
 }
 
 // StartAllReduce is AllReduce without the wait: it returns when the call has taken

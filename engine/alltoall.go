@@ -37,7 +37,7 @@ func (c *Comm) AllToAll(ctx context.Context, dst, src strided.Tensor) error {
 	case c.queue.busy():
 		return c.carry(ctx, c.allToAllOf(dst, src))
 	}
-	return c.run(ctx, &p.call, strided.Logical, func(o agree.Op) error { return c.allToAll(o, p, &dst, &src) })
+	return c.conduct(ctx, &p.call, strided.Logical, p.flat, func(o agree.Op) error { return c.allToAll(o, p, &dst, &src) })
 }
 
 // StartAllToAll is AllToAll without the wait, as StartAllReduce is AllReduce.
@@ -60,6 +60,9 @@ func (c *Comm) allToAllOf(dst, src strided.Tensor) request {
 // allToAll runs one attempt. In place, parts are overwritten before it is known that all
 // ranks walk alike, and a restart would find them gone. So all walk in logical order.
 func (c *Comm) allToAll(o agree.Op, p *preparedBlocks, dst, src *strided.Tensor) error {
+	if p.flat {
+		return c.flatAllToAll(o, p, dst, src)
+	}
 	return c.exchangeAll(o, &parting{to: p.to.View(dst), from: p.from.View(src), inPlace: p.inPlace, count: p.blocks.count})
 }
 

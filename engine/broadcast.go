@@ -76,6 +76,11 @@ func (c *Comm) broadcast(o agree.Op, p *preparedBroadcast, dst, src *strided.Ten
 	if p.planErr != nil {
 		return p.planErr
 	}
+	if p.flat {
+		if done, err := c.flatBroadcast(&o, p, dst, src); done {
+			return err
+		}
+	}
 	if c.rank != p.root {
 		return c.treeReceive(o, p, dst)
 	}

@@ -50,20 +50,13 @@ func (c *Comm) directAllReduce(o agree.Op, in, out strided.View, op operator) er
 		room = room[n:]
 	}
 	// The nearest places first, so that not all begin with the same rank.
+	c.label(o, o.Walk, 0)
 	for k := 1; k < c.size; k++ {
-		to, err := c.sender(o, c.order[(c.place+k)%c.size])
-		if err != nil {
-			return err
-		}
-		slot, err := to.Acquire(o.Stop)
-		if err != nil {
-			return err
-		}
-		copy(slot[:n], own)
-		if err := c.commit(o, to, o.Walk, 0, n); err != nil {
+		if err := c.sendFlat(&o, c.after(k), own); err != nil {
 			return err
 		}
 	}
+	c.member.Stamp()
 	have := c.direct.operands
 	defer clear(have) // the tensor is the caller's again
 	have[c.place] = own
@@ -71,13 +64,11 @@ func (c *Comm) directAllReduce(o agree.Op, in, out strided.View, op operator) er
 		if place == c.place {
 			continue
 		}
-		from, err := c.receiver(o, rank)
+		received, _, err := c.receiveFlat(&o, rank, n)
 		if err != nil {
 			return err
 		}
-		if _, have[place], err = c.expect(o, from, 0, n, true); err != nil {
-			return err
-		}
+		have[place] = received
 	}
 	for i := c.size; i < len(have); i++ {
 		have[i], room = room[:n], room[n:]

@@ -29,30 +29,20 @@ func (c *Comm) doublingAllReduce(o agree.Op, in, out strided.View, op operator) 
 	if !inDst {
 		result = c.partial()[:n]
 	}
-	for _, step := range c.steps {
+	c.label(o, o.Walk, 0)
+	for i := range c.steps {
+		step := &c.steps[i]
 		peer := c.order[step.Peer]
 		if step.Action.Sends() {
-			to, err := c.sender(o, peer)
-			if err != nil {
-				return err
-			}
-			slot, err := to.Acquire(o.Stop)
-			if err != nil {
-				return err
-			}
-			copy(slot[:n], have)
-			if err := c.commit(o, to, o.Walk, 0, n); err != nil {
+			if err := c.sendFlat(&o, peer, have[:n]); err != nil {
 				return err
 			}
 		}
+		c.member.Stamp()
 		if !step.Action.Receives() {
 			continue
 		}
-		from, err := c.receiver(o, peer)
-		if err != nil {
-			return err
-		}
-		_, received, err := c.expect(o, from, 0, n, true)
+		received, from, err := c.receiveFlat(&o, peer, n)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,12 @@ import (
 // operations, runs attempts until one stands, and turns whatever went wrong
 // into the error that all ranks return.
 func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, attempt func(op agree.Op) error) error {
+	return c.conduct(ctx, call, walk, false, attempt)
+}
+
+// conduct is run, where stamps says whether attempt calls member.Stamp itself, having
+// done what other ranks may be waiting for.
+func (c *Comm) conduct(ctx context.Context, call *agree.Call, walk strided.Walk, stamps bool, attempt func(op agree.Op) error) error {
 	if err := c.member.Broken(); err != nil {
 		return err // at once, even while Close holds the turn
 	}
@@ -25,10 +31,13 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 		return c.notStarted(call, err)
 	}
 	defer c.turn.give()
-	op, err := c.member.Begin(call, walk, "")
+	op, err := c.member.Enter(call, walk, "")
 	if err != nil {
 		c.dumpFailure()
 		return c.explain(err, call)
+	}
+	if !stamps || op.Walk != walk { // which is carried out otherwise
+		c.member.Stamp()
 	}
 	if c.calls != nil {
 		c.logCall(op.Seq, call)

@@ -20,6 +20,7 @@ type prepared struct {
 	by       choose.AllReduce
 	// oneRound: doubling's rounds are replaced by one.
 	oneRound bool
+	stamps   bool // see conduct
 	device   bool // there are elements, and they are in a device's memory
 }
 
@@ -39,6 +40,7 @@ func (c *Comm) prepareAllReduce(dst, src *strided.Tensor, op Op) (p *prepared, a
 	}
 	p = &prepared{op: op, pair: strided.PairOf(*dst, *src), call: describeAllReduce(src, op), by: c.allReduceBy(*src), device: onDevice(src)}
 	p.oneRound = c.oneHost && c.direct.fits(bytesOf(*src), c.cfg.ChunkBytes) && choose.OneRound(bytesOf(*src), int64(c.cfg.HopBytes), c.size)
+	p.stamps = p.by == choose.Doubling && c.size > 1
 	if !c.cfg.LogicalOrder {
 		// Scattered writes cost more than scattered reads, so dst's order is the
 		// one to follow.

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
+	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/strided"
 )
 
@@ -16,6 +17,12 @@ type preparedBlocks struct {
 	call    agree.Call
 	blocks  blocks
 	inPlace bool
+	bytes   int // of a block
+	// how all_gather and reduce_scatter are carried out.
+	how choose.Blocks
+	// flat: every rank sends each other one short chunk, and the tensors are memory as
+	// it is sent; see flat.go.
+	flat bool
 
 	to, from strided.Recipe // of an alltoall
 }
@@ -67,6 +74,9 @@ func (c *Comm) prepareAllGather(dst, src *strided.Tensor) (p *preparedBlocks, ar
 	if err := p.blocks.recall(*dst, *src); err != nil {
 		return p, "dst", err
 	}
+	p.bytes = int(bytesOf(*src))
+	p.how = choose.AllGather(bytesOf(*src), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size, c.oneHost)
+	p.flat = c.isFlat(p.how == choose.Spread, p.bytes, p.blocks.usual.all, p.blocks.usual.one)
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil
 }
@@ -94,6 +104,9 @@ func (c *Comm) prepareReduceScatter(dst, src *strided.Tensor, op Op) (p *prepare
 	if err := p.blocks.recall(*src, *dst); err != nil {
 		return p, "src", err
 	}
+	p.bytes = int(bytesOf(*dst))
+	p.how = choose.ReduceScatter(bytesOf(*dst), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size)
+	p.flat = op.Valid() && c.isFlat(p.how == choose.Spread, p.bytes, p.blocks.usual.all, p.blocks.usual.one)
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil
 }
@@ -126,6 +139,8 @@ func (c *Comm) prepareAllToAll(dst, src *strided.Tensor) (p *preparedBlocks, arg
 	if p.from, err = src.Recipe(strided.Logical); err != nil {
 		return p, "src", err
 	}
+	p.bytes = int(count) * src.DType().Size()
+	p.flat = c.isFlat(p.bytes <= c.cfg.ChunkBytes, p.bytes, p.to, p.from)
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil
 }

@@ -26,6 +26,7 @@ type preparedBroadcast struct {
 	plan    tree.Plan
 	planErr error
 	short   bool // all goes in one chunk, which is better copied than read where it lies
+	flat    bool // and the tensor is memory as it is sent, which nobody here forwards
 }
 
 // preparedBroadcasts is how many broadcasts are remembered, a power of two.
@@ -62,9 +63,10 @@ func (c *Comm) prepareBroadcast(dst, src *strided.Tensor, root int) (p *prepared
 	}
 	if p.plan, p.planErr = c.treePlan(*here, root); p.planErr == nil {
 		steps := p.plan
-		_, some := steps.Next()
+		first, some := steps.Next()
 		_, more := steps.Next()
 		p.short = some && !more && bytesOf(*here) < directFrom
+		p.flat = c.isFlat(p.short && first.Index == 0, int(bytesOf(*here)), p.view) && (c.rank == root || len(p.plan.Children()) == 0)
 	}
 	place.Store(p)
 	return p, "", nil

@@ -34,7 +34,7 @@ func (c *Comm) ReduceScatter(ctx context.Context, dst, src strided.Tensor, op Op
 	case c.queue.busy():
 		return c.carry(ctx, c.reduceScatterOf(dst, src, op))
 	}
-	return c.run(ctx, &p.call, p.blocks.order, func(o agree.Op) error { return c.reduceScatter(o, p, &dst, &src, op) })
+	return c.conduct(ctx, &p.call, p.blocks.order, p.flat, func(o agree.Op) error { return c.reduceScatter(o, p, &dst, &src, op) })
 }
 
 // StartReduceScatter is ReduceScatter without the wait, as StartAllReduce is AllReduce.
@@ -56,6 +56,9 @@ func (c *Comm) reduceScatterOf(dst, src strided.Tensor, op Op) request {
 
 // reduceScatter runs one attempt.
 func (c *Comm) reduceScatter(o agree.Op, p *preparedBlocks, dst, src *strided.Tensor, op Op) error {
+	if p.flat && o.Walk == p.blocks.order {
+		return c.flatReduceScatter(o, p, dst, src)
+	}
 	by, err := c.operatorOf(op, src.DType())
 	if err != nil {
 		return err
@@ -63,9 +66,7 @@ func (c *Comm) reduceScatter(o agree.Op, p *preparedBlocks, dst, src *strided.Te
 	if c.size == 1 {
 		return c.scaleAlone(*dst, *src, by)
 	}
-	bytes := bytesOf(*dst)
-	how := choose.ReduceScatter(bytes, int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size)
-	if how == choose.Spread {
+	if p.how == choose.Spread {
 		var s scattering // which stays on the stack, where short calls want it
 		if err := s.bind(o, p, dst, src, by, c); err != nil {
 			return err
@@ -79,7 +80,7 @@ func (c *Comm) reduceScatter(o agree.Op, p *preparedBlocks, dst, src *strided.Te
 	if err := s.bind(o, p, dst, src, by, c); err != nil {
 		return err
 	}
-	if how == choose.Bruck {
+	if p.how == choose.Bruck {
 		return c.bruckReduceScatter(o, s)
 	}
 	return c.ringReduceScatter(o, s)
@@ -99,7 +100,7 @@ func (s *scattering) bind(o agree.Op, p *preparedBlocks, dst, src *strided.Tenso
 	}
 	s.in = operand{View: s.all.View, factor: op.factor, c: c}
 	s.own = operand{View: own, factor: op.factor, c: c}
-	s.inPlace, s.op, s.bytes = p.inPlace, op.op, int(bytesOf(*dst))
+	s.inPlace, s.op, s.bytes = p.inPlace, op.op, p.bytes
 	return nil
 }
 

@@ -32,3 +32,19 @@ func (r Recipe) View(t *Tensor) View {
 	}
 	return View{plan: r.plan, base: unsafe.Add(t.mem.ptr, r.first)}
 }
+
+// Bytes is the memory of all elements of a tensor, if they lie there one after the other
+// in the order of the walk and the host can touch them.
+func (r Recipe) Bytes(t *Tensor) ([]byte, bool) {
+	switch {
+	case r.plan == nil || r.plan.count == 0:
+		return nil, true
+	case r.plan.kind != contiguous || t.place != onHost:
+		return nil, false
+	}
+	return unsafe.Slice((*byte)(unsafe.Add(t.mem.ptr, r.first)), r.plan.count*r.plan.es), true
+}
+
+// IsContiguous reports whether all elements lie one after the other in the order of the
+// walk.
+func (r Recipe) IsContiguous() bool { return r.plan == nil || r.plan.kind == contiguous }

@@ -2,6 +2,7 @@ package shm
 
 import (
 	"context"
+	"unsafe"
 
 	"github.com/monel-dev/monel/transport"
 )
@@ -118,6 +119,7 @@ func (r *receiver) fetch(ctx context.Context) error {
 	if uint(n) > uint(r.seg.slotSize) {
 		return r.violated("a chunk of %d bytes, a slot has %d", n, r.seg.slotSize)
 	}
+	prefetch(unsafe.Add(unsafe.Pointer(c), line)) // most short chunks go on there
 	r.header = c.header
 	if r.inSlot = r.seg.takesSlot(n); r.inSlot {
 		r.payload = r.seg.slot(r.at)[:n:n]

@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync/atomic"
 	"unsafe"
@@ -71,6 +72,17 @@ type cell struct {
 	// small is the payload if it fits, which the receiver's processor fetches along
 	// with the rest.
 	small [smallSize]byte
+}
+
+// copyHeader copies word by word. The source was written so a moment ago, and to read it
+// in larger pieces the processor would have to wait until it is in the cache.
+func copyHeader(to, from *transport.Header) {
+	binary.LittleEndian.PutUint64(to[0:], binary.LittleEndian.Uint64(from[0:]))
+	binary.LittleEndian.PutUint64(to[8:], binary.LittleEndian.Uint64(from[8:]))
+	binary.LittleEndian.PutUint64(to[16:], binary.LittleEndian.Uint64(from[16:]))
+	binary.LittleEndian.PutUint64(to[24:], binary.LittleEndian.Uint64(from[24:]))
+	binary.LittleEndian.PutUint64(to[32:], binary.LittleEndian.Uint64(from[32:]))
+	binary.LittleEndian.PutUint64(to[40:], binary.LittleEndian.Uint64(from[40:]))
 }
 
 // nonce tells a segment from every other one.

@@ -124,7 +124,7 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 		}
 	}
 	c.length = uint32(n)
-	c.header = *h
+	copyHeader(&c.header, h)
 	if s.cell++; s.cell == cells {
 		s.cell = 0
 	}

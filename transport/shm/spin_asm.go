@@ -18,3 +18,9 @@ func spin(p *uint32, old, n uint32) bool
 //
 //go:noescape
 func own(p unsafe.Pointer)
+
+// prefetch asks the processor for the cache line at p, which is about to be read, and does
+// not wait for it.
+//
+//go:noescape
+func prefetch(p unsafe.Pointer)

@@ -21,5 +21,6 @@ func spin(p *uint32, old, n uint32) bool {
 	}
 }
 
-// own does nothing here.
-func own(unsafe.Pointer) {}
+// own and prefetch do nothing here.
+func own(unsafe.Pointer)      {}
+func prefetch(unsafe.Pointer) {}

@@ -16,7 +16,9 @@ func (m *Member) BeginApart(call *Call) (*Stop, error) {
 		m.op.Stop = newStop()
 	}
 	m.call.set(call)
-	m.apart, m.began, m.wasLate, m.answered = true, time.Since(m.born), false, false
+	m.apart, m.wasLate, m.answered = true, false, false
+	m.began.forget()
+	m.Stamp()
 	return m.op.Stop, nil
 }
 
@@ -25,7 +27,7 @@ func (m *Member) EndApart(result error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.apart = false
-	m.record(m.next, 0, m.began, result)
+	m.record(m.next, 0, m.began.at(m.born), result)
 }
 
 // LateApart reports that an operation of BeginApart takes longer than allowed. If a rank
@@ -53,5 +55,6 @@ func (m *Member) Answered() bool {
 func (m *Member) Apart() (lasted time.Duration, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return time.Since(m.born) - m.began, m.apart
+	began := m.began.at(m.born)
+	return time.Since(m.born) - began, m.apart
 }

@@ -34,8 +34,8 @@ type Member struct {
 	answered bool // LateApart has been, with nobody to blame
 	op       Op
 	call     Call
-	walk     strided.Walk  // as this rank would have it
-	began    time.Duration // since born, which takes one clock to tell, not two
+	walk     strided.Walk // as this rank would have it
+	began    began
 	wasLate  bool          // late has been called about op
 	recorder Recorder      // of what is over; may be nil
 	thaw     chan struct{} // not nil: a poll was answered, leave only with the verdict
@@ -71,38 +71,68 @@ func NewMember(send func(payload []byte)) *Member {
 // arguments were refused: then the operation is over for this rank, the others
 // are told why, and Begin returns no error of its own.
 func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error) {
-	m.mu.Lock()
+	op, err := m.Enter(call, walk, invalid)
+	m.Stamp()
+	return op, err
+}
+
+// Enter is Begin but for the time of it: Stamp is to be called before the operation
+// waits for anything.
+func (m *Member) Enter(call *Call, walk strided.Walk, invalid string) (Op, error) {
+	if m.mu.Lock(); m.broken != nil || len(m.early) > 0 || invalid != "" {
+		return m.turnedAway(call, walk, invalid)
+	}
+	m.enter(call, walk)
+	seq, sig, common, stop := m.op.Seq, m.op.Sig, m.op.Walk, m.op.Stop
+	m.mu.Unlock()
+	return Op{Seq: seq, Sig: sig, Walk: common, Stop: stop}, nil
+}
+
+// turnedAway is the rest of Enter if it may not be the usual. It gives the lock back.
+func (m *Member) turnedAway(call *Call, walk strided.Walk, invalid string) (Op, error) {
 	defer m.mu.Unlock()
 	if m.broken != nil {
 		return Op{}, m.broken
 	}
 	seq := m.next
+	err, early := m.early[seq]
+	if !early && invalid == "" {
+		m.enter(call, walk)
+		return m.op, nil
+	}
 	m.next++
-	if err, ok := m.early[seq]; ok {
+	m.past.add(seq, call, 0, invalid)
+	m.rechain()
+	if early {
 		delete(m.early, seq)
-		m.past.add(seq, call, 0, invalid)
-		m.rechain()
 		m.refused(seq, call, err)
 		return Op{}, err
 	}
-	if invalid != "" {
-		m.past.add(seq, call, 0, invalid)
-		m.rechain()
-		m.send((&disputeMsg{key: key{seq, 0}, reason: reasonMisfit}).encode())
-		m.answerPending()
-		m.refused(seq, call, fmt.Errorf("%w: %s", transport.ErrInvalid, invalid))
-		return Op{}, nil
-	}
+	m.send((&disputeMsg{key: key{seq, 0}, reason: reasonMisfit}).encode())
+	m.answerPending()
+	m.refused(seq, call, fmt.Errorf("%w: %s", transport.ErrInvalid, invalid))
+	return Op{}, nil
+}
+
+// enter makes the next operation the one in progress.
+func (m *Member) enter(call *Call, walk strided.Walk) {
 	m.walk = walk
-	walk = m.commonWalk(call.Sig, walk)
+	if len(m.common) > 0 {
+		walk = m.commonWalk(call.Sig, walk)
+	}
 	if m.op.Stop.fired() {
 		m.op.Stop = newStop()
 	}
-	m.active, m.thaw, m.began, m.wasLate = true, nil, time.Since(m.born), false
+	// Word by word: a struct would be copied in twos, for which the processor waits
+	// until the words are out of its hands.
+	m.op.Seq, m.op.Attempt, m.op.Sig, m.op.Walk = m.next, 0, mix(m.chain, call.Sig), walk
+	m.next++
+	m.active, m.thaw, m.wasLate = true, nil, false
+	m.began.forget()
 	m.call.set(call)
-	m.op = Op{Seq: seq, Sig: mix(m.chain, call.Sig), Walk: walk, Stop: m.op.Stop}
-	m.answerPending()
-	return m.op, nil
+	if len(m.pending) > 0 {
+		m.answerPending()
+	}
 }
 
 // rechain starts a new chain after an operation that failed on all ranks, so
@@ -124,7 +154,8 @@ func (m *Member) Dispute(op Op) {
 func (m *Member) Elapsed() (seq uint64, lasted time.Duration, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.op.Seq, time.Since(m.born) - m.began, m.active
+	began := m.began.at(m.born)
+	return m.op.Seq, time.Since(m.born) - began, m.active
 }
 
 // Slow reports that an operation takes long, so that ranks which wait for each
@@ -160,6 +191,11 @@ func (m *Member) Restarted() Op {
 // answered meanwhile, End waits for the verdict, which takes precedence.
 func (m *Member) End(result error) error {
 	m.mu.Lock()
+	if result == nil && m.thaw == nil {
+		m.end(nil)
+		m.mu.Unlock()
+		return nil
+	}
 	defer m.mu.Unlock()
 	for result == nil && m.thaw != nil {
 		stop, thaw := m.op.Stop, m.thaw
@@ -171,6 +207,11 @@ func (m *Member) End(result error) error {
 		}
 		m.mu.Lock()
 	}
+	m.end(result)
+	return result
+}
+
+func (m *Member) end(result error) {
 	m.active = false
 	if result == nil {
 		m.chain = m.op.Sig
@@ -179,8 +220,7 @@ func (m *Member) End(result error) error {
 		m.rechain()
 		m.past.add(m.op.Seq, &m.call, 0, "")
 	}
-	m.record(m.op.Seq, m.op.Attempt, m.began, result)
-	return result
+	m.record(m.op.Seq, m.op.Attempt, m.began.at(m.born), result)
 }
 
 // Fail makes the communicator unusable: the operation in progress ends with

@@ -3,6 +3,7 @@ package agree
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,7 +12,8 @@ import (
 // has not fired.
 type Stop struct {
 	done chan struct{}
-	err  error // written once, before done is closed
+	err  error       // written once, before over is set
+	over atomic.Bool // it has fired: a word is read faster than a channel
 
 	mu    sync.Mutex
 	after []*func() // to be called when it fires
@@ -23,6 +25,7 @@ func newStop() *Stop { return &Stop{done: make(chan struct{})} }
 func (s *Stop) fire(err error) {
 	s.err = err
 	s.mu.Lock()
+	s.over.Store(true)
 	close(s.done)
 	after := s.after
 	s.after = nil
@@ -32,14 +35,7 @@ func (s *Stop) fire(err error) {
 	}
 }
 
-func (s *Stop) fired() bool {
-	select {
-	case <-s.done:
-		return true
-	default:
-		return false
-	}
-}
+func (s *Stop) fired() bool { return s.over.Load() }
 
 // Done is closed when the attempt has to end.
 func (s *Stop) Done() <-chan struct{} { return s.done }

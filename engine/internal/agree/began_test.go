@@ -1,0 +1,63 @@
+package agree
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/monel-dev/monel/strided"
+	"github.com/monel-dev/monel/strided/dtype"
+)
+
+// kept is a recorder that keeps the last operation.
+type kept struct{ Ended }
+
+func (k *kept) Record(_ *Call, e Ended) { k.Ended = e }
+
+// TestStamp: an operation begins when it is stamped, or at the latest when somebody asks,
+// and that moment stays.
+func TestStamp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMember(func([]byte) {})
+		last := new(kept)
+		m.Watch(last)
+		call := NewCall(AllGather, dtype.Float32, 0, 0, []int64{4})
+		enter := func() {
+			_, err := m.Enter(&call, strided.Logical, "")
+			require.NoError(t, err)
+		}
+		enter()
+		time.Sleep(time.Second)
+		m.Stamp()
+		time.Sleep(2 * time.Second)
+		m.Stamp()
+		_, lasted, ok := m.Elapsed()
+		require.True(t, ok)
+		require.Equal(t, 2*time.Second, lasted)
+		require.NoError(t, m.End(nil))
+		require.Equal(t, time.Second, last.Began)
+
+		enter() // at 3 s
+		time.Sleep(time.Second)
+		_, lasted, _ = m.Elapsed()
+		require.Zero(t, lasted)
+		time.Sleep(time.Second)
+		_, lasted, _ = m.Elapsed()
+		require.Equal(t, time.Second, lasted)
+		require.NoError(t, m.End(nil))
+		require.Equal(t, 4*time.Second, last.Began)
+
+		enter() // at 5 s
+		time.Sleep(time.Second)
+		require.NoError(t, m.End(nil))
+		require.Equal(t, 6*time.Second, last.Began)
+
+		_, err := m.Begin(&call, strided.Logical, "")
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		require.NoError(t, m.End(nil))
+		require.Equal(t, 6*time.Second, last.Began)
+	})
+}
