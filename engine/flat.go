@@ -75,7 +75,7 @@ func (c *Comm) tryFlat(o *agree.Op, walk strided.Walk, peer, n int) ([]byte, *in
 // chunk.
 func describes(h *transport.Header, o *agree.Op, walk strided.Walk) bool {
 	return binary.LittleEndian.Uint64(h[0:]) == o.Seq && binary.LittleEndian.Uint64(h[8:]) == o.Sig &&
-		binary.LittleEndian.Uint64(h[16:]) == uint64(walk) && binary.LittleEndian.Uint64(h[24:]) == uint64(o.Attempt)
+		binary.LittleEndian.Uint64(h[16:]) == uint64(walk) && binary.LittleEndian.Uint64(h[24:]) == uint64(o.Attempt())
 }
 
 // flatAllGather is spreadAllGather.

@@ -162,7 +162,7 @@ func (in *inLink) waitDrained() {
 // stale reports whether the chunk belongs to an operation or attempt that this
 // rank has left behind.
 func (h *chunkHeader) stale(op agree.Op) bool {
-	return h.seq < op.Seq || h.seq == op.Seq && h.attempt < op.Attempt
+	return h.seq < op.Seq || h.seq == op.Seq && h.attempt < op.Attempt()
 }
 
 // soil marks the links that an interrupted operation used, or one that this rank has
@@ -229,7 +229,7 @@ func (c *Comm) arrival(op agree.Op, in *inLink, index uint32, bytes int, sameWal
 			return chunkHeader{}, nil, err
 		}
 		h := decodeChunkHeader(raw)
-		expected := h.seq == op.Seq && h.attempt == op.Attempt && h.sig == op.Sig && h.walk == walk && h.index == index && n == bytes
+		expected := h.seq == op.Seq && h.attempt == op.Attempt() && h.sig == op.Sig && h.walk == walk && h.index == index && n == bytes
 		if headOnly && !expected {
 			// Nothing is concluded from a head that may have been altered on its way:
 			// protection covers the whole chunk.
@@ -241,7 +241,7 @@ func (c *Comm) arrival(op agree.Op, in *inLink, index uint32, bytes int, sameWal
 		case h.stale(op):
 			in.r.Release()
 			continue
-		case h.seq == op.Seq && h.attempt > op.Attempt:
+		case h.seq == op.Seq && h.attempt > op.Attempt():
 			// The peer knows a verdict that is on its way here.
 			<-op.Stop.Done()
 			return h, nil, op.Stop.Err()

@@ -110,5 +110,5 @@ func (c *Comm) commit(op agree.Op, to transport.Sender, walk strided.Walk, index
 func (c *Comm) label(op agree.Op, walk strided.Walk, index uint32) {
 	// Word by word: a struct in between would be written in words and read in twos,
 	// which the processor has to wait for.
-	encodeHeader(&c.header, op.Seq, op.Sig, walk, op.Attempt, index)
+	encodeHeader(&c.header, op.Seq, op.Sig, walk, op.Attempt(), index)
 }

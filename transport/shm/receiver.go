@@ -21,6 +21,7 @@ type receiver struct {
 	inSlot  bool   // the current chunk does
 	header  transport.Header
 	payload []byte // of the current chunk, nil if there is none
+	atOnce  int    // so many chunks in a row were there when they were asked for
 	meter   *transport.Meter
 }
 
@@ -28,6 +29,12 @@ type receiver struct {
 // released. It has room for several times as many, and no look at its memory is
 // spared by hearing of them one by one.
 const tellEvery = cells / 4
+
+// streaming is how many chunks must have been there at once for the sender to be taken
+// for one that runs ahead. Then the next chunk's cell is fetched before it is asked for,
+// since to wait for another processor's cache takes as long as the rest of a short call.
+// Of a sender that does not run ahead, the cell would be taken away before it is written.
+const streaming = 2
 
 func newReceiver(p *peer) *receiver {
 	r := &receiver{met: make(chan struct{}), meter: p.mesh.meters.Receiver()}
@@ -107,7 +114,10 @@ func (r *receiver) fetch(ctx context.Context) error {
 		return r.broken
 	}
 	c := r.seg.cell(r.cell)
-	if seq := c.seq.Load(); seq != r.seq+1 {
+	if seq := c.seq.Load(); seq == r.seq+1 {
+		r.atOnce++
+	} else {
+		r.atOnce = 0
 		if err := r.wait(ctx, &c.seq, seq); err != nil {
 			return err
 		}
@@ -131,6 +141,11 @@ func (r *receiver) fetch(ctx context.Context) error {
 	}
 	if r.cell++; r.cell == cells {
 		r.cell = 0
+	}
+	if r.atOnce >= streaming {
+		next := unsafe.Pointer(r.seg.cell(r.cell))
+		prefetch(next)
+		prefetch(unsafe.Add(next, line))
 	}
 	r.seq++
 	r.meter.Add(n)

@@ -38,7 +38,7 @@ func TestWalkingOrderDiffers(t *testing.T) {
 		require.ErrorIs(t, ops[rank].Stop.Err(), ErrRestart)
 		again := m.Restarted()
 		require.Equal(t, strided.Logical, again.Walk)
-		require.EqualValues(t, 1, again.Attempt)
+		require.EqualValues(t, 1, again.Attempt())
 		require.NoError(t, again.Stop.Err())
 		require.NoError(t, m.End(nil))
 	}

@@ -12,8 +12,8 @@ func (m *Member) BeginApart(call *Call) (*Stop, error) {
 	if m.broken != nil {
 		return nil, m.broken
 	}
-	if m.op.Stop.fired() {
-		m.op.Stop = newStop()
+	if m.op.Stop.fired() || m.op.Attempt() != 0 {
+		m.op.Stop = newStop(0)
 	}
 	m.call.set(call)
 	m.apart, m.wasLate, m.answered = true, false, false

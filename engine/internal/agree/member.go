@@ -11,13 +11,18 @@ import (
 )
 
 // Op is one attempt at the operation in progress.
+//
+// It has four words, which compilers keep in registers; what has more is copied from one
+// place in memory to the next, wherever it is handed on.
 type Op struct {
-	Seq     uint64
-	Attempt uint32
-	Sig     uint64 // of this call and all before it
-	Walk    strided.Walk
-	Stop    *Stop
+	Seq  uint64
+	Sig  uint64 // of this call and all before it
+	Walk strided.Walk
+	Stop *Stop
 }
+
+// Attempt is the attempt's number, from 0.
+func (op Op) Attempt() uint32 { return op.Stop.attempt }
 
 // Member is one rank's part: its place in the sequence of operations and its
 // answers to the coordinator. Begin, Dispute, Restarted and End belong to the
@@ -62,7 +67,7 @@ func NewMember(send func(payload []byte)) *Member {
 		born:   time.Now(),
 		early:  map[uint64]error{},
 		common: map[uint64]common{},
-		op:     Op{Stop: newStop()},
+		op:     Op{Stop: newStop(0)},
 		over:   make(chan struct{}),
 	}
 }
@@ -82,10 +87,9 @@ func (m *Member) Enter(call *Call, walk strided.Walk, invalid string) (Op, error
 	if m.mu.Lock(); m.broken != nil || len(m.early) > 0 || invalid != "" {
 		return m.turnedAway(call, walk, invalid)
 	}
-	m.enter(call, walk)
-	seq, sig, common, stop := m.op.Seq, m.op.Sig, m.op.Walk, m.op.Stop
+	op := m.enter(call, walk)
 	m.mu.Unlock()
-	return Op{Seq: seq, Sig: sig, Walk: common, Stop: stop}, nil
+	return op, nil
 }
 
 // turnedAway is the rest of Enter if it may not be the usual. It gives the lock back.
@@ -97,8 +101,7 @@ func (m *Member) turnedAway(call *Call, walk strided.Walk, invalid string) (Op, 
 	seq := m.next
 	err, early := m.early[seq]
 	if !early && invalid == "" {
-		m.enter(call, walk)
-		return m.op, nil
+		return m.enter(call, walk), nil
 	}
 	m.next++
 	m.past.add(seq, call, 0, invalid)
@@ -115,17 +118,17 @@ func (m *Member) turnedAway(call *Call, walk strided.Walk, invalid string) (Op, 
 }
 
 // enter makes the next operation the one in progress.
-func (m *Member) enter(call *Call, walk strided.Walk) {
+func (m *Member) enter(call *Call, walk strided.Walk) Op {
 	m.walk = walk
 	if len(m.common) > 0 {
 		walk = m.commonWalk(call.Sig, walk)
 	}
-	if m.op.Stop.fired() {
-		m.op.Stop = newStop()
+	stop := m.op.Stop
+	if stop.fired() || stop.attempt != 0 {
+		stop = newStop(0)
 	}
-	// Word by word: a struct would be copied in twos, for which the processor waits
-	// until the words are out of its hands.
-	m.op.Seq, m.op.Attempt, m.op.Sig, m.op.Walk = m.next, 0, mix(m.chain, call.Sig), walk
+	op := Op{Seq: m.next, Sig: mix(m.chain, call.Sig), Walk: walk, Stop: stop}
+	m.op = op
 	m.next++
 	m.active, m.thaw, m.wasLate = true, nil, false
 	m.began.forget()
@@ -133,6 +136,7 @@ func (m *Member) enter(call *Call, walk strided.Walk) {
 	if len(m.pending) > 0 {
 		m.answerPending()
 	}
+	return op
 }
 
 // rechain starts a new chain after an operation that failed on all ranks, so
@@ -144,7 +148,7 @@ func (m *Member) rechain() { m.chain = mix(0, m.next) }
 func (m *Member) Dispute(op Op) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.active && m.op.Seq == op.Seq && m.op.Attempt == op.Attempt {
+	if m.active && m.op.Seq == op.Seq && m.op.Attempt() == op.Attempt() {
 		m.dispute(reasonMisfit)
 	}
 }
@@ -176,7 +180,7 @@ func (m *Member) late(seq uint64, why reason) {
 }
 
 func (m *Member) dispute(why reason) {
-	m.send((&disputeMsg{key: key{m.op.Seq, m.op.Attempt}, reason: why}).encode())
+	m.send((&disputeMsg{key: key{m.op.Seq, m.op.Attempt()}, reason: why}).encode())
 }
 
 // Restarted returns the attempt that follows one whose Stop fired with
@@ -220,7 +224,7 @@ func (m *Member) end(result error) {
 		m.rechain()
 		m.past.add(m.op.Seq, &m.call, 0, "")
 	}
-	m.record(m.op.Seq, m.op.Attempt, m.began.at(m.born), result)
+	m.record(m.op.Seq, m.op.Attempt(), m.began.at(m.born), result)
 }
 
 // Fail makes the communicator unusable: the operation in progress ends with
@@ -283,7 +287,7 @@ func (m *Member) onPoll(p *pollMsg) {
 	answer := stateMsg{key: p.key, next: m.next, before: m.past.before(p.seq)}
 	switch {
 	case m.active && p.seq == m.op.Seq:
-		if p.attempt != m.op.Attempt {
+		if p.attempt != m.op.Attempt() {
 			return // settled already
 		}
 		if m.thaw == nil {
@@ -318,7 +322,7 @@ func (m *Member) answerPending() {
 }
 
 func (m *Member) onVerdict(v *verdictMsg) {
-	mine := m.active && v.key == key{m.op.Seq, m.op.Attempt}
+	mine := m.active && v.key == key{m.op.Seq, m.op.Attempt()}
 	switch v.outcome {
 	case outcomeCarryOn:
 		m.answered = m.answered || m.apart && m.wasLate && v.seq == m.next
@@ -334,9 +338,8 @@ func (m *Member) onVerdict(v *verdictMsg) {
 		m.rememberWalk(v.walk)
 		m.thaw = nil
 		stop := m.op.Stop
-		m.op.Attempt++
 		m.op.Walk = v.walk
-		m.op.Stop = newStop()
+		m.op.Stop = newStop(stop.attempt + 1)
 		stop.fire(ErrRestart)
 		return
 	}

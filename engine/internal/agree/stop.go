@@ -11,15 +11,16 @@ import (
 // whose Err is the very reason, and which costs nothing to reuse as long as it
 // has not fired.
 type Stop struct {
-	done chan struct{}
-	err  error       // written once, before over is set
-	over atomic.Bool // it has fired: a word is read faster than a channel
+	attempt uint32 // the attempt's number
+	done    chan struct{}
+	err     error       // written once, before over is set
+	over    atomic.Bool // it has fired: a word is read faster than a channel
 
 	mu    sync.Mutex
 	after []*func() // to be called when it fires
 }
 
-func newStop() *Stop { return &Stop{done: make(chan struct{})} }
+func newStop(attempt uint32) *Stop { return &Stop{attempt: attempt, done: make(chan struct{})} }
 
 // fire is called once, under the member's mutex.
 func (s *Stop) fire(err error) {

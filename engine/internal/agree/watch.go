@@ -53,7 +53,7 @@ func (m *Member) Inspect(f func(now *InProgress)) {
 	defer m.mu.Unlock()
 	switch {
 	case m.active:
-		f(&InProgress{Ended{Seq: m.op.Seq, Attempt: m.op.Attempt, Began: m.began.at(m.born), Late: m.wasLate}, m.call})
+		f(&InProgress{Ended{Seq: m.op.Seq, Attempt: m.op.Attempt(), Began: m.began.at(m.born), Late: m.wasLate}, m.call})
 	case m.apart:
 		f(&InProgress{Ended{Seq: m.next, Began: m.began.at(m.born), Late: m.wasLate}, m.call})
 	default:
