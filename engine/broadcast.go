@@ -33,7 +33,7 @@ func (c *Comm) Broadcast(ctx context.Context, dst, src strided.Tensor, root int)
 	case p.device || c.queue.busy():
 		return c.runTask(ctx, c.broadcastTask(p, dst, src))
 	}
-	return c.run(ctx, &p.call, strided.Logical, func(o agree.Op) error { return c.broadcast(o, p, &dst, &src) })
+	return c.conduct(ctx, &p.call, strided.Logical, p.flat, func(o agree.Op) error { return c.broadcast(o, p, &dst, &src) })
 }
 
 // StartBroadcast is Broadcast without the wait, as StartAllReduce is AllReduce.

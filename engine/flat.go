@@ -196,10 +196,11 @@ func (c *Comm) flatReduceScatter(o agree.Op, p *preparedBlocks, dst, src *stride
 	return nil
 }
 
-// flatBroadcast is broadcast. It reports whether it was the root or has received, as
-// others do that only forward nothing; if not, treeReceive meets what came.
+// flatBroadcast is broadcast for the root and for who forwards nothing. It reports whether
+// that was all; if not, treeReceive meets what came.
 func (c *Comm) flatBroadcast(o *agree.Op, p *preparedBroadcast, dst, src *strided.Tensor) (done bool, err error) {
 	if c.rank != p.root {
+		c.member.Stamp()
 		to, _ := p.view.Bytes(dst)
 		received, from := c.tryFlat(o, p.walk, c.order[p.plan.Parent()], len(to))
 		if from == nil {
@@ -216,6 +217,7 @@ func (c *Comm) flatBroadcast(o *agree.Op, p *preparedBroadcast, dst, src *stride
 			return true, err
 		}
 	}
+	c.member.Stamp()
 	if p.stays {
 		return true, nil
 	}

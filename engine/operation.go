@@ -17,7 +17,7 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 	return c.conduct(ctx, call, walk, false, attempt)
 }
 
-// conduct is run, where stamps says whether attempt calls member.Stamp itself, having
+// conduct is run, where stamps says whether attempt calls member.Stamp itself, when it has
 // done what other ranks may be waiting for.
 func (c *Comm) conduct(ctx context.Context, call *agree.Call, walk strided.Walk, stamps bool, attempt func(op agree.Op) error) error {
 	if err := c.member.Broken(); err != nil {

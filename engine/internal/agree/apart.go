@@ -13,7 +13,7 @@ func (m *Member) BeginApart(call *Call) (*Stop, error) {
 		return nil, m.broken
 	}
 	if m.op.Stop.fired() || m.op.Attempt() != 0 {
-		m.op.Stop = newStop(0)
+		m.op.Stop = newStop(m, 0)
 	}
 	m.call.set(call)
 	m.apart, m.wasLate, m.answered = true, false, false

@@ -16,8 +16,8 @@ type kept struct{ Ended }
 
 func (k *kept) Record(_ *Call, e Ended) { k.Ended = e }
 
-// TestStamp: an operation begins when it is stamped, or at the latest when somebody asks,
-// and that moment stays.
+// TestStamp: an operation begins when it is stamped, when it has to wait or when somebody
+// asks, and that moment stays.
 func TestStamp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMember(func([]byte) {})
@@ -54,10 +54,18 @@ func TestStamp(t *testing.T) {
 		require.NoError(t, m.End(nil))
 		require.Equal(t, 6*time.Second, last.Began)
 
-		_, err := m.Begin(&call, strided.Logical, "")
+		_, err := m.Enter(&call, strided.Logical, "")
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		require.NoError(t, m.op.Stop.Err(), "who asks has to wait")
+		time.Sleep(time.Second)
+		require.NoError(t, m.End(nil))
+		require.Equal(t, 7*time.Second, last.Began)
+
+		_, err = m.Begin(&call, strided.Logical, "")
 		require.NoError(t, err)
 		time.Sleep(time.Second)
 		require.NoError(t, m.End(nil))
-		require.Equal(t, 6*time.Second, last.Began)
+		require.Equal(t, 8*time.Second, last.Began)
 	})
 }

@@ -62,14 +62,15 @@ type Member struct {
 
 // NewMember returns the state of a rank that has called nothing yet.
 func NewMember(send func(payload []byte)) *Member {
-	return &Member{
+	m := &Member{
 		send:   send,
 		born:   time.Now(),
 		early:  map[uint64]error{},
 		common: map[uint64]common{},
-		op:     Op{Stop: newStop(0)},
 		over:   make(chan struct{}),
 	}
+	m.op.Stop = newStop(m, 0)
+	return m
 }
 
 // Begin starts the next operation. A non-empty invalid says why this rank's
@@ -81,8 +82,8 @@ func (m *Member) Begin(call *Call, walk strided.Walk, invalid string) (Op, error
 	return op, err
 }
 
-// Enter is Begin but for the time of it: Stamp is to be called before the operation
-// waits for anything.
+// Enter is Begin but for the time of it: that is when Stamp is called, or when the
+// operation first looks at its Stop.
 func (m *Member) Enter(call *Call, walk strided.Walk, invalid string) (Op, error) {
 	if m.mu.Lock(); m.broken != nil || len(m.early) > 0 || invalid != "" {
 		return m.turnedAway(call, walk, invalid)
@@ -125,7 +126,7 @@ func (m *Member) enter(call *Call, walk strided.Walk) Op {
 	}
 	stop := m.op.Stop
 	if stop.fired() || stop.attempt != 0 {
-		stop = newStop(0)
+		stop = newStop(m, 0)
 	}
 	op := Op{Seq: m.next, Sig: mix(m.chain, call.Sig), Walk: walk, Stop: stop}
 	m.op = op
@@ -339,7 +340,7 @@ func (m *Member) onVerdict(v *verdictMsg) {
 		m.thaw = nil
 		stop := m.op.Stop
 		m.op.Walk = v.walk
-		m.op.Stop = newStop(stop.attempt + 1)
+		m.op.Stop = newStop(m, stop.attempt+1)
 		stop.fire(ErrRestart)
 		return
 	}

@@ -11,7 +11,8 @@ import (
 // whose Err is the very reason, and which costs nothing to reuse as long as it
 // has not fired.
 type Stop struct {
-	attempt uint32 // the attempt's number
+	attempt uint32  // the attempt's number
+	member  *Member // to be stamped: who asks for the Stop has to wait; may be nil
 	done    chan struct{}
 	err     error       // written once, before over is set
 	over    atomic.Bool // it has fired: a word is read faster than a channel
@@ -20,7 +21,16 @@ type Stop struct {
 	after []*func() // to be called when it fires
 }
 
-func newStop(attempt uint32) *Stop { return &Stop{attempt: attempt, done: make(chan struct{})} }
+func newStop(m *Member, attempt uint32) *Stop {
+	return &Stop{attempt: attempt, member: m, done: make(chan struct{})}
+}
+
+// asked notes that somebody has to wait. Links look at a context only then.
+func (s *Stop) asked() {
+	if s.member != nil {
+		s.member.Stamp()
+	}
+}
 
 // fire is called once, under the member's mutex.
 func (s *Stop) fire(err error) {
@@ -39,10 +49,14 @@ func (s *Stop) fire(err error) {
 func (s *Stop) fired() bool { return s.over.Load() }
 
 // Done is closed when the attempt has to end.
-func (s *Stop) Done() <-chan struct{} { return s.done }
+func (s *Stop) Done() <-chan struct{} {
+	s.asked()
+	return s.done
+}
 
 // Err says why the attempt has to end, or nil as long as it need not.
 func (s *Stop) Err() error {
+	s.asked()
 	if s.fired() {
 		return s.err
 	}

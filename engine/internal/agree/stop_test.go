@@ -14,7 +14,7 @@ import (
 // it, need no goroutine until it fires.
 func TestStopWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStop(0)
+		s := newStop(nil, 0)
 		before := runtime.NumGoroutine()
 		var first, second, third, late int
 		stopFirst := context.AfterFunc(s, func() { first++ })
