@@ -14,12 +14,10 @@ import (
 // tensors may lie otherwise. The clock is read when everything is sent, since the rank
 // waits then anyway.
 
-// isFlat reports whether a call is flat that exchanges one chunk of so many bytes.
-func (c *Comm) isFlat(oneChunk bool, bytes int, tensors ...strided.Recipe) bool {
-	for _, t := range tensors {
-		oneChunk = oneChunk && t.IsContiguous()
-	}
-	return oneChunk && c.size > 1 && bytes < directFrom
+// isFlat reports whether a call is flat that exchanges one chunk of so many bytes. The
+// tensors are those whose views the recipes make.
+func (c *Comm) isFlat(oneChunk bool, bytes int, a *strided.Tensor, ofA strided.Recipe, b *strided.Tensor, ofB strided.Recipe) bool {
+	return oneChunk && c.size > 1 && bytes < directFrom && !a.OnDevice() && !b.OnDevice() && ofA.IsContiguous() && ofB.IsContiguous()
 }
 
 // after is the k-th place after this rank's, 0 < k < Size, and before the k-th before it.

@@ -130,3 +130,28 @@ func flatRound(c *Comm, block int, dense bool) error {
 	}
 	return nil
 }
+
+// TestMemoryOfDevicesIsNotFlat: the host cannot copy it.
+func TestMemoryOfDevicesIsNotFlat(t *testing.T) {
+	comms, err := NewLocal(2, Config{})
+	require.NoError(t, err)
+	c := comms[0]
+	of := func(address uint64, n int64) *strided.Tensor {
+		x := strided.FromDevice(strided.Int32, address, 4*n)
+		return &x
+	}
+	all, other, one := of(1<<20, 8), of(2<<20, 8), of(3<<20, 4)
+	var zero strided.Tensor
+	gather, _, err := c.prepareAllGather(all, one)
+	require.NoError(t, err)
+	scatter, _, err := c.prepareReduceScatter(one, all, Sum)
+	require.NoError(t, err)
+	turn, _, err := c.prepareAllToAll(other, all)
+	require.NoError(t, err)
+	cast, _, err := c.prepareBroadcast(&zero, all, 0)
+	require.NoError(t, err)
+	require.False(t, gather.flat || scatter.flat || turn.flat || cast.flat)
+	for _, c := range comms {
+		require.NoError(t, c.Close())
+	}
+}

@@ -76,7 +76,7 @@ func (c *Comm) prepareAllGather(dst, src *strided.Tensor) (p *preparedBlocks, ar
 	}
 	p.bytes = int(bytesOf(*src))
 	p.how = choose.AllGather(bytesOf(*src), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size, c.oneHost)
-	p.flat = c.isFlat(p.how == choose.Spread, p.bytes, p.blocks.usual.all, p.blocks.usual.one)
+	p.flat = c.isFlat(p.how == choose.Spread, p.bytes, dst, p.blocks.usual.all, src, p.blocks.usual.one)
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil
 }
@@ -106,7 +106,7 @@ func (c *Comm) prepareReduceScatter(dst, src *strided.Tensor, op Op) (p *prepare
 	}
 	p.bytes = int(bytesOf(*dst))
 	p.how = choose.ReduceScatter(bytesOf(*dst), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size)
-	p.flat = op.Valid() && c.isFlat(p.how == choose.Spread, p.bytes, p.blocks.usual.all, p.blocks.usual.one)
+	p.flat = op.Valid() && c.isFlat(p.how == choose.Spread, p.bytes, src, p.blocks.usual.all, dst, p.blocks.usual.one)
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil
 }
@@ -140,7 +140,7 @@ func (c *Comm) prepareAllToAll(dst, src *strided.Tensor) (p *preparedBlocks, arg
 		return p, "src", err
 	}
 	p.bytes = int(count) * src.DType().Size()
-	p.flat = c.isFlat(p.bytes <= c.cfg.ChunkBytes, p.bytes, p.to, p.from)
+	p.flat = c.isFlat(p.bytes <= c.cfg.ChunkBytes, p.bytes, dst, p.to, src, p.from)
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil
 }

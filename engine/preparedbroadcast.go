@@ -66,7 +66,7 @@ func (c *Comm) prepareBroadcast(dst, src *strided.Tensor, root int) (p *prepared
 		first, some := steps.Next()
 		_, more := steps.Next()
 		p.short = some && !more && bytesOf(*here) < directFrom
-		p.flat = c.isFlat(p.short && first.Index == 0, int(bytesOf(*here)), p.view) && (c.rank == root || len(p.plan.Children()) == 0)
+		p.flat = c.isFlat(p.short && first.Index == 0, int(bytesOf(*here)), here, p.view, here, p.view) && (c.rank == root || len(p.plan.Children()) == 0)
 	}
 	place.Store(p)
 	return p, "", nil
