@@ -58,15 +58,16 @@ func SetRoomy(is bool) (restore func()) {
 // call, which takes somewhat longer.
 func Signing(x strided.Tensor, chunks int) func() error {
 	var op agree.Op
+	var attempt uint32
 	var h transport.Header
 	return func() error {
 		call := describeAllReduce(&x, Sum)
 		fold := agree.NewCall(agree.AllReduce, 0, 0, int(uint32(op.Sig)), nil)
 		op.Seq, op.Sig, op.Walk = op.Seq+1, call.Sig^fold.Sig, x.Layout().MemoryWalk()
 		for i := range uint32(chunks) {
-			encodeHeader(&h, op.Seq, op.Sig, op.Walk, op.Attempt, i)
+			encodeHeader(&h, op.Seq, op.Sig, op.Walk, attempt, i)
 			got := decodeChunkHeader(&h)
-			if got.seq != op.Seq || got.attempt != op.Attempt || got.sig != op.Sig || got.walk != op.Walk || got.index != i {
+			if got.seq != op.Seq || got.attempt != attempt || got.sig != op.Sig || got.walk != op.Walk || got.index != i {
 				return ErrMismatch
 			}
 		}
