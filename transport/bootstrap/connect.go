@@ -117,6 +117,11 @@ func Connect(ctx context.Context, cfg Config) (*Session, *Control, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, nil, &transport.RankError{Rank: cfg.Rank, Doing: "bootstrap", Err: err}
 	}
+	if cfg.Size > 1 {
+		if err := checkFIPS(); err != nil {
+			return nil, nil, &transport.RankError{Rank: cfg.Rank, Doing: "bootstrap", Err: err}
+		}
+	}
 	deadline := time.Now().Add(cfg.Timeout)
 	self := Peer{Rank: cfg.Rank, Host: LocalHost(), PID: os.Getpid(), Info: append([]byte(nil), cfg.Info...)}
 	if cfg.Size == 1 {

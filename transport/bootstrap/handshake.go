@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"crypto/fips140"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -50,12 +51,25 @@ const (
 type Purpose uint8
 
 // The purposes of connections. Values above PurposeData are free for other
-// transports, which set up their own links over such connections.
+// transports, which set up their own links over such connections: all but the data
+// links' are encrypted.
 const (
 	PurposeRendezvous Purpose = 1 // a rank to the root
 	PurposeControl    Purpose = 2 // a member to the coordinator
 	PurposeData       Purpose = 3 // a directed data link
 )
+
+// errStrictFIPS says why nothing can be encrypted. Nonces here are counters, each used
+// once under its key; Go's strict mode allows only those that its own functions make.
+var errStrictFIPS = fmt.Errorf("%w: GODEBUG=fips140=only forbids AES-GCM with nonces of one's own, which connections between ranks need; use fips140=on", transport.ErrUnavailable)
+
+// checkFIPS returns errStrictFIPS in that mode.
+func checkFIPS() error {
+	if fips140.Enforced() {
+		return errStrictFIPS
+	}
+	return nil
+}
 
 // sessionID tells one run of a job from another that has the same secret.
 type sessionID [sessionSize]byte

@@ -59,6 +59,9 @@ type Root struct {
 
 // NewRoot starts listening. Close the root when it is no longer needed.
 func NewRoot(ctx context.Context, cfg RootConfig) (*Root, error) {
+	if err := checkFIPS(); err != nil {
+		return nil, err
+	}
 	if cfg.Secret.IsZero() {
 		cfg.Secret = NewSecret()
 	}

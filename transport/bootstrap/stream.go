@@ -49,10 +49,8 @@ const (
 
 // seal returns the connection as what follows a handshake is to be sent on it.
 func (p Purpose) seal(conn net.Conn, key, transcript []byte, dials bool) net.Conn {
-	switch p {
-	case PurposeRendezvous, PurposeControl, PurposeMeeting:
-	default:
-		return conn // transports protect their own, if asked to
+	if p == PurposeData {
+		return conn // what tensors travel on is protected by others, if asked to
 	}
 	to, from := streamKey(key, roleDialer, transcript), streamKey(key, roleListener, transcript)
 	if !dials {

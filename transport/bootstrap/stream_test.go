@@ -84,7 +84,7 @@ func TestSealedConnHides(t *testing.T) {
 // TestSealedPurposes: all that ranks say to each other is encrypted. The secrets of
 // communicators that are made of another one rest on that alone.
 func TestSealedPurposes(t *testing.T) {
-	for _, p := range []Purpose{PurposeRendezvous, PurposeControl, PurposeMeeting} {
+	for _, p := range []Purpose{PurposeRendezvous, PurposeControl, PurposeMeeting, PurposeData + 1, PurposeData + 2} {
 		require.IsType(t, &sealedConn{}, p.seal(&taped{}, handshakeKey(Secret{1}), nil, true), "purpose %d", p)
 	}
 	require.IsType(t, &taped{}, PurposeData.seal(&taped{}, handshakeKey(Secret{1}), nil, true), "transports protect their own")

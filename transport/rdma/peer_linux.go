@@ -62,7 +62,7 @@ func (p *peer) lose(err error) {
 		p.orderly.CompareAndSwap(0, time.Now().UnixNano())
 		re = p.errorf("rdma: %w: %w", transport.ErrPeerLost, err)
 	default:
-		re = p.errorf("rdma: %w: its process ended, or its connection was cut", transport.ErrPeerLost)
+		re = p.errorf("rdma: %w: its process ended, or its connection was cut (%v)", transport.ErrPeerLost, err)
 	}
 	if p.down.CompareAndSwap(nil, re) {
 		close(p.gone)
@@ -164,7 +164,7 @@ func (p *peer) introduce(o *opening, s *sender) error {
 	select {
 	case a := <-o.answer:
 		if a.refusal != "" {
-			return p.errorf("%w: there is no end for this link: %s", transport.ErrUnavailable, a.refusal)
+			return p.errorf("%w: there is no end for this link: %q", transport.ErrUnavailable, a.refusal)
 		}
 		return s.connect(a)
 	case <-p.gone:
