@@ -4,10 +4,6 @@ package shm
 
 import "unsafe"
 
-// streams says that copyPast does what it says. The race detector, which sees no
-// assembly, watches plain copies instead.
-const streams = true
-
 // stream copies n bytes past the caches, and what it has written is there for whoever
 // sees what is written after it. dst is a multiple of 16, n one of 64 and not 0.
 //

@@ -2,6 +2,5 @@
 
 package shm
 
-const streams = false
-
+// copyPast is a plain copy here. The race detector sees no assembly.
 func copyPast(dst, src []byte) { copy(dst, src) }

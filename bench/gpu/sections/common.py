@@ -44,8 +44,11 @@ def layouts(dtype, where, shape=SHAPE):
 def must_be(x, want, what=""):
     """x has exactly these values."""
     got = x.detach().double().cpu()
-    wrong = int((got != want).sum())
-    assert wrong == 0, f"{what}: {wrong} of {want.numel()} elements are wrong"
+    bad = got != want
+    wrong = int(bad.sum())
+    if wrong:
+        pairs = list(zip(got[bad].tolist(), want.expand_as(got)[bad].tolist()))[:4]
+        raise AssertionError(f"{what}: {wrong} of {want.numel()} elements are wrong; got, wanted: {pairs}")
 
 
 def must_be_clean(x, whole, what=""):
