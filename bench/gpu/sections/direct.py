@@ -20,6 +20,7 @@ def start(rank, size):
         """each(x, what) for all types and layouts, on a stream that is not the default one."""
         for dtype in dtypes:
             for name, x, whole in layouts(dtype, where, shape):
+                side.wait_stream(torch.cuda.current_stream())  # which has filled x
                 with torch.cuda.stream(side):
                     each(x, f"{name} {dtype}")
                     must_be_clean(x, whole, f"{name} {dtype}")
@@ -30,7 +31,6 @@ def start(rank, size):
             comm.all_reduce(x, stream=side)
             must_be(x, total(size), what)
 
-        side.wait_stream(torch.cuda.current_stream())
         check(each)
 
     def operators():
