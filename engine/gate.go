@@ -42,15 +42,16 @@ var errNoRoom = errors.New("no agent is free")
 // says that the agent is there all the same, and leave ends it.
 func (t *gate) arrive() error {
 	return t.g.ctx.Do(func() (err error) {
+		if !t.g.runs.Room() || !t.g.store.enter() {
+			return errNoRoom
+		}
 		stream := t.stream
 		if !t.holds {
 			stream = t.g.own
 			if err := t.g.follow(stream, t.stream); err != nil {
+				t.g.store.exit()
 				return err
 			}
-		}
-		if !t.g.store.enter() {
-			return errNoRoom
 		}
 		t.run, err = t.g.runs.Start(stream)
 		if t.run == nil {

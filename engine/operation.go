@@ -36,7 +36,7 @@ func (c *Comm) conduct(ctx context.Context, call *agree.Call, walk strided.Walk,
 		c.dumpFailure()
 		return c.explain(err, call)
 	}
-	if !stamps || op.Walk != walk { // which is carried out otherwise
+	if !stamps || op.Walk != walk || c.tracer != nil { // which is carried out otherwise, or has hops that are not to begin before it
 		c.member.Stamp()
 	}
 	if c.calls != nil {

@@ -37,9 +37,13 @@ interrupted() {
 	local pid
 	for pid in "${!running[@]}"; do kill -TERM -- "-$pid"; done
 	wait
+	for pid in "${!running[@]}"; do
+		echo "=== ${running[$pid]} was interrupted; so far:"
+		cat "$logs/${running[$pid]}"
+	done >&2
 	exit 130
 }
-trap interrupted INT TERM
+trap interrupted INT TERM HUP
 # finish waits for a stage to end.
 finish() {
 	local pid status=0 name
@@ -58,7 +62,7 @@ for name; do
 	[ ${#running[@]} -lt "$width" ] || finish
 	[ ${#failed[@]} = 0 ] || break
 	echo "=== $name begins"
-	stage "$name" >"$logs/$name" 2>&1 &
+	stage "$name" </dev/null >"$logs/$name" 2>&1 &
 	running[$!]=$name
 done
 while [ ${#running[@]} -gt 0 ]; do finish; done

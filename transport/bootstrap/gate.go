@@ -46,13 +46,28 @@ const (
 // waitingRoom holds connections in the order in which they came.
 type waitingRoom struct {
 	waiting []*stranger
-	from    map[netip.Addr]int
+	from    map[netip.Addr]int // how many, by where they come from: origins and addresses
 }
 
 type stranger struct {
-	conn net.Conn
-	addr netip.Addr
-	room *waitingRoom // where it is, or nil
+	conn   net.Conn
+	addr   netip.Addr
+	origin netip.Addr   // what it counts as
+	room   *waitingRoom // where it is, or nil
+}
+
+// count adds to the number of connections from where s comes.
+func (w *waitingRoom) count(s *stranger, n int) {
+	w.add(s.origin, n)
+	if s.addr != s.origin {
+		w.add(s.addr, n)
+	}
+}
+
+func (w *waitingRoom) add(from netip.Addr, n int) {
+	if w.from[from] += n; w.from[from] == 0 {
+		delete(w.from, from)
+	}
 }
 
 func (w *waitingRoom) enter(s *stranger) {
@@ -60,7 +75,7 @@ func (w *waitingRoom) enter(s *stranger) {
 		w.from = map[netip.Addr]int{}
 	}
 	w.waiting = append(w.waiting, s)
-	w.from[s.addr]++
+	w.count(s, 1)
 	s.room = w
 }
 
@@ -75,17 +90,16 @@ func (w *waitingRoom) leave(s *stranger) {
 			break
 		}
 	}
-	if w.from[s.addr]--; w.from[s.addr] == 0 {
-		delete(w.from, s.addr)
-	}
+	w.count(s, -1)
 }
 
-// evict drops the oldest connection of the address that has the most, and
-// reports whether there was one.
+// evict drops the oldest connection of the address that has the most, among those of the
+// origin that has the most, and reports whether there was one.
 func (w *waitingRoom) evict() bool {
 	var victim *stranger
 	for _, s := range w.waiting {
-		if victim == nil || w.from[s.addr] > w.from[victim.addr] {
+		if victim == nil || w.from[s.origin] > w.from[victim.origin] ||
+			w.from[s.origin] == w.from[victim.origin] && w.from[s.addr] > w.from[victim.addr] {
 			victim = s
 		}
 	}
@@ -145,7 +159,8 @@ func origin(addr netip.Addr) netip.Addr {
 
 // receive starts the handshake on a new connection.
 func (g *gate) receive(conn net.Conn) {
-	s := &stranger{conn: conn, addr: origin(addrPort(conn.RemoteAddr()).Addr())}
+	addr := addrPort(conn.RemoteAddr()).Addr()
+	s := &stranger{conn: conn, addr: addr, origin: origin(addr)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {

@@ -117,6 +117,16 @@ func (g *gatherer) timeIsUp() *WorldError {
 			here = append(here, greeting.peer.Rank)
 		}
 	}
+	for waiting := g.asked; waiting; { // answers that have come while this process had no turn
+		select {
+		case j := <-g.root.probes:
+			if e := g.answered(j); e != nil {
+				return e
+			}
+		default:
+			waiting = false
+		}
+	}
 	switch {
 	case far && !g.asked:
 		g.asked = true
@@ -138,9 +148,14 @@ func (g *gatherer) timeIsUp() *WorldError {
 	return g.world.missing(time.Since(g.began))
 }
 
+// hear notes that a rank has been heard since all were asked.
+func (g *gatherer) hear(j *joiner) {
+	g.answers = g.answers || g.asked && (j.far() || g.root.cfg.apart)
+}
+
 // answered is called when a gathered rank has answered a ping.
 func (g *gatherer) answered(j *joiner) *WorldError {
-	g.answers = g.answers || g.asked && (j.far() || g.root.cfg.apart)
+	g.hear(j)
 	for _, rival := range g.rivals {
 		if rival.greeting.peer.Rank == j.greeting.peer.Rank && g.here[j.greeting] == j {
 			return duplicate(&j.greeting.peer, &rival.greeting.peer)
@@ -159,6 +174,7 @@ func (g *gatherer) add(j *joiner) {
 	}
 	g.world.add(j.greeting)
 	g.here[j.greeting] = j
+	g.hear(j)
 	if g.began.IsZero() {
 		g.began = time.Now()
 	}

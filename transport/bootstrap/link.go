@@ -277,7 +277,7 @@ type doubt struct {
 // are farther apart than apartLooks are two first ones.
 const (
 	secondLook = 80 * time.Millisecond
-	apartLooks = time.Second
+	apartLooks = 3 * secondLook
 )
 
 // silent reports whether nothing has come for so long, at a second look. It is for

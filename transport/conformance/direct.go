@@ -145,7 +145,11 @@ func directAnyWay(t *testing.T, f Factory) {
 		func() error {
 			for id := range uint64(chunks) {
 				var err error
-				switch id % 4 {
+				switch id % 5 {
+				case 4: // received, and then brought elsewhere
+					if _, _, err = v.Next(r.ctx); err == nil {
+						err = fill(r.ctx, v, id, n[id])
+					}
 				case 0: // seen, and then received into the slot
 					if _, _, err = v.Head(r.ctx); err == nil {
 						err = get(r.ctx, v, id, n[id])

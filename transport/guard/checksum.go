@@ -12,7 +12,7 @@ import (
 // Checksum wraps the mesh of a rank so that each chunk carries a CRC-32C (Castagnoli;
 // RFC 3720, appendix B.4) of its number on the link, its header, its length and its
 // payload, which processors have an instruction for. It finds every fault of up to 32
-// successive bits, and all but one in 2^32 of the others. The sum lies in the header
+// successive bits of the header or the payload, and all but one in 2^32 of the others. The sum lies in the header
 // (transport.HeaderRoom), so slots and payloads are as they are without, and a short
 // chunk still lies where a wire has the least to do for it. All ranks wrap theirs, or
 // none.

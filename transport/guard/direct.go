@@ -62,6 +62,9 @@ func (r *directReceiver) Fill(ctx context.Context, pieces [][]byte) error {
 	if err := r.direct.Fill(ctx, pieces); err != nil {
 		return err
 	}
+	if r.open { // Next has had this chunk, and found it right
+		return nil
+	}
 	if sumPieces(r.next, h, n, pieces) != r.sum {
 		return r.corrupt(r.wire, n)
 	}

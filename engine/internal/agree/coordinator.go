@@ -103,7 +103,9 @@ func (c *Coordinator) onDispute(d disputeMsg) {
 	s := c.current
 	switch {
 	case d.reason < reasonMisfit || d.reason > reasonApart:
-	case slices.Contains(c.settled, d.key) || slices.Contains(c.queue, d):
+	case slices.Contains(c.settled, d.key):
+		c.dismiss(d)
+	case slices.Contains(c.queue, d):
 	case d.reason == reasonSlow && time.Since(c.asked[d.key]) < slowPause:
 		// Somebody else has just asked.
 	case s == nil:
@@ -135,6 +137,18 @@ func (c *Coordinator) onDispute(d disputeMsg) {
 	}
 }
 
+// dismiss is for a question about what is settled. Who asks whether somebody is silent is
+// told that nobody is known to be, since it would take this rank's silence for an answer.
+func (c *Coordinator) dismiss(d disputeMsg) {
+	if d.reason != reasonApart {
+		return
+	}
+	m := (&verdictMsg{key: d.key, outcome: outcomeCarryOn}).encode()
+	for rank := range c.size {
+		c.send(rank, m)
+	}
+}
+
 // hurry ends the wait for ranks that have made no call yet when somebody's time is up,
 // be it in another operation.
 func (c *Coordinator) hurry() {
@@ -142,7 +156,7 @@ func (c *Coordinator) hurry() {
 	if s == nil || s.hurried || s.reason != reasonMisfit {
 		return
 	}
-	if slices.ContainsFunc(c.queue, func(d disputeMsg) bool { return d.reason == reasonTimeout }) {
+	if slices.ContainsFunc(c.queue, func(d disputeMsg) bool { return d.reason >= reasonTimeout }) {
 		s.hurried = true
 		c.askNow(s)
 	}
@@ -160,7 +174,9 @@ func (c *Coordinator) openNext() {
 		}
 		d := c.queue[first]
 		c.queue = slices.Delete(c.queue, first, first+1)
-		if !slices.Contains(c.settled, d.key) {
+		if slices.Contains(c.settled, d.key) {
+			c.dismiss(d)
+		} else {
 			c.open(d)
 		}
 	}

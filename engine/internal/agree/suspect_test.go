@@ -66,3 +66,27 @@ func TestLateApart(t *testing.T) {
 		})
 	}
 }
+
+// A question about an operation that is settled, or about to be, is answered, too: that
+// nothing is said would be taken for the coordinator's silence.
+func TestLateApartAmidSettled(t *testing.T) {
+	for _, settled := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork(t, 3)
+			_, err := n.members[1].BeginApart(&Call{Kind: Recv})
+			require.NoError(t, err)
+			op := begin(t, n.members[0], call(4), strided.Logical)
+			begin(t, n.members[2], call(5), strided.Logical)
+			n.members[0].Dispute(op)
+			n.deliver()
+			if settled {
+				time.Sleep(2 * mismatchGrace)
+				n.deliver()
+				require.ErrorIs(t, op.Stop.Err(), ErrMismatch)
+			}
+			n.members[1].LateApart()
+			n.deliver()
+			require.True(t, n.members[1].Answered())
+		})
+	}
+}
