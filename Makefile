@@ -22,12 +22,14 @@ bench-peers: ## measure ours in turns with Open MPI, MPICH, Gloo and PyTorch (De
 # tool fails instead of skipping. The tests go alone, since some of them lose ranks and
 # look at when others notice. What follows goes two stages at a time, those that compute
 # (cross, fuzz) beside those that wait or have one thread: most of what is raced waits.
+# The virtual machines have a time limit, and so only the soak and the random calls beside
+# them.
 # Python's have no other beside them that listens on ports, since they scan all there are.
 test: export CI = 1
 test: ## everything that CI checks
 	@scripts/stages.sh 1 deps lint generated libnccl unit
 	@scripts/stages.sh 2 python cross
-	@scripts/stages.sh 2 race test-rdma libnccl-calls arm64 fuzz libnccl-check kernels soak cudasim launchers hosts
+	@scripts/stages.sh 2 test-rdma soak libnccl-calls race fuzz arm64 libnccl-check kernels cudasim launchers hosts
 	@echo "all checks passed"
 
 deps: ## install what the checks need (Debian)
