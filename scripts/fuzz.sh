@@ -15,7 +15,7 @@ build() { go test -c -fuzz . -vet=off -ldflags='-s -w' -o "$binaries/${1//\//-}"
 one() {
 	local dir target=${1##*:} for_this=${FUZZTIME:-5s} log execs
 	dir=$(dirname "${1%%:*}")
-	case $target in FuzzViews | FuzzReduce | FuzzMove | FuzzKernels) for_this=${FUZZTIME_LAYOUTS:-60s} ;; esac
+	case $target in FuzzViews | FuzzReduce | FuzzMove | FuzzKernels) for_this=${FUZZTIME_LAYOUTS:-30s} ;; esac
 	log=$(mktemp)
 	trap 'rm -f "$log"' RETURN
 	if (cd "$dir" && "$binaries/${dir//\//-}" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$for_this" -test.parallel 1 \
