@@ -213,35 +213,6 @@ func TestWakesUp(t *testing.T) {
 	})
 }
 
-// TestVerdictBeforeFarewell: ranks that have heard a verdict leave; whoever hears of both
-// takes the verdict for the reason.
-func TestVerdictBeforeFarewell(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cut := cutOff{victim: 2, in: true, out: true}
-		comms := cut.world(t, 4, engine.Config{Timeout: 2 * time.Second, Logger: slog.New(slog.DiscardHandler)}, time.Second)
-		time.Sleep(time.Second)
-		errs := make(chan error, 4)
-		for _, c := range []*engine.Comm{comms[1], comms[3]} {
-			go func() {
-				err := small(c)
-				_ = c.Abort()
-				errs <- err
-			}()
-		}
-		<-errs
-		<-errs
-		time.Sleep(time.Second)
-		var re *engine.RankError
-		require.ErrorAs(t, engine.WhyFailed(comms[0]), &re)
-		require.Equal(t, 2, re.Rank, "%v", re)
-		for _, c := range []*engine.Comm{comms[0], comms[2]} {
-			go func() { errs <- c.Abort() }()
-		}
-		<-errs
-		<-errs
-	})
-}
-
 // TestCutOffAndStillHeard: rank 0 does not hear the others any more, and what it says to
 // some call makes that end well, when it was late already. The next call need not take all
 // its time until rank 0 is known to be cut off.

@@ -155,9 +155,6 @@ func Controlled(cfg Config, meshes []transport.Mesh, ends, members []net.Conn) (
 	return comms, nil
 }
 
-// WhyFailed is why the communicator has failed on all ranks.
-func WhyFailed(c *Comm) error { return c.whyFailed() }
-
 // Oversleep rings the alarm as in a process that wakes up after an hour, in which a
 // verdict has been due all the time.
 func Oversleep(c *Comm) {

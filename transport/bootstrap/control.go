@@ -290,9 +290,10 @@ func (c *Control) fail(cause *transport.RankError, asked time.Time) {
 	c.after(min(c.cfg.HearsayWait, c.cfg.VerdictWait), func() { c.awaitVerdict(cause, asked) })
 }
 
-// AnswerDue is how long a coordinator that lives takes at most to say something to a
-// member that has reported a failure or asked for a verdict: it waits for others' evidence
-// or answers for half of that. One that says nothing, not even by a heartbeat, is lost.
+// AnswerDue is how long a coordinator may say nothing, not even by a heartbeat, to a member
+// that has reported a failure or asked for a verdict, before it counts as lost. It mostly
+// answers sooner: it waits HearsayWait for others' evidence, and less than this for the
+// answers of ranks that it asks.
 const AnswerDue = 700 * time.Millisecond
 
 // awaitVerdict waits for what the coordinator makes of cause. If nothing comes from it,
