@@ -126,21 +126,20 @@ func (c *Comm) treeSend(o agree.Op, p *preparedBroadcast, src *strided.Tensor) e
 	for i, child := range children {
 		lenders[i] = c.lendable(child, view)
 	}
-	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
+	for step, ok := plan.Next(); ok && err == nil; step, ok = plan.Next() {
 		n := int((step.Hi - step.Lo) * size)
 		for i, child := range children {
 			if canLend(lenders[i], view, step.Lo, step.Hi, n) {
-				if err := c.lend(o, lenders[i], walk, step.Index, view, step.Lo, step.Hi); err != nil {
-					return settle(o, err, lenders...)
-				}
-				continue
+				err = c.lend(o, lenders[i], walk, step.Index, view, step.Lo, step.Hi)
+			} else {
+				err = c.sendLater(o, child, walk, step.Index, n, view, step.Lo, step.Hi)
 			}
-			if err := c.sendView(o, child, walk, step.Index, n, view, step.Lo, step.Hi); err != nil {
-				return settle(o, err, lenders...)
+			if err != nil {
+				break
 			}
 		}
 	}
-	return settle(o, nil, lenders...)
+	return settle(o, flush(err, children...), lenders...)
 }
 
 // treeReceive is everybody else's part: receive from the parent, forward to

@@ -167,10 +167,11 @@ func (c *Comm) sendBlock(o agree.Op, rank int, view strided.View, lo, count int6
 	if err != nil {
 		return err
 	}
-	return c.eachChunk(count, view.DType(), func(index uint32, a, b int64, n int) error {
+	err = c.eachChunk(count, view.DType(), func(index uint32, a, b int64, n int) error {
 		view.Ahead(lo+b, lo+min(b+b-a, count))
-		return c.sendView(o, to, o.Walk, index, n, view, lo+a, lo+b)
+		return c.sendLater(o, to, o.Walk, index, n, view, lo+a, lo+b)
 	})
+	return flush(err, to)
 }
 
 // branches are this rank's part of the tree.

@@ -120,7 +120,7 @@ func (c *Comm) sendChunks(o agree.Op, p *post, to transport.Sender, m *transfer)
 			pieces, ok := m.view.Pieces(p.outward[:0], lo, hi, longPiece)
 			p.outward = pieces
 			if ok {
-				return to.(transport.DirectSender).Send(o.Stop, &p.header, pieces)
+				return to.(transport.DirectSender).SendLater(o.Stop, &p.header, pieces)
 			}
 		}
 		m.view.Ahead(hi, min(hi+hi-lo, m.view.Count()))
@@ -131,7 +131,7 @@ func (c *Comm) sendChunks(o agree.Op, p *post, to transport.Sender, m *transfer)
 		m.view.Pack(slot[:n], lo, hi)
 		return to.Commit(&p.header, n)
 	})
-	return from.settle(o, err)
+	return from.settle(o, flush(err, to))
 }
 
 // receiveAll receives messages from a peer.

@@ -90,6 +90,31 @@ func (c *Comm) sendView(op agree.Op, to transport.Sender, walk strided.Walk, ind
 	return c.post(op, to, walk, index, n, func(slot []byte) { view.Pack(slot, lo, hi) })
 }
 
+// sendLater is sendView of a chunk that others to the same peer follow at once, and which
+// may go with them. The tensor's memory is borrowed until flush.
+func (c *Comm) sendLater(op agree.Op, to transport.Sender, walk strided.Walk, index uint32, n int, view strided.View, lo, hi int64) error {
+	if canSendFrom(to, n) {
+		if pieces := c.piecesOf(view, lo, hi); pieces != nil {
+			c.label(op, walk, index)
+			return to.(transport.DirectSender).SendLater(op.Stop, &c.header, pieces)
+		}
+	}
+	return c.sendView(op, to, walk, index, n, view, lo, hi)
+}
+
+// flush sends what waits for more to go with it, also where err has ended the operation:
+// the memory is the caller's afterwards.
+func flush(err error, links ...transport.Sender) error {
+	for _, link := range links {
+		if direct, ok := link.(transport.DirectSender); ok {
+			if flushed := direct.Flush(); err == nil {
+				err = flushed
+			}
+		}
+	}
+	return err
+}
+
 // post sends the chunk that fill writes, n bytes long, with the given index.
 func (c *Comm) post(op agree.Op, to transport.Sender, walk strided.Walk, index uint32, n int, fill func(slot []byte)) error {
 	slot, err := to.Acquire(op.Stop)

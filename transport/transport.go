@@ -86,6 +86,18 @@ type DirectSender interface {
 	// caller's again when Send returns, and so is the slice that lists them. A slot
 	// that is acquired is given up. Send panics when the payload is longer than one.
 	Send(ctx context.Context, h *Header, pieces [][]byte) error
+
+	// SendLater is Send of a chunk that may wait for others to go with it, since several
+	// at once may go faster than one by one. It leaves when no slot is free, with the
+	// next chunk of Send or Commit, or with Flush. The memory that pieces are stays as it
+	// is until then; the slice that lists them is the caller's again at once.
+	SendLater(ctx context.Context, h *Header, pieces [][]byte) error
+
+	// Flush sends what waits, and does not wait itself. After SendLater it is called, or
+	// Send or Commit are, before the caller waits for anything but this link; also when
+	// that has failed. What was committed is then as safe as by Send, and the memory is
+	// the caller's.
+	Flush() error
 }
 
 // SlotWriter is a Sender that knows better than its caller how its slots are written,

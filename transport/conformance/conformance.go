@@ -83,6 +83,8 @@ func Cases() []Case {
 		{"CancelRacesChunk", cancelRacesChunk},
 		{"CancelOften", cancelOften},
 		{"DirectAnyWay", directAnyWay},
+		{"DirectLater", directLater},
+		{"DirectLaterWithoutPeer", directLaterWithoutPeer},
 		{"DirectCancelOften", directCancelOften},
 		{"CloseWakesWaiters", closeWakesWaiters},
 		{"CloseRacesUse", closeRacesUse},

@@ -76,6 +76,24 @@ func send(ctx context.Context, s transport.DirectSender, id uint64, n int) error
 	return nil
 }
 
+// sendLater is send of a chunk that may wait for others. The memory may be used for
+// something else, by clearing it, after that.
+func sendLater(ctx context.Context, s transport.DirectSender, id uint64, n int) (memory []byte, err error) {
+	memory, pieces, _ := cut(id, n)
+	payload := make([]byte, n)
+	sequence(payload, id)
+	for _, p := range pieces {
+		payload = payload[copy(p, payload):]
+	}
+	list := slices.Clone(pieces)
+	err = s.SendLater(ctx, header(id), list)
+	clear(list)
+	if err != nil {
+		err = fmt.Errorf("sending chunk %d: %w", id, err)
+	}
+	return memory, err
+}
+
 // fill is get into pieces of memory. Where it fails, the memory may be used for
 // something else, as it is here.
 func fill(ctx context.Context, v transport.DirectReceiver, id uint64, n int) error {
@@ -169,6 +187,114 @@ func directAnyWay(t *testing.T, f Factory) {
 			return nil
 		},
 	)
+}
+
+// directLater sends chunks that wait for others, any number of them, which then go by
+// every way there is. From then on their memory is used for something else.
+func directLater(t *testing.T, f Factory) {
+	rng := random(t)
+	r := newRig(t, f, 2)
+	s, v, ok := r.direct()
+	if !ok {
+		return
+	}
+	const bursts = 60
+	var n [][]int // of the bursts' chunks
+	for range bursts {
+		burst := make([]int, 1+rng.IntN(2*r.slots()))
+		for i := range burst {
+			burst[i] = []int{0, 1, rng.IntN(100), rng.IntN(r.slotSize() + 1), r.slotSize()}[rng.IntN(5)]
+		}
+		n = append(n, burst)
+	}
+	r.all(
+		func() error {
+			id := uint64(0)
+			for i, burst := range n {
+				var waiting [][]byte
+				for j, n := range burst {
+					var err error
+					var memory []byte
+					switch last := j == len(burst)-1; {
+					case last && i%3 == 0:
+						err = put(r.ctx, s, id, n)
+					case last && i%3 == 1:
+						err = send(r.ctx, s, id, n)
+					default:
+						memory, err = sendLater(r.ctx, s, id, n)
+						waiting = append(waiting, memory)
+					}
+					if err != nil {
+						return err
+					}
+					id++
+				}
+				if i%3 == 2 {
+					if err := s.Flush(); err != nil {
+						return err
+					}
+				}
+				for _, memory := range waiting {
+					clear(memory)
+				}
+			}
+			return s.Flush() // of nothing
+		},
+		func() error {
+			id := uint64(0)
+			for i, burst := range n {
+				for _, n := range burst {
+					if err := fill(r.ctx, v, id, n); err != nil {
+						return err
+					}
+					id++
+				}
+				if i%8 == 0 {
+					time.Sleep(pause / 10) // let the sender run into the wall
+				}
+			}
+			return nil
+		},
+	)
+}
+
+// directLaterWithoutPeer: chunks that wait leave when no slot is free, and a wait for
+// one that ends early leaves all that there is to come.
+func directLaterWithoutPeer(t *testing.T, f Factory) {
+	r := newRig(t, f, 2)
+	s, v, ok := r.direct()
+	if !ok {
+		return
+	}
+	sent := uint64(0)
+	var waiting [][]byte
+	for { // until everything between the two is full
+		ctx, cancel := context.WithTimeout(r.ctx, pause)
+		memory, err := sendLater(ctx, s, sent, r.slotSize())
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		waiting = append(waiting, memory)
+		sent++
+	}
+	if sent < uint64(r.slots()) {
+		t.Fatalf("%d chunks were taken, a link has %d slots", sent, r.slots())
+	}
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, memory := range waiting {
+		clear(memory)
+	}
+	for id := range sent {
+		if err := get(r.ctx, v, id, r.slotSize()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // directCancelOften ends waits for room, for heads and amid payloads, and

@@ -17,12 +17,24 @@ type directSender struct {
 }
 
 func (s *directSender) Send(ctx context.Context, h *transport.Header, pieces [][]byte) error {
+	return s.summed(ctx, h, pieces, s.direct.Send)
+}
+
+func (s *directSender) SendLater(ctx context.Context, h *transport.Header, pieces [][]byte) error {
+	return s.summed(ctx, h, pieces, s.direct.SendLater)
+}
+
+func (s *directSender) Flush() error { return s.direct.Flush() }
+
+type sendPieces = func(ctx context.Context, h *transport.Header, pieces [][]byte) error
+
+func (s *directSender) summed(ctx context.Context, h *transport.Header, pieces [][]byte, send sendPieces) error {
 	n := 0
 	for _, p := range pieces {
 		n += len(p)
 	}
 	s.slot = nil
-	err := s.direct.Send(ctx, s.label(h, sumPieces(s.next, h, n, pieces)), pieces)
+	err := send(ctx, s.label(h, sumPieces(s.next, h, n, pieces)), pieces)
 	if err == nil {
 		s.next++
 	}

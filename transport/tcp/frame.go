@@ -34,8 +34,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // slot is memory for one frame, in one piece.
 type slot struct {
-	mem   []byte
-	parts int // stripes of its frame that are not written yet; guarded by the sender
+	mem    []byte
+	parts  int      // stripes of its frame that are not written yet; guarded by the sender
+	pieces [][]byte // of its frame's first stripe, if that lies elsewhere; scratch
 }
 
 func newSlot(size int) *slot {

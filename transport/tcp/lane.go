@@ -21,7 +21,7 @@ type lane struct {
 
 	helper helper
 	part   outgoing // the stripe that the helper is to enqueue
-	pieces [][]byte // of that; the caller's own
+	pieces [][]byte // of that, but the first lane's; the caller's own
 
 	mu     sync.Mutex
 	queue  queue // what is not written yet
@@ -35,20 +35,31 @@ func (l *lane) connected(w wire) {
 }
 
 // enqueue sends what the socket takes at once of a frame, and leaves the rest to
-// be written later. Pieces are the caller's: what is left of them is copied.
-func (l *lane) enqueue(f outgoing) error {
+// be written later. Pieces are the caller's: what is left of them is copied. With
+// more to come, all that may wait.
+func (l *lane) enqueue(f outgoing, more bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.link.failed(); err != nil {
+		l.queue.keep()
 		l.link.put(f.slot)
 		return err
 	}
 	l.queue.push(f)
+	if more && l.try != nil {
+		return nil
+	}
+	return l.send()
+}
+
+// send sends what the socket takes at once of all frames, and leaves the rest to be
+// written later. The caller holds the lock.
+func (l *lane) send() error {
 	l.flush()
 	if l.queue.empty() {
 		return l.link.failed()
 	}
-	l.queue.keepLast()
+	l.queue.keep()
 	if !l.writer {
 		l.writer = true
 		mesh := l.link.mesh
@@ -77,7 +88,7 @@ func (l *lane) flush() {
 }
 
 // enqueuePart is the helper's job. What goes wrong, the link remembers.
-func (l *lane) enqueuePart() { _ = l.enqueue(l.part) }
+func (l *lane) enqueuePart() { _ = l.enqueue(l.part, false) }
 
 // help flushes unless somebody else is at it.
 func (l *lane) help() {
@@ -121,7 +132,7 @@ func (l *lane) write() {
 // breakdown ends the link after this connection has failed with err. The caller
 // holds the lock.
 func (l *lane) breakdown(err error) {
-	l.queue = queue{}
+	l.queue.drop()
 	l.link.broke(err)
 }
 

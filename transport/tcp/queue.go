@@ -13,8 +13,7 @@ type outgoing struct {
 // in runs of a page each, and some heads.
 const maxBuffers = 80
 
-// queue holds frames that are not written yet, the oldest first. Only the one
-// pushed last may have pieces.
+// queue holds frames that are not written yet, the oldest first.
 type queue struct {
 	frames []outgoing
 	bufs   [maxBuffers][]byte
@@ -24,15 +23,28 @@ func (q *queue) empty() bool { return len(q.frames) == 0 }
 
 func (q *queue) push(o outgoing) { q.frames = append(q.frames, o) }
 
-// keepLast copies what is not written of the last frame's pieces into its slot.
-func (q *queue) keepLast() {
-	f := &q.frames[len(q.frames)-1]
-	if len(f.pieces) == 0 {
-		return
+// keep copies what is not written of the frames' pieces into their slots.
+func (q *queue) keep() {
+	for i := range q.frames {
+		if f := &q.frames[i]; len(f.pieces) > 0 {
+			f.keep()
+		}
 	}
+}
+
+// drop forgets all frames.
+func (q *queue) drop() {
+	for i := range q.frames {
+		clear(q.frames[i].pieces)
+	}
+	*q = queue{}
+}
+
+func (f *outgoing) keep() {
 	n := 0
-	for _, p := range f.pieces {
+	for i, p := range f.pieces {
 		n += copy(f.home[n:], p)
+		f.pieces[i] = nil // no memory of the caller's is held on to
 	}
 	f.pieces = nil
 	if len(f.begin) == 0 {
@@ -81,6 +93,7 @@ func (q *queue) advance(n int) (done *slot, rest int) {
 			f.pieces[0] = f.pieces[0][k:]
 			break
 		}
+		f.pieces[0] = nil
 		f.pieces = f.pieces[1:]
 	}
 	if len(f.begin) > 0 || len(f.pieces) > 0 {

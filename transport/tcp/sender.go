@@ -24,6 +24,7 @@ type sender struct {
 
 	cur    *slot  // acquired and not committed; the caller's own
 	number uint32 // of the next frame; the caller's own
+	later  bool   // some frame may wait for Flush; the caller's own
 	spin   spin   // the caller's own
 
 	room chan struct{} // a token says: a slot may be free, or the link broken
@@ -123,6 +124,9 @@ func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
 		if direct && poll.again(&s.spin) {
 			continue
 		}
+		if err := s.Flush(); err != nil { // there is a writer afterwards, to free a slot
+			return nil, err
+		}
 		select {
 		case <-s.room:
 		case <-ctx.Done():
@@ -187,10 +191,34 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 		lo, hi := cut.bounds(j)
 		s.lanes[j].part = outgoing{begin: cur.payload()[lo:hi]}
 	}
-	return s.spread(cut.count)
+	return s.spread(cut.count, false)
 }
 
 func (s *sender) Send(ctx context.Context, h *transport.Header, pieces [][]byte) error {
+	return s.send(ctx, h, pieces, false)
+}
+
+func (s *sender) SendLater(ctx context.Context, h *transport.Header, pieces [][]byte) error {
+	return s.send(ctx, h, pieces, true)
+}
+
+func (s *sender) Flush() error {
+	if !s.later {
+		return nil
+	}
+	s.later = false
+	l := &s.lanes[0]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := s.failed(); err != nil {
+		l.queue.keep()
+		return err
+	}
+	return l.send()
+}
+
+// send is Send, or SendLater if there is more to come.
+func (s *sender) send(ctx context.Context, h *transport.Header, pieces [][]byte, more bool) error {
 	n := 0
 	for _, p := range pieces {
 		n += len(p)
@@ -206,25 +234,25 @@ func (s *sender) Send(ctx context.Context, h *transport.Header, pieces [][]byte)
 	head := s.cur.mem[:headSize]
 	putHead(head, h, cut, s.number)
 	for j := range cut.count {
-		l := &s.lanes[j]
+		l, list := &s.lanes[j], &s.cur.pieces
+		if j > 0 {
+			list = &l.pieces
+		}
 		lo, hi := cut.bounds(j)
-		l.pieces = between(l.pieces[:0], pieces, lo, hi)
-		l.part = outgoing{pieces: l.pieces, home: s.cur.payload()[lo:hi]}
+		*list = between((*list)[:0], pieces, lo, hi)
+		l.part = outgoing{pieces: *list, home: s.cur.payload()[lo:hi]}
 	}
 	s.lanes[0].part.begin = head
-	err := s.spread(cut.count)
-	for j := range cut.count {
-		clear(s.lanes[j].pieces) // no memory of the caller's is held on to
-	}
-	return err
+	return s.spread(cut.count, more && cut.count == 1)
 }
 
 // cutting is how a payload of n bytes is cut.
 func (s *sender) cutting(n int) stripes { return stripesOf(n, len(s.lanes), s.mesh.cfg.Stripe) }
 
 // spread sends the frame in the current slot, whose stripes are the parts of so many
-// lanes.
-func (s *sender) spread(count int) error {
+// lanes. With more to come, one in one stripe may wait.
+func (s *sender) spread(count int, more bool) error {
+	s.later = more
 	s.cur.parts = count
 	for j := range count {
 		s.lanes[j].part.slot = s.cur
@@ -234,7 +262,7 @@ func (s *sender) spread(count int) error {
 	for j := 1; j < count; j++ {
 		s.lanes[j].helper.offer()
 	}
-	err := s.lanes[0].enqueue(s.lanes[0].part)
+	err := s.lanes[0].enqueue(s.lanes[0].part, more)
 	s.lanes[0].part = outgoing{}
 	for j := 1; j < count; j++ {
 		s.lanes[j].helper.finish()

@@ -43,6 +43,13 @@ func (directLink) Send(context.Context, *transport.Header, [][]byte) error {
 	return nil
 }
 
+func (directLink) SendLater(context.Context, *transport.Header, [][]byte) error {
+	time.Sleep(time.Second)
+	return nil
+}
+
+func (directLink) Flush() error { return nil }
+
 func (directLink) Head(context.Context) (*transport.Header, int, error) {
 	time.Sleep(time.Second)
 	return &transport.Header{7}, 30, nil
@@ -71,7 +78,10 @@ func TestDirectLinksStayDirect(t *testing.T) {
 		m := Wrap(directMesh{}, tracer, indexOf)
 		s, err := m.Sender(t.Context(), 3, 0)
 		require.NoError(t, err)
-		require.NoError(t, s.(transport.DirectSender).Send(t.Context(), &transport.Header{5}, [][]byte{make([]byte, 10), make([]byte, 2)}))
+		sender := s.(transport.DirectSender)
+		require.NoError(t, sender.Send(t.Context(), &transport.Header{5}, [][]byte{make([]byte, 10), make([]byte, 2)}))
+		require.NoError(t, sender.SendLater(t.Context(), &transport.Header{6}, [][]byte{make([]byte, 3)}))
+		require.NoError(t, sender.Flush())
 		r, err := m.Receiver(t.Context(), 4, 0)
 		require.NoError(t, err)
 		direct := r.(transport.DirectReceiver)
@@ -81,7 +91,8 @@ func TestDirectLinksStayDirect(t *testing.T) {
 		direct.Release()
 		require.Equal(t, []Event{
 			{Kind: Sent, Peer: 3, Bytes: 12, Label: Label{Index: 5}, Ended: time.Second},
-			{Kind: Received, Peer: 4, Bytes: 30, Label: Label{Index: 7}, Began: time.Second, Had: 2 * time.Second, Ended: 3 * time.Second},
+			{Kind: Sent, Peer: 3, Bytes: 3, Label: Label{Index: 6}, Began: time.Second, Had: time.Second, Ended: 2 * time.Second},
+			{Kind: Received, Peer: 4, Bytes: 30, Label: Label{Index: 7}, Began: 2 * time.Second, Had: 3 * time.Second, Ended: 4 * time.Second},
 		}, tracer.Events())
 	})
 }
