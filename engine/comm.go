@@ -37,6 +37,7 @@ type Comm struct {
 	release    func() error // frees what mesh and control stand on
 
 	prepared   [preparedCalls]atomic.Pointer[prepared]
+	latest     atomic.Pointer[prepared] // of these
 	blockCalls blockCalls
 
 	broadcastCalls broadcastCalls

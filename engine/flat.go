@@ -32,6 +32,9 @@ func (c *Comm) before(k int) int { return c.after(c.size - k) }
 
 // sendFlat sends a copy of b as the chunk that c.header describes.
 func (c *Comm) sendFlat(o *agree.Op, peer int, b []byte) error {
+	if short := c.out[peer].short; short != nil {
+		return short.SendShort(o.Stop, &c.header, b)
+	}
 	to := c.out[peer].s
 	if to == nil {
 		var err error

@@ -62,8 +62,8 @@ func flatCalls(c *Comm) (n int) {
 			n++
 		}
 	}
-	for i := range c.broadcastCalls {
-		if p := c.broadcastCalls[i].Load(); p != nil && p.flat {
+	for i := range c.broadcastCalls.all {
+		if p := c.broadcastCalls.all[i].Load(); p != nil && p.flat {
 			n++
 		}
 	}

@@ -86,7 +86,8 @@ func (c *Comm) listenRounds(op agree.Op, rounds iter.Seq[bruck.Round]) error {
 // outLink is the sending end of a link, or the attempt to make it.
 type outLink struct {
 	s       transport.Sender
-	pending chan dialed // not nil while the link is being made
+	short   transport.ShortSender // s, if it is one
+	pending chan dialed           // not nil while the link is being made
 }
 
 type dialed struct {
@@ -117,6 +118,7 @@ func (c *Comm) dial(op agree.Op, link *outLink, peer, channel int) (transport.Se
 	select {
 	case d := <-link.pending:
 		link.s, link.pending = d.s, nil
+		link.short, _ = d.s.(transport.ShortSender)
 		return d.s, d.err
 	case <-op.Stop.Done():
 		return nil, op.Stop.Err()

@@ -32,20 +32,35 @@ type preparedBroadcast struct {
 // preparedBroadcasts is how many broadcasts are remembered, a power of two.
 const preparedBroadcasts = 16
 
-// broadcastCalls are the broadcasts that are remembered.
-type broadcastCalls [preparedBroadcasts]atomic.Pointer[preparedBroadcast]
+// broadcastCalls are the broadcasts that are remembered, and the latest of them.
+type broadcastCalls struct {
+	latest atomic.Pointer[preparedBroadcast]
+	all    [preparedBroadcasts]atomic.Pointer[preparedBroadcast]
+}
 
 // prepareBroadcast checks and describes a broadcast, or remembers having done so. If
 // the arguments are wrong it returns the name of the one that is, and why, and only
 // what describes the call.
 func (c *Comm) prepareBroadcast(dst, src *strided.Tensor, root int) (p *preparedBroadcast, argument string, err error) {
+	if p := c.broadcastCalls.latest.Load(); p != nil && p.root == root && p.pair.Fits(dst, c.broadcastOf(dst, src, root)) {
+		return p, "", nil
+	}
+	return c.prepareOtherBroadcast(dst, src, root)
+}
+
+// prepareOtherBroadcast is prepareBroadcast of one that is not the latest. It is apart from
+// it, since methods of tensors work on copies, which take as long as all the rest.
+//
+//go:noinline
+func (c *Comm) prepareOtherBroadcast(dst, src *strided.Tensor, root int) (p *preparedBroadcast, argument string, err error) {
 	here := c.broadcastOf(dst, src, root)
 	other := dst
 	if dst.IsZero() {
 		other = here
 	}
-	place := &c.broadcastCalls[(uint64(here.Count())*5+uint64(root))%preparedBroadcasts]
+	place := &c.broadcastCalls.all[(uint64(here.Count())*5+uint64(root))%preparedBroadcasts]
 	if p := place.Load(); p != nil && p.root == root && p.pair.Fits(other, here) {
+		c.broadcastCalls.latest.Store(p)
 		return p, "", nil
 	}
 	p = &preparedBroadcast{root: root, call: describeBroadcast(here, root)}
@@ -69,6 +84,7 @@ func (c *Comm) prepareBroadcast(dst, src *strided.Tensor, root int) (p *prepared
 		p.flat = c.isFlat(p.short && first.Index == 0, int(bytesOf(*here)), here, p.view, here, p.view) && (c.rank == root || len(p.plan.Children()) == 0)
 	}
 	place.Store(p)
+	c.broadcastCalls.latest.Store(p)
 	return p, "", nil
 }
 

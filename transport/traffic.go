@@ -3,6 +3,8 @@ package transport
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/monel-dev/monel/internal/publish"
 )
 
 // Traffic is how many bytes of payload the links of a mesh have carried so far, headers
@@ -26,7 +28,7 @@ type Meter struct {
 }
 
 // Add counts n bytes. No other goroutine adds, so it needs no locked instruction.
-func (m *Meter) Add(n int) { m.bytes.Store(m.bytes.Load() + uint64(n)) }
+func (m *Meter) Add(n int) { publish.Uint64(&m.bytes, m.bytes.Load()+uint64(n)) }
 
 // Meters are the meters of a mesh's links.
 type Meters struct {

@@ -100,6 +100,16 @@ type DirectSender interface {
 	Flush() error
 }
 
+// ShortSender is a Sender that can take a short chunk faster than through a slot.
+type ShortSender interface {
+	Sender
+
+	// SendShort sends *h and a copy of the payload, as Acquire, a copy into the slot and
+	// Commit would, and waits as Acquire does. A slot that is acquired is given up. It
+	// panics when the payload is longer than one.
+	SendShort(ctx context.Context, h *Header, payload []byte) error
+}
+
 // SlotWriter is a Sender that knows better than its caller how its slots are written,
 // where their bytes lie in pieces.
 type SlotWriter interface {

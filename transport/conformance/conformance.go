@@ -41,6 +41,9 @@ type World struct {
 	// transport.DirectSender and a transport.DirectReceiver.
 	Direct bool
 
+	// Short says that senders are a transport.ShortSender.
+	Short bool
+
 	// Close, if not nil, is called once all meshes are closed, to free what the
 	// factory has made around them.
 	Close func()
@@ -86,6 +89,7 @@ func Cases() []Case {
 		{"DirectLater", directLater},
 		{"DirectLaterWithoutPeer", directLaterWithoutPeer},
 		{"DirectCancelOften", directCancelOften},
+		{"Short", short},
 		{"CloseWakesWaiters", closeWakesWaiters},
 		{"CloseRacesUse", closeRacesUse},
 		{"AfterClose", afterClose},

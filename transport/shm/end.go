@@ -6,14 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/monel-dev/monel/internal/publish"
 	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/internal/processor"
-)
-
-// The bits of end.use.
-const (
-	inUse   = 1 << iota // a call is in progress, or its user holds a slot
-	closing             // set for good by the mesh's Close
 )
 
 // end is what the two ends of a link have in common.
@@ -26,8 +21,10 @@ type end struct {
 	goFirst bool   // let other goroutines run first: the peer was one of them
 	sharing processor.Sharing
 
-	// use tells Close when the segment is no longer touched.
-	use atomic.Uint32
+	// inUse is 1 while a call is in progress or its user holds a slot, written by the
+	// user alone. It tells Close when the segment is no longer touched.
+	inUse   atomic.Uint32
+	closing atomic.Bool // set for good by Close
 
 	seg *segment
 	// sleeps and peerSleeps are in the segment.
@@ -45,12 +42,20 @@ func (e *end) bind(seg *segment, sleeps, peerSleeps *atomic.Uint32) {
 	e.pace, e.lap, e.laps = &e.peer.mesh.pace, spinsPerLap(), e.peer.mesh.pace.laps
 }
 
-// enter makes the segment safe to touch until leave. It fails after Close.
-func (e *end) enter() bool { return e.use.CompareAndSwap(0, inUse) }
+// enter makes the segment safe to touch until leave. It fails after Close, which looks at
+// inUse once that is settled.
+func (e *end) enter() bool {
+	publish.Uint32(&e.inUse, 1)
+	if e.closing.Load() {
+		e.leave()
+		return false
+	}
+	return true
+}
 
-func (e *end) leave() { e.use.Add(^uint32(inUse - 1)) }
+func (e *end) leave() { publish.Uint32(&e.inUse, 0) }
 
-func (e *end) isClosing() bool { return e.use.Load()&closing != 0 }
+func (e *end) isClosing() bool { return e.closing.Load() }
 
 // failed returns why this end is of no more use, if so.
 func (e *end) failed() error {
@@ -84,23 +89,24 @@ func (e *end) nudge() {
 
 // close makes this end useless for good and wakes it.
 func (e *end) close() {
-	e.use.Or(closing)
+	e.closing.Store(true)
 	e.nudge()
 }
 
 // free unmaps the segment when nobody touches it any more, or takes it away
-// from under a user who has held on to a slot until the deadline.
+// from under a user who has held on to a slot until the deadline. close was called
+// publish.Settled ago or earlier.
 func (e *end) free(deadline time.Time, grace time.Duration) {
 	if e.seg == nil {
 		return
 	}
-	for pause := time.Microsecond; e.use.Load()&inUse != 0 && time.Now().Before(deadline); pause *= 2 {
+	for pause := time.Microsecond; e.inUse.Load() != 0 && time.Now().Before(deadline); pause *= 2 {
 		time.Sleep(pause)
 	}
 	e.mu.Lock()
 	e.gone = true
 	e.mu.Unlock()
-	if e.use.Load()&inUse != 0 {
+	if e.inUse.Load() != 0 {
 		retire(e.seg.mem, grace)
 	} else {
 		unmap(e.seg.mem)

@@ -65,7 +65,7 @@ func receive(r transport.Receiver, b byte, n int) error {
 func TestAlwaysSleeping(t *testing.T) {
 	conformance.Run(t, func(t *testing.T, ranks int) *conformance.World {
 		w := conformance.NewWires()
-		world := &conformance.World{Close: w.CloseLeft}
+		world := &conformance.World{Short: true, Close: w.CloseLeft}
 		var all []*Mesh
 		for rank := range ranks {
 			m, err := New(Config{Rank: rank, Size: ranks, Slots: 2, SlotSize: 20000}, w.Source(rank))

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/monel-dev/monel/internal/publish"
 	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/internal/converse"
 	"github.com/monel-dev/monel/transport/internal/processor"
@@ -245,6 +246,7 @@ func (m *Mesh) shut(orderly bool) {
 	for _, e := range ends {
 		e.close()
 	}
+	settled := time.Now().Add(publish.Settled)
 	for c := range conns {
 		_ = c.SetWriteDeadline(time.Now().Add(converse.ByeTime)) // for who may be writing
 	}
@@ -255,6 +257,9 @@ func (m *Mesh) shut(orderly bool) {
 		c.Close()
 	}
 	m.wg.Wait()
+	if len(ends) > 0 {
+		time.Sleep(time.Until(settled))
+	}
 	deadline := time.Now().Add(heldTime)
 	for _, e := range ends {
 		e.free(deadline, graceTime)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"unsafe"
 
+	"github.com/monel-dev/monel/internal/publish"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -163,7 +164,7 @@ func (r *receiver) Release() {
 	}
 	if r.inSlot || r.seq-r.told >= tellEvery {
 		r.told = r.seq
-		r.seg.ctl.released.Store(r.seq)
+		publish.Uint32(&r.seg.ctl.released, r.seq)
 		wake(r.peerSleeps)
 	}
 }

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/monel-dev/monel/internal/publish"
 	"github.com/monel-dev/monel/transport"
 )
 
-// sender implements transport.Sender.
+// sender implements transport.ShortSender.
 type sender struct {
 	end
 	slot []byte // acquired, or nil
@@ -95,8 +96,7 @@ const cellsAhead = 4
 // for it then would take longer than all else in a short Commit.
 func (s *sender) prepare() {
 	c := unsafe.Pointer(s.seg.cell((s.cell + cellsAhead - 1) % cells))
-	own(c)
-	own(unsafe.Add(c, line))
+	own(c) // of two lines
 }
 
 func (s *sender) Commit(h *transport.Header, n int) error {
@@ -108,29 +108,52 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 	}
 	slot := s.slot
 	s.slot = nil
-	defer s.leave()
 	if err := s.failed(); err != nil {
+		s.leave()
 		return err
 	}
-	c := s.seg.cell(s.cell)
-	s.sent++
 	if !s.seg.takesSlot(n) {
 		copy(s.seg.short(s.cell, n), slot)
 	} else {
-		s.by[s.at] = s.sent
+		s.by[s.at] = s.sent + 1
 		s.taken++
 		if s.at++; s.at == s.seg.slots {
 			s.at = 0
 		}
 	}
+	s.send(h, n)
+	s.leave()
+	return nil
+}
+
+func (s *sender) SendShort(ctx context.Context, h *transport.Header, payload []byte) error {
+	if n := len(payload); s.slot == nil && n <= smallSize && s.enter() {
+		if s.failed() == nil && s.sent-s.released < cells {
+			copy(s.seg.cell(s.cell).small[:], payload)
+			s.send(h, n)
+			s.leave()
+			return nil
+		}
+		s.leave()
+	}
+	slot, err := s.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	return s.Commit(h, copy(slot[:len(payload)], payload))
+}
+
+// send sends what lies in the next cell, or where it says.
+func (s *sender) send(h *transport.Header, n int) {
+	c := s.seg.cell(s.cell)
 	c.length = uint32(n)
 	copyHeader(&c.header, h)
 	if s.cell++; s.cell == cells {
 		s.cell = 0
 	}
-	c.seq.Store(s.sent)
+	s.sent++
+	publish.Uint32(&c.seq, s.sent)
 	wake(s.peerSleeps)
 	s.meter.Add(n)
 	s.prepare()
-	return nil
 }

@@ -40,7 +40,7 @@ func closeAfter(t testing.TB, all []*Mesh) {
 func factory(cfg Config, adapt func(rank int, sys *system)) conformance.Factory {
 	return func(t *testing.T, ranks int) *conformance.World {
 		all, wires := meshes(t, ranks, cfg, adapt)
-		w := &conformance.World{Kill: func(rank int) { all[rank].kill() }, Close: wires.CloseLeft}
+		w := &conformance.World{Short: true, Kill: func(rank int) { all[rank].kill() }, Close: wires.CloseLeft}
 		for _, m := range all {
 			w.Meshes = append(w.Meshes, m)
 		}

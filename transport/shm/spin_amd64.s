@@ -22,7 +22,9 @@ changed:
 // func own(p unsafe.Pointer)
 TEXT ·own(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), DI
-	BYTE $0x0f; BYTE $0x0d; BYTE $0x0f // PREFETCHW (DI), which does nothing where there is none
+	// PREFETCHW (DI) and 64(DI), which do nothing where there is none
+	BYTE $0x0f; BYTE $0x0d; BYTE $0x0f
+	BYTE $0x0f; BYTE $0x0d; BYTE $0x4f; BYTE $0x40
 	RET
 
 // func prefetch(p unsafe.Pointer)

@@ -25,6 +25,7 @@ changed:
 TEXT ·own(SB), NOSPLIT, $0-8
 	MOVD p+0(FP), R0
 	PRFM (R0), PSTL1KEEP
+	PRFM 64(R0), PSTL1KEEP
 	RET
 
 // func prefetch(p unsafe.Pointer)

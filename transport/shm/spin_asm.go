@@ -13,8 +13,8 @@ import "unsafe"
 //go:noescape
 func spin(p *uint32, old, n uint32) bool
 
-// own asks the processor for the cache line at p, which it is about to write, and does
-// not wait for it.
+// own asks the processor for the 128 bytes at p, which it is about to write, and does not
+// wait for them.
 //
 //go:noescape
 func own(p unsafe.Pointer)

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/monel-dev/monel/internal/publish"
 	"github.com/monel-dev/monel/transport/internal/processor"
 )
 
@@ -164,9 +165,10 @@ func (e *end) sleep(ctx context.Context, word *atomic.Uint32, old uint32) error 
 		}()
 	}
 	defer e.sleeps.Store(0)
-	for {
-		// The peer changes the word and then looks at sleeps; this side the
-		// other way round: one of them sees the other's.
+	for nap := publish.Settled; ; nap = napTime {
+		// The peer publishes the word and then looks at sleeps; this side the other
+		// way round. Each may miss what the other has written a moment ago, so this
+		// one looks again when that is settled; what is written later is not missed.
 		e.sleeps.Store(1)
 		if word.Load() != old {
 			return nil
@@ -174,13 +176,19 @@ func (e *end) sleep(ctx context.Context, word *atomic.Uint32, old uint32) error 
 		if err := e.cut(ctx, word, old); err != nil || word.Load() != old {
 			return err
 		}
-		futexWait(e.sleeps, 1, napTime)
+		futexWait(e.sleeps, 1, min(nap, napTime))
 	}
 }
 
 // wake wakes the side whose word this is, if it sleeps.
 func wake(sleeps *atomic.Uint32) {
-	if sleeps.Load() != 0 && sleeps.Swap(0) != 0 {
+	if sleeps.Load() != 0 {
+		wakeUp(sleeps)
+	}
+}
+
+func wakeUp(sleeps *atomic.Uint32) {
+	if sleeps.Swap(0) != 0 {
 		futexWake(sleeps)
 	}
 }
