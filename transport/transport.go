@@ -115,8 +115,9 @@ type ShortSender interface {
 type SlotWriter interface {
 	Sender
 
-	// Write copies pieces, one after the other, to the beginning of the acquired slot,
-	// and returns how many bytes they are. It panics when no slot is acquired or they
+	// Write makes pieces, one after the other, the content of the acquired slot, as far
+	// as they go, and returns how many bytes they are. What the caller has written to
+	// the slot, or writes afterwards, is lost. It panics when no slot is acquired or they
 	// are more than it holds. Nothing is sent before Commit.
 	Write(pieces [][]byte) int
 }

@@ -19,6 +19,12 @@ type sender struct {
 	sent     uint32 // chunks committed
 	released uint32 // of those, known to be released
 
+	distance distance
+	staging  []byte   // memory of this process, or nil
+	staged   bool     // the acquired slot is that
+	placed   bool     // the acquired slot's chunk lies in the segment already
+	left     [][]byte // scratch of look
+
 	meter *transport.Meter
 	// taken are the slots whose chunks are not known to be released: the last
 	// ones before at, with the numbers of these chunks.
@@ -70,7 +76,10 @@ func (s *sender) take(ctx context.Context) error {
 		s.released = released
 		s.reclaim()
 	}
-	s.slot = s.seg.slot(s.at)
+	s.slot, s.placed = s.seg.slot(s.at), false
+	if s.staged = s.pace.moves && s.distance.due(); s.staged {
+		s.slot = s.stage()
+	}
 	return nil
 }
 
@@ -115,6 +124,13 @@ func (s *sender) Commit(h *transport.Header, n int) error {
 	if !s.seg.takesSlot(n) {
 		copy(s.seg.short(s.cell, n), slot)
 	} else {
+		switch {
+		case s.placed:
+		case s.staged:
+			s.place([][]byte{slot[:n]}, n)
+		default:
+			s.distance.skipped(n)
+		}
 		s.by[s.at] = s.sent + 1
 		s.taken++
 		if s.at++; s.at == s.seg.slots {

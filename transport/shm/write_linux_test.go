@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,6 +29,7 @@ func TestWrite(t *testing.T) {
 	for _, most := range []int{1, 70, 5000, slotSize} {
 		for range 50 {
 			all[0].pace.moves = rng.IntN(4) > 0
+			s.distance = distance{far: rng.IntN(2) == 0, against: rng.IntN(looksToTurn), unseen: rng.IntN(2) * lookEvery}
 			left := []int{rng.IntN(pastCachesFrom), pastCachesFrom, pastCachesTo - rng.IntN(130), slotSize}[rng.IntN(4)]
 			var pieces [][]byte
 			for left > 0 {
@@ -38,24 +40,29 @@ func TestWrite(t *testing.T) {
 			}
 			slot, err := s.Acquire(t.Context())
 			require.NoError(t, err)
-			for i := range slot {
-				slot[i] = 0xa5
+			there := s.seg.slot(s.at)
+			for i := range there {
+				there[i] = 0xa5
 			}
-			n := s.Write(pieces)
 			want := slices.Concat(pieces...)
-			require.Equal(t, len(want), n)
-			require.True(t, bytes.Equal(want, slot[:n]), "%d pieces of up to %d bytes", len(pieces), most)
-			require.Equal(t, len(slot)-n, bytes.Count(slot[n:], []byte{0xa5}), "written behind the pieces")
+			n := len(want)
+			if rng.IntN(3) == 0 {
+				copy(slot, want)
+			} else {
+				require.Equal(t, n, s.Write(pieces))
+			}
 			require.NoError(t, s.Commit(&transport.Header{}, n))
 			_, got, err := r.Next(t.Context())
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(want, got))
+			require.True(t, bytes.Equal(want, got), "%d pieces of up to %d bytes", len(pieces), most)
+			require.Equal(t, len(there)-n, bytes.Count(there[n:], []byte{0xa5}), "written behind the pieces")
 			r.Release()
 		}
 	}
 }
 
-// TestMiddleSizesGoPastTheCaches, unless ranks share processors.
+// TestMiddleSizesGoPastTheCaches, and long ones on their way to a processor that is far,
+// unless ranks share processors.
 func TestMiddleSizesGoPastTheCaches(t *testing.T) {
 	all, _ := meshes(t, 2, Config{}, nil)
 	closeAfter(t, all)
@@ -65,7 +72,74 @@ func TestMiddleSizesGoPastTheCaches(t *testing.T) {
 		require.Equal(t, past, s.goesPast(n), "%d bytes", n)
 		all[0].pace.moves = false
 		require.False(t, s.goesPast(n), "%d bytes, shared processors", n)
+		s.distance.far = true
+		require.False(t, s.goesPast(n), "%d bytes, shared processors", n)
+		all[0].pace.moves = true
+		require.Equal(t, n >= pastCachesFrom, s.goesPast(n), "%d bytes, far", n)
+		s.distance.far = false
 	}
+}
+
+// TestDistance: looks that agree turn it, and one chunk in many is looked at.
+func TestDistance(t *testing.T) {
+	var d distance
+	look := func(took time.Duration, far bool) {
+		t.Helper()
+		d.saw(took)
+		require.Equal(t, far, d.far)
+	}
+	slow, quick := time.Duration(farLook), time.Duration(farLook-1)
+	require.False(t, d.due())
+	for range looksToTurn - 1 {
+		look(slow, false)
+		require.True(t, d.due(), "when in doubt")
+	}
+	look(quick, false)
+	require.False(t, d.due())
+	for range looksToTurn - 1 {
+		look(slow, false)
+	}
+	look(slow, true)
+	require.True(t, d.due())
+	look(quick, true)
+	look(slow, true)
+	for range looksToTurn - 1 {
+		look(quick, true)
+	}
+	look(quick, false)
+	for range lookEvery {
+		require.False(t, d.due())
+		d.skipped(pastCachesTo)
+		d.skipped(pastCachesTo + 1)
+	}
+	require.True(t, d.due())
+	look(quick, false)
+	require.False(t, d.due())
+}
+
+// TestLooksAtLongChunks: who writes slots itself is looked over the shoulder.
+func TestLooksAtLongChunks(t *testing.T) {
+	all, _ := meshes(t, 2, Config{}, nil)
+	closeAfter(t, all)
+	s, r := linkOf(t, all)
+	all[0].pace.moves = true
+	memory := make([]byte, all[0].SlotSize())
+	staged := 0
+	for range 2*lookEvery + 2 {
+		slot, err := s.Acquire(t.Context())
+		require.NoError(t, err)
+		if s.staged {
+			staged++
+			require.Equal(t, len(memory), len(slot))
+		}
+		require.NoError(t, s.Commit(&transport.Header{}, len(memory)))
+		_, _, err = r.Next(t.Context())
+		require.NoError(t, err)
+		r.Release()
+		require.Less(t, s.distance.unseen, lookEvery+1)
+		s.distance.far, s.distance.against = false, 0 // whatever this machine is like
+	}
+	require.Equal(t, 2, staged)
 }
 
 // TestWritePanics where a caller has made a mistake that would show elsewhere.
