@@ -77,7 +77,7 @@ func (s *sender) take(ctx context.Context) error {
 		s.reclaim()
 	}
 	s.slot, s.placed = s.seg.slot(s.at), false
-	if s.staged = s.pace.moves && s.distance.due(); s.staged {
+	if s.staged = s.distance.due(); s.staged {
 		s.slot = s.stage()
 	}
 	return nil

@@ -9,8 +9,9 @@ import (
 var _ transport.SlotWriter = (*sender)(nil)
 
 // Chunks of at least so many bytes are written past the caches: those up to
-// pastCachesTo always, and longer ones for a peer that is far. Less is there sooner
-// without the way to memory. For more, memory is too slow where processors share a
+// pastCachesTo always, unless ranks share processors and so often read on the very one
+// that has written, and all to a peer that is far. Less is there sooner without the way
+// to memory. For more, memory is too slow where processors share a
 // cache: two that exchange 256 KiB take twice as long through it there, while up to
 // 64 KiB it costs next to nothing.
 const (
@@ -18,10 +19,9 @@ const (
 	pastCachesTo   = 64 << 10
 )
 
-// goesPast reports whether a chunk of n bytes is written past the caches. Ranks that
-// share processors often read on the very one that has written.
+// goesPast reports whether a chunk of n bytes is written past the caches.
 func (s *sender) goesPast(n int) bool {
-	return s.pace.moves && n >= pastCachesFrom && (n <= pastCachesTo || s.distance.far)
+	return n >= pastCachesFrom && (s.distance.far || s.pace.moves && n <= pastCachesTo)
 }
 
 // Write implements transport.SlotWriter.
@@ -50,7 +50,7 @@ func (s *sender) Write(pieces [][]byte) int {
 // place copies pieces of n bytes into the segment's next slot.
 func (s *sender) place(pieces [][]byte, n int) {
 	rest, past := s.seg.slot(s.at), s.goesPast(n)
-	if s.pace.moves && n > pastCachesTo {
+	if n > pastCachesTo {
 		rest, pieces = s.look(rest, pieces)
 		past = s.goesPast(n)
 	}

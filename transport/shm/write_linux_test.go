@@ -61,8 +61,8 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestMiddleSizesGoPastTheCaches, and long ones on their way to a processor that is far,
-// unless ranks share processors.
+// TestMiddleSizesGoPastTheCaches unless ranks share processors, and all long ones on their
+// way to a processor that is far.
 func TestMiddleSizesGoPastTheCaches(t *testing.T) {
 	all, _ := meshes(t, 2, Config{}, nil)
 	closeAfter(t, all)
@@ -73,7 +73,7 @@ func TestMiddleSizesGoPastTheCaches(t *testing.T) {
 		all[0].pace.moves = false
 		require.False(t, s.goesPast(n), "%d bytes, shared processors", n)
 		s.distance.far = true
-		require.False(t, s.goesPast(n), "%d bytes, shared processors", n)
+		require.Equal(t, n >= pastCachesFrom, s.goesPast(n), "%d bytes, far, shared processors", n)
 		all[0].pace.moves = true
 		require.Equal(t, n >= pastCachesFrom, s.goesPast(n), "%d bytes, far", n)
 		s.distance.far = false
@@ -122,7 +122,6 @@ func TestLooksAtLongChunks(t *testing.T) {
 	all, _ := meshes(t, 2, Config{}, nil)
 	closeAfter(t, all)
 	s, r := linkOf(t, all)
-	all[0].pace.moves = true
 	memory := make([]byte, all[0].SlotSize())
 	staged := 0
 	for range 2*lookEvery + 2 {
