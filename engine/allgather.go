@@ -69,14 +69,18 @@ func (c *Comm) allGather(o agree.Op, p *preparedBlocks, dst, src *strided.Tensor
 	if err != nil {
 		return err
 	}
-	g := gathering{all: all, one: one, inPlace: p.inPlace, bytes: p.bytes}
-	switch p.how {
+	return c.gatherBlocks(o, p.how, &gathering{all: all, one: one, inPlace: p.inPlace, size: src.DType().Size()})
+}
+
+// gatherBlocks runs one attempt of an all_gather, whose blocks may differ in size.
+func (c *Comm) gatherBlocks(o agree.Op, how choose.Blocks, g *gathering) error {
+	switch how {
 	case choose.Spread:
-		return c.spreadAllGather(o, &g)
+		return c.spreadAllGather(o, g)
 	case choose.Bruck:
-		return c.bruckAllGather(o, &g)
+		return c.bruckAllGather(o, g)
 	}
-	return c.ringAllGather(o, &g)
+	return c.ringAllGather(o, g)
 }
 
 // gathering is what an all_gather works on.
@@ -84,7 +88,23 @@ type gathering struct {
 	all     blockView
 	one     strided.View
 	inPlace bool
-	bytes   int // of a block
+	size    int // of an element, in bytes
+}
+
+// bytes is the size of rank's block.
+func (g *gathering) bytes(rank int) int { return int(g.all.countOf(rank)) * g.size }
+
+// counts are the blocks' as ring.Config has them: the count of each, or all of them in the
+// order of places if they differ.
+func (g *gathering) counts(order []int) (count int64, counts []int64) {
+	if g.all.starts == nil {
+		return g.all.count, nil
+	}
+	counts = make([]int64, len(order))
+	for place, rank := range order {
+		counts[place] = g.all.countOf(rank)
+	}
+	return 0, counts
 }
 
 // keepOwn copies the elements [lo,hi) of this rank's block, if they are not there
@@ -97,9 +117,10 @@ func (c *Comm) keepOwn(g *gathering, lo, hi int64) {
 
 // ringAllGather runs one attempt on the ring.
 func (c *Comm) ringAllGather(o agree.Op, g *gathering) error {
-	size := g.one.DType().Size()
+	size := g.size
+	count, counts := g.counts(c.order)
 	cfg := ring.Config{
-		Size: c.size, Rank: c.place, Count: g.all.count,
+		Size: c.size, Rank: c.place, Count: count, Counts: counts,
 		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size), Depth: ringDepth,
 	}
 	plan, err := ring.AllGather(cfg)
@@ -155,7 +176,7 @@ func (c *Comm) spreadAllGather(o agree.Op, g *gathering) error {
 		if err != nil {
 			return err
 		}
-		if err := c.sendView(o, to, o.Walk, 0, g.bytes, g.one, 0, g.all.count); err != nil {
+		if err := c.sendView(o, to, o.Walk, 0, g.bytes(c.rank), g.one, 0, g.all.countOf(c.rank)); err != nil {
 			return err
 		}
 	}
@@ -165,11 +186,11 @@ func (c *Comm) spreadAllGather(o agree.Op, g *gathering) error {
 		if err != nil {
 			return err
 		}
-		if err := c.receiveView(o, from, 0, g.bytes, g.all.View, g.all.at(rank), g.all.at(rank)+g.all.count); err != nil {
+		if err := c.receiveView(o, from, 0, g.bytes(rank), g.all.View, g.all.at(rank), g.all.at(rank+1)); err != nil {
 			return err
 		}
 		if k == 1 { // a rank that disagrees with the others has written nothing
-			c.keepOwn(g, 0, g.all.count)
+			c.keepOwn(g, 0, g.all.countOf(c.rank))
 		}
 	}
 	return nil
@@ -199,26 +220,41 @@ func (c *Comm) bruckAllGather(o agree.Op, g *gathering) error {
 	if err := c.listenRounds(o, bruck.AllGather(c.size, c.place)); err != nil {
 		return err
 	}
-	table, n := c.partial(), g.bytes
-	g.one.Pack(table, 0, g.all.count)
+	table, at := c.partial(), c.tableOf(g)
+	g.one.Pack(table, 0, g.all.countOf(c.rank))
 	for r := range bruck.AllGather(c.size, c.place) {
-		if err := c.sendBytes(o, c.order[r.To], table[r.Send*n:(r.Send+r.Blocks)*n]); err != nil {
+		if err := c.sendBytes(o, c.order[r.To], table[at(r.Send):at(r.Send+r.Blocks)]); err != nil {
 			return err
 		}
-		received, from, err := c.receiveBytes(o, c.order[r.From], r.Blocks*n)
+		lo, hi := at(r.Recv), at(r.Recv+r.Blocks)
+		received, from, err := c.receiveBytes(o, c.order[r.From], hi-lo)
 		if err != nil {
 			return err
 		}
-		copy(table[r.Recv*n:], received)
+		copy(table[lo:hi], received)
 		from.r.Release()
 	}
 	for i := range c.size {
 		rank := c.order[(c.place+i)%c.size]
 		if i > 0 || !g.inPlace {
-			g.all.Unpack(table[i*n:(i+1)*n], g.all.at(rank), g.all.at(rank)+g.all.count)
+			g.all.Unpack(table[at(i):at(i+1)], g.all.at(rank), g.all.at(rank+1))
 		}
 	}
 	return nil
+}
+
+// tableOf is where the blocks begin in this rank's table, and where the last one ends,
+// in bytes. The blocks are those of the ranks from this one's place on.
+func (c *Comm) tableOf(g *gathering) (at func(i int) int) {
+	if g.all.starts == nil {
+		n := g.bytes(c.rank)
+		return func(i int) int { return i * n }
+	}
+	starts := make([]int, c.size+1)
+	for i := range c.size {
+		starts[i+1] = starts[i] + g.bytes(c.order[(c.place+i)%c.size])
+	}
+	return func(i int) int { return starts[i] }
 }
 
 // sendBytes sends a copy of b as the only chunk to a peer.

@@ -73,11 +73,22 @@ func split(t strided.Tensor, ranks int, shape []int64) (strided.Tensor, bool) {
 // blockView is a tensor of one block per rank, as a view of it walks them.
 type blockView struct {
 	strided.View
-	count int64
+	count int64 // of a block
+	// starts, unless nil, is where the blocks begin that differ in size, and where the
+	// last one ends; then count is 0.
+	starts []int64
 }
 
-// at is where rank's block begins.
-func (b *blockView) at(rank int) int64 { return int64(rank) * b.count }
+// at is where rank's block begins, and where the one before it ends.
+func (b *blockView) at(rank int) int64 {
+	if b.starts != nil {
+		return b.starts[rank]
+	}
+	return int64(rank) * b.count
+}
+
+// countOf is the number of elements of rank's block.
+func (b *blockView) countOf(rank int) int64 { return b.at(rank+1) - b.at(rank) }
 
 // viewBlocks views t so that its blocks come one after the other, each walked as b
 // says or, if the ranks compare logical order after all, in that.
@@ -86,7 +97,7 @@ func (b *blocks) viewBlocks(t *strided.Tensor, order strided.Walk) (blockView, e
 	if order != b.order {
 		r, err = b.asBlocks(t, true)
 	}
-	return blockView{r.View(t), b.count}, err
+	return blockView{View: r.View(t), count: b.count}, err
 }
 
 // viewOwn views this rank's block of t, if that is a tensor by itself.
@@ -153,15 +164,21 @@ func checkBlocks(allName string, all strided.Tensor, oneName string, one strided
 // checkApart checks that dst may be written while src is read, where one of them is
 // all, a tensor of one block per rank, and the other one is a single block: they share
 // no memory, or one is the block of rank in all. It reports whether the latter.
-func checkApart(dst, src, all, one strided.Tensor, ranks, rank int) (inPlace bool, argument string, err error) {
-	if t, ok := split(all, ranks, one.Shape()); ok && all.Count() > 0 && all.Layout().CheckOutput() == nil &&
-		strided.Same(t.Select(0, int64(rank)), one) {
+func checkApart(dst, src, all, one strided.Tensor, rank int) (inPlace bool, argument string, err error) {
+	if isOwnBlock(all, int64(rank)*one.Count(), one) {
 		return true, "", nil
 	}
 	if err := strided.Conflict(dst, src); err != nil {
 		return false, "dst", fmt.Errorf("%w (or let the smaller one be block %d of the larger one)", err, rank)
 	}
 	return false, "", nil
+}
+
+// isOwnBlock reports whether a call is in place: one is the elements of all from start
+// on, in logical order and under whatever shape, and to write some of all leaves the
+// others as they are.
+func isOwnBlock(all strided.Tensor, start int64, one strided.Tensor) bool {
+	return one.Count() > 0 && strided.SameRange(all, start, one) && all.Layout().CheckOutput() == nil
 }
 
 // move copies n elements from one view to another of the same type, which share no

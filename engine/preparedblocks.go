@@ -62,7 +62,7 @@ func (c *Comm) prepareAllGather(dst, src *strided.Tensor) (p *preparedBlocks, ar
 		func() (string, error) { return checkBlocks("dst", *dst, "src", *src, c.size) },
 	)
 	if err == nil {
-		p.inPlace, argument, err = checkApart(*dst, *src, *dst, *src, c.size, c.rank)
+		p.inPlace, argument, err = checkApart(*dst, *src, *dst, *src, c.rank)
 	}
 	if err != nil {
 		return p, argument, err
@@ -94,7 +94,7 @@ func (c *Comm) prepareReduceScatter(dst, src *strided.Tensor, op Op) (p *prepare
 		func() (string, error) { return checkBlocks("src", *src, "dst", *dst, c.size) },
 	)
 	if err == nil {
-		p.inPlace, argument, err = checkApart(*dst, *src, *src, *dst, c.size, c.rank)
+		p.inPlace, argument, err = checkApart(*dst, *src, *src, *dst, c.rank)
 	}
 	if err != nil {
 		return p, argument, err

@@ -3,9 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
-	"github.com/monel-dev/monel/ring"
+	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/strided"
 )
 
@@ -13,9 +14,12 @@ import (
 // and dst has all of them, in logical order one rank's after the other's. counts is the
 // same on all ranks and is not kept.
 //
-// In place, a one-dimensional src is the part of a one-dimensional dst that it is to
-// become; otherwise the two must not share memory. Elements are matched in logical
-// order.
+// Shapes and strides may be any, as long as the counts are right; elements are matched
+// in logical order. In place, src is the part of dst that it is to become, in the same
+// logical order and under whatever shape; otherwise the two must not share memory.
+//
+// If the ranks disagree about the counts or anything else, every rank gets a
+// *MismatchError; dst may have been written by then, src not.
 func (c *Comm) AllGatherV(ctx context.Context, dst, src strided.Tensor, counts []int64) error {
 	return c.carry(ctx, c.allGatherV(dst, src, counts))
 }
@@ -39,20 +43,21 @@ func (c *Comm) allGatherV(dst, src strided.Tensor, counts []int64) request {
 	if err == nil && src.Count() != counts[c.rank] {
 		argument, err = "src", fmt.Errorf("%w: it has %d elements and counts[%d] is %d", strided.ErrShape, src.Count(), c.rank, counts[c.rank])
 	}
-	inPlace := false
-	if err == nil {
-		if len(dst.Shape()) == 1 && dst.Layout().CheckOutput() == nil {
-			inPlace = strided.Same(dst.Slice(0, starts[c.rank], starts[c.rank+1]), src)
-		}
-		if !inPlace {
-			argument = "dst"
-			err = strided.Conflict(dst, src)
+	inPlace := err == nil && isOwnBlock(dst, starts[c.rank], src)
+	if err == nil && !inPlace {
+		if err = strided.Conflict(dst, src); err != nil {
+			argument, err = "dst", fmt.Errorf("%w (or let src be the part of dst that it is to become)", err)
 		}
 	}
 	if err != nil {
 		return refused(call, argument, err)
 	}
+	size := src.DType().Size()
+	how := choose.AllGather(slices.Max(counts)*int64(size), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size, c.oneHost)
 	return request{call: call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
+		if c.size == 1 {
+			return c.copyElements(dst, src)
+		}
 		to, err := dst.View(strided.Logical)
 		if err != nil {
 			return err
@@ -61,72 +66,8 @@ func (c *Comm) allGatherV(dst, src strided.Tensor, counts []int64) request {
 		if err != nil {
 			return err
 		}
-		return c.ringAllGatherV(o, to, from, starts, inPlace)
+		return c.gatherBlocks(o, how, &gathering{all: blockView{View: to, starts: starts}, one: from, inPlace: inPlace, size: size})
 	}}
-}
-
-// ringAllGatherV runs one attempt on the ring. This rank's own block is written when a
-// chunk of another rank has shown that they agree, as in ringAllGather.
-func (c *Comm) ringAllGatherV(o agree.Op, to, from strided.View, starts []int64, inPlace bool) error {
-	keepOwn := func(lo, hi int64) {
-		if !inPlace {
-			c.move(to, starts[c.rank]+lo, from, lo, hi-lo)
-		}
-	}
-	size := max(to.DType().Size(), 1)
-	counts := make([]int64, c.size) // by place
-	for place, rank := range c.order {
-		counts[place] = starts[rank+1] - starts[rank]
-	}
-	cfg := ring.Config{
-		Size: c.size, Rank: c.place, Counts: counts,
-		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size), Depth: ringDepth,
-	}
-	plan, err := ring.AllGather(cfg)
-	if err != nil {
-		return err
-	}
-	if c.size == 1 {
-		keepOwn(0, from.Count())
-		return nil
-	}
-	next, prev, err := c.ringLinks(o)
-	if err != nil {
-		return err
-	}
-	ahead := foresee(from, ring.AllGather, cfg, func(s ring.Step) (strided.View, int64, int64) {
-		if s.Action != ring.Send {
-			return from, 0, 0
-		}
-		return from, s.Lo, s.Hi
-	})
-	agreed, sent := false, int64(0)
-	for step, ok := plan.Next(); ok; step, ok = plan.Next() {
-		ahead.before()
-		at := int64(0)
-		if step.Action != ring.Send {
-			at = starts[c.order[step.Block]]
-		}
-		s := ringStep{Step: step, n: int(step.Hi-step.Lo) * size, in: &operand{View: from}, out: to, next: next, prev: prev}
-		s.Lo, s.Hi = at+step.Lo, at+step.Hi
-		if err := c.ringStep(o, &s); err != nil {
-			return err
-		}
-		ahead.after(step)
-		switch {
-		case step.Action == ring.Send && agreed:
-			keepOwn(step.Lo, step.Hi)
-		case step.Action == ring.Send:
-			sent = step.Hi
-		case !agreed:
-			agreed = true
-			keepOwn(0, sent)
-		}
-	}
-	if !agreed { // all others have nothing
-		keepOwn(0, from.Count())
-	}
-	return nil
 }
 
 // AllToAllV is AllToAll of parts that differ in size: sendCounts[p] elements of src go to
@@ -134,7 +75,8 @@ func (c *Comm) ringAllGatherV(o agree.Op, to, from strided.View, starts []int64,
 // in the order of ranks and in logical order. What a rank sends to another is what that
 // one receives from it. The slices are not kept.
 //
-// dst and src share no memory. If a part has another size than its receiver expects, the
+// They may be the same tensor (in place) if sendCounts and recvCounts are the same;
+// otherwise they must not share memory. If a part has another size than its receiver expects, the
 // receiver finds out, and the communicator fails on all ranks with an error that wraps
 // ErrMismatch.
 func (c *Comm) AllToAllV(ctx context.Context, dst, src strided.Tensor, recvCounts, sendCounts []int64) error {
@@ -160,8 +102,8 @@ func (c *Comm) allToAllV(dst, src strided.Tensor, recvCounts, sendCounts []int64
 			func() (string, error) { return checkOut(dst) },
 			func() (string, error) { return sameDType(dst, src) },
 			func() (string, error) {
-				if dst.Count() > 0 && strided.Same(dst, src) {
-					return "dst", fmt.Errorf("%w: it is src; parts of different sizes cannot be exchanged in place", strided.ErrOverlap)
+				if dst.Count() > 0 && strided.Same(dst, src) && !slices.Equal(recvCounts, sendCounts) {
+					return "dst", fmt.Errorf("%w: it is src; parts can be exchanged in place only where recvCounts and sendCounts are the same", strided.ErrOverlap)
 				}
 				return "dst", strided.Conflict(dst, src)
 			},
@@ -176,6 +118,7 @@ func (c *Comm) allToAllV(dst, src strided.Tensor, recvCounts, sendCounts []int64
 	if err != nil {
 		return refused(call, argument, err)
 	}
+	inPlace := dst.Count() > 0 && strided.Same(dst, src)
 	return request{call: call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
 		to, err := dst.View(strided.Logical)
 		if err != nil {
@@ -185,7 +128,7 @@ func (c *Comm) allToAllV(dst, src strided.Tensor, recvCounts, sendCounts []int64
 		if err != nil {
 			return err
 		}
-		return c.exchangeAll(o, &parting{to: to, from: from, variable: true, ins: ins, outs: outs})
+		return c.exchangeAll(o, &parting{to: to, from: from, inPlace: inPlace, variable: true, ins: ins, outs: outs})
 	}}
 }
 

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -13,88 +14,173 @@ import (
 	"github.com/monel-dev/monel/strided/dtype"
 )
 
-// TestVariableCounts: blocks and parts of every size, none at all among them, in any
-// layout.
+// TestVariableCounts: blocks and parts of every size, none at all among them, of any
+// shape, in any layout, by every algorithm, out of place and in.
 func TestVariableCounts(t *testing.T) {
 	for name, newWorld := range worlds {
-		for _, size := range []int{1, 2, 3, 4, 5, 7} {
+		for _, size := range []int{1, 2, 3, 4, 5, 7, 8} {
 			t.Run(fmt.Sprintf("%s/np=%d", name, size), func(t *testing.T) {
 				rng := seeded(t)
-				w := newWorld(t, size, engine.Config{ChunkBytes: smallChunk})
-				for range 24 / size {
-					dt := dtype.All()[rng.IntN(len(dtype.All()))]
-					most := []int64{3, 40, 2000}[rng.IntN(3)]
-					counts := make([][]int64, size) // from each rank to each
-					for i := range counts {
-						for range size {
-							n := rng.Int64N(most)
-							if rng.IntN(4) == 0 {
-								n = 0
+				for _, cfg := range []engine.Config{{ChunkBytes: smallChunk}, {ChunkBytes: 4096, HopBytes: 1 << 20}} {
+					w := newWorld(t, size, cfg)
+					for range 16 / size {
+						v := randomVariable(rng, size)
+						w.must(t, func(rank int, c *engine.Comm) error {
+							if err := v.run(forRank(t, rank), c); err != nil {
+								return fmt.Errorf("%+v: %w", v, err)
 							}
-							counts[i] = append(counts[i], n)
-						}
-					}
-					pick := rng.IntN(100)
-					sum := func(n []int64) (s int64) {
-						for _, k := range n {
-							s += k
-						}
-						return s
-					}
-					w.must(t, func(rank int, c *engine.Comm) error {
-						t := forRank(t, rank)
-						layout := func(k int) layout { return layouts[(pick+rank+k)%len(layouts)] }
-						value := func(rank int) func(i int) scalar {
-							return func(i int) scalar { return input(dt, engine.Max, rank, i) }
-						}
-						src := layout(0).place(t, dt, []int64{counts[0][rank]})
-						dst := layout(1).place(t, dt, []int64{sum(counts[0])})
-						src.fill(value(rank))
-						if err := c.AllGatherV(background, dst.tensor, src.tensor, counts[0]); err != nil {
-							return err
-						}
-						var want []scalar
-						for from, n := range counts[0] {
-							for i := range n {
-								want = append(want, value(from)(int(i)))
-							}
-						}
-						errs := []error{dst.check(func(i int) scalar { return want[i] }), src.check(value(rank))}
-
-						// In place.
-						dst = layout(2).place(t, dt, []int64{sum(counts[0])})
-						lo := sum(counts[0][:rank])
-						dst.fill(func(i int) scalar {
-							if int64(i) < lo || int64(i) >= lo+counts[0][rank] {
-								return scalar{}
-							}
-							return value(rank)(i - int(lo))
+							return nil
 						})
-						if err := c.AllGatherV(background, dst.tensor, dst.tensor.Slice(0, lo, lo+counts[0][rank]), counts[0]); err != nil {
-							return err
-						}
-						errs = append(errs, dst.check(func(i int) scalar { return want[i] }))
-
-						incoming := make([]int64, size)
-						want = nil
-						for from := range size {
-							incoming[from] = counts[from][rank]
-							before := sum(counts[from][:rank])
-							for i := range incoming[from] {
-								want = append(want, value(from)(int(before+i)))
-							}
-						}
-						src = layout(3).place(t, dt, []int64{sum(counts[rank])})
-						dst = layout(4).place(t, dt, []int64{sum(incoming)})
-						src.fill(value(rank))
-						if err := c.AllToAllV(background, dst.tensor, src.tensor, incoming, counts[rank]); err != nil {
-							return err
-						}
-						return errors.Join(append(errs, dst.check(func(i int) scalar { return want[i] }), src.check(value(rank)))...)
-					})
+					}
 				}
 			})
 		}
+	}
+}
+
+// variableCase is a call with parts of some rows each.
+type variableCase struct {
+	dt   strided.DType
+	row  []int64   // the shape of a row
+	rows [][]int64 // from each rank to each; in an all_gather each rank's are the first row's
+	pick int       // the first layout
+	flat bool      // where it can, a part in place is a tensor of one dimension
+}
+
+func randomVariable(rng *rand.Rand, size int) *variableCase {
+	v := &variableCase{
+		dt: dtype.All()[rng.IntN(len(dtype.All()))], pick: rng.IntN(100), flat: rng.IntN(2) == 0,
+		row: [][]int64{nil, nil, {5}, {3, 4}, {2, 1, 3}}[rng.IntN(5)],
+	}
+	most := max([]int64{3, 40, 2000}[rng.IntN(3)]/product(v.row), 2)
+	for range size {
+		rows := make([]int64, size)
+		for i := range rows {
+			rows[i] = rng.Int64N(most) * int64(min(1, rng.IntN(4)))
+		}
+		v.rows = append(v.rows, rows)
+	}
+	return v
+}
+
+// place makes a tensor of some rows.
+func (v *variableCase) place(t testing.TB, rank, k int, rows int64) placed {
+	return layouts[(v.pick+rank+k)%len(layouts)].place(t, v.dt, append([]int64{rows}, v.row...))
+}
+
+// counts are the elements of some rows.
+func (v *variableCase) counts(rows []int64) (counts []int64) {
+	for _, n := range rows {
+		counts = append(counts, n*product(v.row))
+	}
+	return counts
+}
+
+func (v *variableCase) run(t testing.TB, c *engine.Comm) error {
+	return errors.Join(v.allGatherV(t, c), v.allToAllV(t, c, v.rows, false), v.allToAllV(t, c, symmetric(v.rows), true))
+}
+
+func (v *variableCase) value(from, i int) scalar { return input(v.dt, engine.Max, from, i) }
+
+func (v *variableCase) allGatherV(t testing.TB, c *engine.Comm) error {
+	rank, rows, counts := c.Rank(), v.rows[0], v.counts(v.rows[0])
+	var want []scalar
+	for from, n := range counts {
+		for i := range n {
+			want = append(want, v.value(from, int(i)))
+		}
+	}
+	wanted := func(i int) scalar { return want[i] }
+	mine := func(i int) scalar { return v.value(rank, i) }
+	src, dst := v.place(t, rank, 0, rows[rank]), v.place(t, rank, 1, total(rows))
+	src.fill(mine)
+	if err := c.AllGatherV(background, dst.tensor, src.tensor, counts); err != nil {
+		return err
+	}
+	errs := []error{dst.check(wanted), src.check(mine)}
+
+	dst = v.place(t, rank, 2, total(rows))
+	first := total(rows[:rank])
+	own := dst.tensor.Slice(0, first, first+rows[rank])
+	if flat := own.Flatten(); v.flat && flat.Err() == nil {
+		own = flat
+	}
+	at := int(total(counts[:rank]))
+	dst.fill(func(i int) scalar {
+		if i < at || int64(i) >= int64(at)+counts[rank] {
+			return scalar{}
+		}
+		return mine(i - at)
+	})
+	if err := c.AllGatherV(background, dst.tensor, own, counts); err != nil {
+		return fmt.Errorf("in place: %w", err)
+	}
+	return errors.Join(append(errs, dst.check(wanted))...)
+}
+
+// symmetric are rows of which each rank sends to each what it gets from it.
+func symmetric(rows [][]int64) (both [][]int64) {
+	for i := range rows {
+		own := slices.Clone(rows[i])
+		for j := range i {
+			own[j] = rows[j][i]
+		}
+		both = append(both, own)
+	}
+	return both
+}
+
+func (v *variableCase) allToAllV(t testing.TB, c *engine.Comm, rows [][]int64, inPlace bool) error {
+	rank, out := c.Rank(), v.counts(rows[c.Rank()])
+	var in, inRows []int64
+	var want []scalar
+	for from := range c.Size() {
+		part := v.counts(rows[from])
+		in, inRows = append(in, part[rank]), append(inRows, rows[from][rank])
+		for i := range part[rank] {
+			want = append(want, v.value(from, int(total(part[:rank])+i)))
+		}
+	}
+	wanted := func(i int) scalar { return want[i] }
+	mine := func(i int) scalar { return v.value(rank, i) }
+	src := v.place(t, rank, 3, total(rows[rank]))
+	src.fill(mine)
+	if inPlace {
+		err := c.AllToAllV(background, src.tensor, src.tensor, in, out)
+		return errors.Join(err, src.check(wanted))
+	}
+	dst := v.place(t, rank, 4, total(inRows))
+	err := c.AllToAllV(background, dst.tensor, src.tensor, in, out)
+	return errors.Join(err, dst.check(wanted), src.check(mine))
+}
+
+// TestVariableCountsChoose: short blocks go from each rank to all others at once, in
+// few rounds where there are many ranks, and long ones along the ring. Only rank 0 has
+// any, so what each sends tells.
+func TestVariableCountsChoose(t *testing.T) {
+	const short, chunk = 64, 4096
+	for name, c := range map[string]struct {
+		size  int
+		bytes int64
+		first int64 // how often rank 0 sends its block
+		next  int64 // and rank 1
+	}{
+		"spread": {5, short, 4, 0},
+		"rounds": {8, short, 3, 0},
+		"ring":   {5, chunk + 64, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := tcpWorld(t, c.size, engine.Config{ChunkBytes: chunk})
+			w.must(t, func(rank int, comm *engine.Comm) error {
+				counts := make([]int64, c.size)
+				counts[0] = c.bytes
+				dst, src := make([]byte, c.bytes), make([]byte, counts[rank])
+				return comm.AllGatherV(background, strided.Of(dst), strided.Of(src), counts)
+			})
+			for rank, times := range []int64{c.first, c.next} {
+				require.Equal(t, uint64(times*c.bytes), w[rank].Stats().Wires[0].Sent, "rank %d", rank)
+			}
+		})
 	}
 }
 
@@ -147,7 +233,7 @@ func TestVariableCountsDisagree(t *testing.T) {
 		"src":    func(c *engine.Comm) error { return c.AllGatherV(background, f(5), f(5), []int64{2, 3}) },
 		"dst": func(c *engine.Comm) error {
 			x := f(4)
-			return c.AllToAllV(background, x, x, []int64{2, 2}, []int64{2, 2})
+			return c.AllToAllV(background, x, x, []int64{2, 2}, []int64{1, 3}) // in place
 		},
 		"recvCounts": func(c *engine.Comm) error { return c.AllToAllV(background, f(3), f(4), []int64{-1, 4}, []int64{2, 2}) },
 		"sendCounts": func(c *engine.Comm) error { return c.AllToAllV(background, f(4), f(4), []int64{2, 2}, []int64{2, 1}) },
