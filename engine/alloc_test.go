@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -67,6 +68,12 @@ func TestShortBlocksAllocateNothing(t *testing.T) {
 			"all_gather in place": func(rank int, c *engine.Comm, all, _, _ strided.Tensor) func() error {
 				own := all.Slice(0, int64(rank)*4, int64(rank+1)*4)
 				return func() error { return c.AllGather(background, all, own) }
+			},
+			"all_gather_v": func(rank int, c *engine.Comm, all, _, other strided.Tensor) func() error {
+				counts := slices.Repeat([]int64{4}, c.Size())
+				counts[0], counts[1] = 1, 7
+				own := other.Slice(0, 0, counts[rank])
+				return func() error { return c.AllGatherV(background, all, own, counts) }
 			},
 			"reduce_scatter": func(_ int, c *engine.Comm, all, one, _ strided.Tensor) func() error {
 				return func() error { return c.ReduceScatter(background, one, all, engine.Max) }

@@ -13,6 +13,9 @@ import (
 // that shape, in the order that suits the memory; otherwise in logical order.
 type blocks struct {
 	count int64
+	// starts, unless nil, is where the blocks begin that differ in size, and where the
+	// last one ends; then count is 0. They are walked in logical order.
+	starts []int64
 	// split: the tensor of one block per rank can be seen as ranks times the shape of a
 	// block, as all has it; own is this rank's block in it.
 	split    bool
@@ -23,6 +26,19 @@ type blocks struct {
 	// usual are the views in that order: those of the tensor of one block per rank,
 	// of the single block, and of the rank's own block in the former.
 	usual struct{ all, one, own strided.Recipe }
+}
+
+// areOf reports whether these are blocks of such sizes.
+func (b *blocks) areOf(counts []int64) bool {
+	if len(counts) != len(b.starts)-1 {
+		return false
+	}
+	for rank, n := range counts {
+		if b.starts[rank+1]-b.starts[rank] != n {
+			return false
+		}
+	}
+	return true
 }
 
 // recall finds out the usual views.
@@ -73,10 +89,8 @@ func split(t strided.Tensor, ranks int, shape []int64) (strided.Tensor, bool) {
 // blockView is a tensor of one block per rank, as a view of it walks them.
 type blockView struct {
 	strided.View
-	count int64 // of a block
-	// starts, unless nil, is where the blocks begin that differ in size, and where the
-	// last one ends; then count is 0.
-	starts []int64
+	count  int64
+	starts []int64 // as in blocks
 }
 
 // at is where rank's block begins, and where the one before it ends.
@@ -97,7 +111,7 @@ func (b *blocks) viewBlocks(t *strided.Tensor, order strided.Walk) (blockView, e
 	if order != b.order {
 		r, err = b.asBlocks(t, true)
 	}
-	return blockView{View: r.View(t), count: b.count}, err
+	return blockView{r.View(t), b.count, b.starts}, err
 }
 
 // viewOwn views this rank's block of t, if that is a tensor by itself.
@@ -163,22 +177,17 @@ func checkBlocks(allName string, all strided.Tensor, oneName string, one strided
 
 // checkApart checks that dst may be written while src is read, where one of them is
 // all, a tensor of one block per rank, and the other one is a single block: they share
-// no memory, or one is the block of rank in all. It reports whether the latter.
-func checkApart(dst, src, all, one strided.Tensor, rank int) (inPlace bool, argument string, err error) {
-	if isOwnBlock(all, int64(rank)*one.Count(), one) {
+// no memory, or one is the block of rank in all, which begins at element start. It
+// reports whether the latter. To write some elements of all must leave the others as
+// they are.
+func checkApart(dst, src, all, one strided.Tensor, start int64, rank int) (inPlace bool, argument string, err error) {
+	if one.Count() > 0 && strided.SameRange(all, start, one) && all.Layout().CheckOutput() == nil {
 		return true, "", nil
 	}
 	if err := strided.Conflict(dst, src); err != nil {
 		return false, "dst", fmt.Errorf("%w (or let the smaller one be block %d of the larger one)", err, rank)
 	}
 	return false, "", nil
-}
-
-// isOwnBlock reports whether a call is in place: one is the elements of all from start
-// on, in logical order and under whatever shape, and to write some of all leaves the
-// others as they are.
-func isOwnBlock(all strided.Tensor, start int64, one strided.Tensor) bool {
-	return one.Count() > 0 && strided.SameRange(all, start, one) && all.Layout().CheckOutput() == nil
 }
 
 // move copies n elements from one view to another of the same type, which share no

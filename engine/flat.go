@@ -95,14 +95,16 @@ func (c *Comm) flatAllGather(o agree.Op, p *preparedBlocks, dst, src *strided.Te
 	c.member.Stamp()
 	for k := 1; k < c.size; k++ {
 		rank := c.before(k)
-		received, from, err := c.receiveFlat(&o, rank, p.bytes)
+		lo, hi := p.rangeOf(rank)
+		received, from, err := c.receiveFlat(&o, rank, hi-lo)
 		if err != nil {
 			return err
 		}
-		copy(all[rank*p.bytes:], received)
+		copy(all[lo:hi], received)
 		from.r.Release()
 		if k == 1 && !p.inPlace { // a rank that disagrees with the others has written nothing
-			copy(all[c.rank*p.bytes:], own)
+			at, _ := p.rangeOf(c.rank)
+			copy(all[at:], own)
 		}
 	}
 	return nil

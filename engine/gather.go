@@ -105,7 +105,7 @@ func (c *Comm) checkRootSide(dst, src strided.Tensor, allName string, all stride
 	if err != nil {
 		return false, argument, err
 	}
-	return checkApart(dst, src, all, one, c.rank)
+	return checkApart(dst, src, all, one, int64(c.rank)*one.Count(), c.rank)
 }
 
 // rooted is what a rank of a gather or scatter works on.

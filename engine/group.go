@@ -83,7 +83,7 @@ func (c *Comm) StartGroup(ctx context.Context, build func(g *Group) error) ([]*W
 
 // AllGatherV is Comm.AllGatherV.
 func (g *Group) AllGatherV(dst, src strided.Tensor, counts []int64) error {
-	return g.add(g.c.allGatherV(dst, src, counts))
+	return g.add(g.c.allGatherVOf(dst, src, counts))
 }
 
 // AllToAllV is Comm.AllToAllV.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
@@ -9,15 +10,17 @@ import (
 	"github.com/monel-dev/monel/strided"
 )
 
-// preparedBlocks is prepared for an all_gather, a reduce_scatter or an alltoall, of
-// whose blocks there is only the count: what follows from the arguments, apart from the memory itself. It does not change once made.
+// preparedBlocks is prepared for an all_gather, whose blocks may differ in size, a
+// reduce_scatter or an alltoall: what follows from the arguments, apart from the memory
+// itself. It does not change once made.
 type preparedBlocks struct {
 	pair    strided.Pair
 	op      Op
 	call    agree.Call
 	blocks  blocks
 	inPlace bool
-	bytes   int // of a block
+	bytes   int // of a block, or the longest one
+	size    int // of an element, if blocks differ in size
 	// how all_gather and reduce_scatter are carried out.
 	how choose.Blocks
 	// flat: every rank sends each other one short chunk, and the tensors are memory as
@@ -62,7 +65,7 @@ func (c *Comm) prepareAllGather(dst, src *strided.Tensor) (p *preparedBlocks, ar
 		func() (string, error) { return checkBlocks("dst", *dst, "src", *src, c.size) },
 	)
 	if err == nil {
-		p.inPlace, argument, err = checkApart(*dst, *src, *dst, *src, c.rank)
+		p.inPlace, argument, err = checkApart(*dst, *src, *dst, *src, int64(c.rank)*src.Count(), c.rank)
 	}
 	if err != nil {
 		return p, argument, err
@@ -81,6 +84,54 @@ func (c *Comm) prepareAllGather(dst, src *strided.Tensor) (p *preparedBlocks, ar
 	return p, "", nil
 }
 
+// prepareAllGatherV is the same for blocks that differ in size. The counts are not kept.
+func (c *Comm) prepareAllGatherV(dst, src *strided.Tensor, counts []int64) (p *preparedBlocks, argument string, err error) {
+	if p = c.blockCalls.find(agree.AllGatherV, dst, src, 0); p != nil && p.blocks.areOf(counts) {
+		return p, "", nil
+	}
+	p = &preparedBlocks{call: countCall(agree.AllGatherV, src, 0, 0, counts...)}
+	starts, argument, err := c.checkCounts("counts", counts, "dst", *dst)
+	if err != nil {
+		return p, argument, err
+	}
+	argument, err = first(
+		func() (string, error) { return checkIn(*src) },
+		func() (string, error) { return checkOut(*dst) },
+		func() (string, error) { return sameDType(*dst, *src) },
+		func() (string, error) {
+			if src.Count() != counts[c.rank] {
+				return "src", fmt.Errorf("%w: it has %d elements and counts[%d] is %d", strided.ErrShape, src.Count(), c.rank, counts[c.rank])
+			}
+			return "", nil
+		},
+	)
+	if err == nil {
+		p.inPlace, argument, err = checkApart(*dst, *src, *dst, *src, starts[c.rank], c.rank)
+	}
+	if err != nil {
+		return p, argument, err
+	}
+	p.blocks.starts = starts
+	if err := p.blocks.recall(*dst, *src); err != nil {
+		return p, "dst", err
+	}
+	p.size = src.DType().Size()
+	longest := slices.Max(counts) * int64(p.size)
+	p.how = choose.AllGather(longest, int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size, c.oneHost)
+	p.bytes = int(longest)
+	p.flat = c.isFlat(p.how == choose.Spread, p.bytes, dst, p.blocks.usual.all, src, p.blocks.usual.one)
+	c.blockCalls.keep(p, dst, src)
+	return p, "", nil
+}
+
+// rangeOf is where rank's block lies in the memory of all, in bytes.
+func (p *preparedBlocks) rangeOf(rank int) (lo, hi int) {
+	if starts := p.blocks.starts; starts != nil {
+		return int(starts[rank]) * p.size, int(starts[rank+1]) * p.size
+	}
+	return rank * p.bytes, (rank + 1) * p.bytes
+}
+
 // prepareReduceScatter is the same for a reduce_scatter.
 func (c *Comm) prepareReduceScatter(dst, src *strided.Tensor, op Op) (p *preparedBlocks, argument string, err error) {
 	if p = c.blockCalls.find(agree.ReduceScatter, dst, src, op); p != nil {
@@ -94,7 +145,7 @@ func (c *Comm) prepareReduceScatter(dst, src *strided.Tensor, op Op) (p *prepare
 		func() (string, error) { return checkBlocks("src", *src, "dst", *dst, c.size) },
 	)
 	if err == nil {
-		p.inPlace, argument, err = checkApart(*dst, *src, *src, *dst, c.rank)
+		p.inPlace, argument, err = checkApart(*dst, *src, *src, *dst, int64(c.rank)*dst.Count(), c.rank)
 	}
 	if err != nil {
 		return p, argument, err

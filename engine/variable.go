@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
-	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/strided"
 )
 
@@ -21,52 +20,33 @@ import (
 // If the ranks disagree about the counts or anything else, every rank gets a
 // *MismatchError; dst may have been written by then, src not.
 func (c *Comm) AllGatherV(ctx context.Context, dst, src strided.Tensor, counts []int64) error {
-	return c.carry(ctx, c.allGatherV(dst, src, counts))
+	if dst.OnDevice() || src.OnDevice() {
+		return c.carry(ctx, c.allGatherVOf(dst, src, counts))
+	}
+	p, argument, err := c.prepareAllGatherV(&dst, &src, counts)
+	switch {
+	case err != nil:
+		return c.refuse(&p.call, argument, err)
+	case c.queue.busy():
+		return c.carry(ctx, c.allGatherVOf(dst, src, counts))
+	}
+	return c.conduct(ctx, &p.call, strided.Logical, p.flat, func(o agree.Op) error { return c.allGather(o, p, &dst, &src) })
 }
 
 // StartAllGatherV is AllGatherV without the wait, as StartAllReduce is AllReduce.
 func (c *Comm) StartAllGatherV(ctx context.Context, dst, src strided.Tensor, counts []int64, options ...CallOption) (*Work, error) {
-	return c.begin(ctx, c.allGatherV(dst, src, counts), options)
+	return c.begin(ctx, c.allGatherVOf(dst, src, counts), options)
 }
 
-func (c *Comm) allGatherV(dst, src strided.Tensor, counts []int64) request {
+// allGatherVOf is the request for a call, carried out now or later.
+func (c *Comm) allGatherVOf(dst, src strided.Tensor, counts []int64) request {
 	far := reachOf(dstSrc, &dst, &src)
-	call := countCall(agree.AllGatherV, &src, 0, 0, counts...)
-	starts, argument, err := c.checkCounts("counts", counts, "dst", dst)
-	if err == nil {
-		argument, err = first(
-			func() (string, error) { return checkIn(src) },
-			func() (string, error) { return checkOut(dst) },
-			func() (string, error) { return sameDType(dst, src) },
-		)
-	}
-	if err == nil && src.Count() != counts[c.rank] {
-		argument, err = "src", fmt.Errorf("%w: it has %d elements and counts[%d] is %d", strided.ErrShape, src.Count(), c.rank, counts[c.rank])
-	}
-	inPlace := err == nil && isOwnBlock(dst, starts[c.rank], src)
-	if err == nil && !inPlace {
-		if err = strided.Conflict(dst, src); err != nil {
-			argument, err = "dst", fmt.Errorf("%w (or let src be the part of dst that it is to become)", err)
-		}
-	}
+	p, argument, err := c.prepareAllGatherV(&dst, &src, counts)
 	if err != nil {
-		return refused(call, argument, err)
+		return refused(p.call, argument, err)
 	}
-	size := src.DType().Size()
-	how := choose.AllGather(slices.Max(counts)*int64(size), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size, c.oneHost)
-	return request{call: call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
-		if c.size == 1 {
-			return c.copyElements(dst, src)
-		}
-		to, err := dst.View(strided.Logical)
-		if err != nil {
-			return err
-		}
-		from, err := src.View(strided.Logical)
-		if err != nil {
-			return err
-		}
-		return c.gatherBlocks(o, how, &gathering{all: blockView{View: to, starts: starts}, one: from, inPlace: inPlace, size: size})
+	return request{call: p.call, order: strided.Logical, reach: far, empty: dst.OnDevice() || src.OnDevice(), attempt: func(o agree.Op) error {
+		return c.allGather(o, p, &dst, &src)
 	}}
 }
 
