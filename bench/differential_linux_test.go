@@ -82,12 +82,11 @@ func variableJobs(size int) []peers.Job {
 	for _, dt := range []strided.DType{dtype.Uint8, dtype.Int64, dtype.Float32} {
 		for _, perRank := range []int64{0, 4, 148, 5000} {
 			call := measure.Call{DType: dt, Count: perRank * int64(size)}
-			for _, collective := range []cli.Collective{cli.AllGather, cli.AllToAll} {
-				call.Collective = collective
-				jobs = append(jobs, peers.Job{Call: call, Variable: true})
+			for _, call.Collective = range []cli.Collective{cli.AllGather, cli.AllToAll} {
+				for _, call.InPlace = range []bool{false, true} {
+					jobs = append(jobs, peers.Job{Call: call, Variable: true})
+				}
 			}
-			call.Collective, call.InPlace = cli.AllGather, true
-			jobs = append(jobs, peers.Job{Call: call, Variable: true})
 		}
 	}
 	return jobs
@@ -106,6 +105,10 @@ func variableDigests(comms []*engine.Comm, job peers.Job) ([]string, error) {
 			for r := range comms {
 				in[r] = peers.PartCount(job.Count, len(comms), r, rank)
 				out[r] = peers.PartCount(job.Count, len(comms), rank, r)
+				if job.InPlace { // as much as it gets
+					in[r] = peers.PartCount(job.Count, len(comms), min(r, rank), max(r, rank))
+					out[r] = in[r]
+				}
 				if job.Collective == cli.AllGather {
 					in[r] = peers.PartCount(job.Count, len(comms), r, 0)
 				}
@@ -124,7 +127,10 @@ func variableDigests(comms []*engine.Comm, job peers.Job) ([]string, error) {
 			dst, src := spread(received), spread(sent)
 			if job.InPlace {
 				dst = strided.FromBytes(job.DType, make([]byte, received*size))
-				src = dst.Slice(0, before, before+sent)
+				src = dst
+				if job.Collective == cli.AllGather {
+					src = dst.Slice(0, before, before+sent)
+				}
 			}
 			var given []byte
 			for i := range sent {

@@ -99,10 +99,14 @@ static MPI_Op op_of(const struct job *j) {
 
 enum { MAX_RANKS = 64 };
 
-// part is how many elements a rank sends to another in an alltoallv; what a rank gives
-// in an all_gatherv is what it would send to rank 0. All of a rank's parts together have
-// fewer than count elements.
-static int part(const struct job *j, int from, int to) { return (3 * from + 5 * to + 1) % 4 * (int)(j->count / size / 4); }
+// part is how many elements a rank sends to another in an alltoallv, in place as many as it
+// gets; what a rank gives in an all_gatherv is what it would send to rank 0. All of a rank's
+// parts together have fewer than count elements.
+static int part(const struct job *j, int from, int to) {
+  if (does(j, "alltoallv") && strcmp(j->mode, "in_place") == 0 && from > to)
+    return part(j, to, from);
+  return (3 * from + 5 * to + 1) % 4 * (int)(j->count / size / 4);
+}
 
 // parts sets the counts and the places of parts that follow each other, of those that
 // this rank sends or else of those that it receives, and returns how many elements there
@@ -137,7 +141,7 @@ static void call(const struct job *j, const struct type *t, char *dst, char *src
   else if (does(j, "all_gatherv"))
     err = MPI_Allgatherv(in_place ? MPI_IN_PLACE : src, in[rank], t->mpi, dst, in, in_at, t->mpi, all);
   else if (does(j, "alltoallv"))
-    err = MPI_Alltoallv(src, out, out_at, t->mpi, dst, in, in_at, t->mpi, all);
+    err = MPI_Alltoallv(in_place ? MPI_IN_PLACE : src, out, out_at, t->mpi, dst, in, in_at, t->mpi, all);
   else if (does(j, "reduce_scatter"))
     err = MPI_Reduce_scatter_block(in_place ? MPI_IN_PLACE : src, dst, block, t->mpi, op, all);
   else if (does(j, "reduce"))

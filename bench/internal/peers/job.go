@@ -14,8 +14,9 @@ type Job struct {
 	Warmup, Iters int
 
 	// Variable asks for digests of the collective's form with parts that differ in size:
-	// all_gather's and alltoall's. Rank s sends PartCount elements to rank r, and gives in
-	// an all_gather what it would send to rank 0.
+	// all_gather's and alltoall's. Rank s sends PartCount elements to rank r, in place the
+	// one of the lower rank to the higher one both ways, and gives in an all_gather what it
+	// would send to rank 0.
 	Variable bool
 }
 
