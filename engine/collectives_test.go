@@ -29,6 +29,7 @@ type collective struct {
 	reads, writes func(rank, root int) bool
 	call          func(c *engine.Comm, dst, src strided.Tensor, op engine.Op, root int) error
 	start         func(c *engine.Comm, dst, src strided.Tensor, op engine.Op, root int) (*engine.Work, error)
+	add           func(g *engine.Group, dst, src strided.Tensor, op engine.Op, root int) error
 	// value is what element i of rank's dst becomes; in is an element of a rank's src.
 	value func(k *collectiveCase, n, rank, i int) scalar
 }
@@ -49,6 +50,7 @@ var collectives = []collective{
 		start: func(c *engine.Comm, dst, src strided.Tensor, _ engine.Op, _ int) (*engine.Work, error) {
 			return c.StartAllGather(background, dst, src)
 		},
+		add:   func(g *engine.Group, dst, src strided.Tensor, _ engine.Op, _ int) error { return g.AllGather(dst, src) },
 		value: func(k *collectiveCase, _, _, i int) scalar { return k.input(i/blockOf(k), i%blockOf(k)) },
 	},
 	{
@@ -58,6 +60,9 @@ var collectives = []collective{
 		},
 		start: func(c *engine.Comm, dst, src strided.Tensor, op engine.Op, _ int) (*engine.Work, error) {
 			return c.StartReduceScatter(background, dst, src, op)
+		},
+		add: func(g *engine.Group, dst, src strided.Tensor, op engine.Op, _ int) error {
+			return g.ReduceScatter(dst, src, op)
 		},
 		value: func(k *collectiveCase, n, rank, i int) scalar { return reduce(k.dt, k.op, n, rank*blockOf(k)+i) },
 	},
@@ -69,6 +74,9 @@ var collectives = []collective{
 		start: func(c *engine.Comm, dst, src strided.Tensor, op engine.Op, root int) (*engine.Work, error) {
 			return c.StartReduce(background, dst, src, op, root)
 		},
+		add: func(g *engine.Group, dst, src strided.Tensor, op engine.Op, root int) error {
+			return g.Reduce(dst, src, op, root)
+		},
 		value: func(k *collectiveCase, n, _, i int) scalar { return reduce(k.dt, k.op, n, i) },
 	},
 	{
@@ -78,6 +86,9 @@ var collectives = []collective{
 		},
 		start: func(c *engine.Comm, dst, src strided.Tensor, _ engine.Op, root int) (*engine.Work, error) {
 			return c.StartGather(background, dst, src, root)
+		},
+		add: func(g *engine.Group, dst, src strided.Tensor, _ engine.Op, root int) error {
+			return g.Gather(dst, src, root)
 		},
 		value: func(k *collectiveCase, _, _, i int) scalar { return k.input(i/blockOf(k), i%blockOf(k)) },
 	},
@@ -89,6 +100,9 @@ var collectives = []collective{
 		start: func(c *engine.Comm, dst, src strided.Tensor, _ engine.Op, root int) (*engine.Work, error) {
 			return c.StartScatter(background, dst, src, root)
 		},
+		add: func(g *engine.Group, dst, src strided.Tensor, _ engine.Op, root int) error {
+			return g.Scatter(dst, src, root)
+		},
 		value: func(k *collectiveCase, _, rank, i int) scalar { return k.input(k.root, rank*blockOf(k)+i) },
 	},
 	{
@@ -99,6 +113,7 @@ var collectives = []collective{
 		start: func(c *engine.Comm, dst, src strided.Tensor, _ engine.Op, _ int) (*engine.Work, error) {
 			return c.StartAllToAll(background, dst, src)
 		},
+		add: func(g *engine.Group, dst, src strided.Tensor, _ engine.Op, _ int) error { return g.AllToAll(dst, src) },
 		value: func(k *collectiveCase, _, rank, i int) scalar {
 			return k.input(i/blockOf(k), rank*blockOf(k)+i%blockOf(k))
 		},
@@ -153,6 +168,18 @@ func (k *collectiveCase) run(t testing.TB, w world) {
 }
 
 func (k *collectiveCase) runRank(t testing.TB, c *engine.Comm, n int) error {
+	dst, src, check, err := k.prepare(t, c, n)
+	if err == nil {
+		err = k.make(c, dst, src)
+	}
+	if err != nil {
+		return err
+	}
+	return check()
+}
+
+// prepare makes a rank's tensors, and what checks them after the call.
+func (k *collectiveCase) prepare(t testing.TB, c *engine.Comm, n int) (_, _ strided.Tensor, check func() error, err error) {
 	rank := c.Rank()
 	reads, writes := k.of.reads(rank, k.root), k.of.writes(rank, k.root)
 	var src, dst placed
@@ -178,35 +205,36 @@ func (k *collectiveCase) runRank(t testing.TB, c *engine.Comm, n int) error {
 	}
 	for _, p := range []placed{src, dst} {
 		if err := p.tensor.Err(); err != nil && !p.tensor.IsZero() {
-			return err
+			return dst.tensor, src.tensor, nil, err
 		}
 	}
 	if reads {
 		src.fill(func(i int) scalar { return k.input(rank, i) })
-	}
-	if err := k.make(c, dst.tensor, src.tensor); err != nil {
-		return err
 	}
 	want := func(i int) scalar { return k.of.value(k, n, rank, i) }
 	given := func(i int) scalar { return k.input(rank, i) }
 	if both && k.of.srcAll && !k.of.dstAll {
 		// The rest of src is as it was.
 		first, block := rank*blockOf(k), blockOf(k)
-		return src.check(func(i int) scalar {
-			if i >= first && i < first+block {
-				return want(i - first)
-			}
-			return given(i)
-		})
+		return dst.tensor, src.tensor, func() error {
+			return src.check(func(i int) scalar {
+				if i >= first && i < first+block {
+					return want(i - first)
+				}
+				return given(i)
+			})
+		}, nil
 	}
-	var errs []error
-	if writes {
-		errs = append(errs, dst.check(want))
-	}
-	if reads && !both {
-		errs = append(errs, src.check(given))
-	}
-	return errors.Join(errs...)
+	return dst.tensor, src.tensor, func() error {
+		var errs []error
+		if writes {
+			errs = append(errs, dst.check(want))
+		}
+		if reads && !both {
+			errs = append(errs, src.check(given))
+		}
+		return errors.Join(errs...)
+	}, nil
 }
 
 func (k *collectiveCase) make(c *engine.Comm, dst, src strided.Tensor) error {
@@ -325,7 +353,7 @@ func TestCollectivesLarge(t *testing.T) {
 // TestBarrier: nobody leaves before everybody has come.
 func TestBarrier(t *testing.T) {
 	for name, newWorld := range worlds {
-		for _, size := range []int{1, 2, 3, 5, 8} {
+		for _, size := range []int{1, 2, 3, 4, 5, 7, 8} {
 			t.Run(fmt.Sprintf("%s/np=%d", name, size), func(t *testing.T) {
 				w := newWorld(t, size, engine.Config{})
 				for late := range size {

@@ -44,7 +44,7 @@ func randomLetters(rng *rand.Rand, size, most, chunk int) []letter {
 // long ones, to oneself and to others, in any layout.
 func TestGroupOfMessages(t *testing.T) {
 	for name, newWorld := range worlds {
-		for _, size := range []int{1, 2, 3, 4, 7} {
+		for _, size := range []int{1, 2, 3, 4, 5, 7, 8} {
 			t.Run(fmt.Sprintf("%s/np=%d", name, size), func(t *testing.T) {
 				rng := seeded(t)
 				w := newWorld(t, size, engine.Config{ChunkBytes: smallChunk})

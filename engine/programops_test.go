@@ -118,18 +118,24 @@ func (g *generator) allReduce(size int) programOp {
 
 func (g *generator) broadcast(size int) programOp {
 	dt, shape, in, salt, root := g.dtype(), g.shape(0), g.layoutNames(size), g.IntN(1<<20), g.IntN(size)
-	text := fmt.Sprintf("broadcast %v %v in %v root %d", dt, shape, in, root)
+	out, inPlace := g.layoutNames(size), g.IntN(3) > 0 // which only the root sees
+	text := fmt.Sprintf("broadcast %v %v in %v root %d in place %v", dt, shape, in, root, inPlace)
 	return callOf(text, func(r *programRank, c *engine.Comm) (programCall, func() error) {
 		x := layoutNamed(in[c.Rank()]).place(r.t, dt, shape)
 		value := func(i int) scalar { return input(dt, engine.Max, root, i+salt) }
-		if c.Rank() == root {
+		src, apart := x.tensor, func() error { return nil }
+		if c.Rank() == root && inPlace {
 			x.fill(value)
+		} else if c.Rank() == root {
+			from := layoutNamed(out[root]).place(r.t, dt, shape)
+			from.fill(value)
+			src, apart = from.tensor, func() error { return from.check(value) }
 		}
 		return programCall{
-			func() error { return c.Broadcast(background, x.tensor, x.tensor, root) },
-			func() (*engine.Work, error) { return c.StartBroadcast(background, x.tensor, x.tensor, root) },
-			func(in *engine.Group) error { return in.Broadcast(x.tensor, x.tensor, root) },
-		}, func() error { return x.check(value) }
+			func() error { return c.Broadcast(background, x.tensor, src, root) },
+			func() (*engine.Work, error) { return c.StartBroadcast(background, x.tensor, src, root) },
+			func(in *engine.Group) error { return in.Broadcast(x.tensor, src, root) },
+		}, func() error { return errors.Join(x.check(value), apart()) }
 	})
 }
 
@@ -141,19 +147,24 @@ func ended(work *engine.Work) error {
 	return work.Wait(background)
 }
 
-// other is one of the collectives of the other tests' table, started and waited for at
-// once.
+// other is one of the collectives of the other tests' table.
 func (g *generator) other(size int) programOp {
 	k := collectiveCase{of: &collectives[g.IntN(len(collectives))], dt: g.dtype(), op: g.op(), block: g.shape(1),
 		big: []string{"stacked", "joined", "flat"}[g.IntN(3)], in: g.layoutNames(size), out: g.layoutNames(size), root: g.IntN(size)}
 	if g.IntN(3) == 0 {
 		k.inPlace, k.out = true, []string{"contiguous"}
 	}
-	return programOp{text: k.String(), start: func(r *programRank, c *engine.Comm, blocking bool) (func() error, error) {
-		own := k
-		own.started = !blocking
-		return func() error { return nil }, own.runRank(r.t, c, c.Size())
-	}}
+	return callOf(k.String(), func(r *programRank, c *engine.Comm) (programCall, func() error) {
+		dst, src, check, err := k.prepare(r.t, c, c.Size())
+		if err != nil {
+			return programCall{}, func() error { return err }
+		}
+		return programCall{
+			func() error { return k.of.call(c, dst, src, k.op, k.root) },
+			func() (*engine.Work, error) { return k.of.start(c, dst, src, k.op, k.root) },
+			func(in *engine.Group) error { return k.of.add(in, dst, src, k.op, k.root) },
+		}, check
+	})
 }
 
 func (g *generator) barrier(int) programOp {

@@ -77,13 +77,35 @@ func (v *variableCase) counts(rows []int64) (counts []int64) {
 }
 
 func (v *variableCase) run(t testing.TB, c *engine.Comm) error {
-	return errors.Join(v.allGatherV(t, c), v.allToAllV(t, c, v.rows, false), v.allToAllV(t, c, symmetric(v.rows), true))
+	both := *v
+	both.rows = symmetric(v.rows)
+	for _, inPlace := range []bool{false, true} {
+		dst, src, counts, check := v.gathers(t, c, inPlace)
+		if err := c.AllGatherV(background, dst, src, counts); err != nil {
+			return err
+		}
+		err := check()
+		parts := v
+		if inPlace {
+			parts = &both
+		}
+		dst, src, in, out, check := parts.exchanges(t, c, inPlace)
+		if err := c.AllToAllV(background, dst, src, in, out); err != nil {
+			return err
+		}
+		if err = errors.Join(err, check()); err != nil {
+			return fmt.Errorf("in place %v: %w", inPlace, err)
+		}
+	}
+	return nil
 }
 
 func (v *variableCase) value(from, i int) scalar { return input(v.dt, engine.Max, from, i) }
 
-func (v *variableCase) allGatherV(t testing.TB, c *engine.Comm) error {
-	rank, rows, counts := c.Rank(), v.rows[0], v.counts(v.rows[0])
+// gathers prepares a rank's AllGatherV.
+func (v *variableCase) gathers(t testing.TB, c *engine.Comm, inPlace bool) (to, from strided.Tensor, counts []int64, check func() error) {
+	rank, rows := c.Rank(), v.rows[0]
+	counts = v.counts(rows)
 	var want []scalar
 	for from, n := range counts {
 		for i := range n {
@@ -92,14 +114,12 @@ func (v *variableCase) allGatherV(t testing.TB, c *engine.Comm) error {
 	}
 	wanted := func(i int) scalar { return want[i] }
 	mine := func(i int) scalar { return v.value(rank, i) }
-	src, dst := v.place(t, rank, 0, rows[rank]), v.place(t, rank, 1, total(rows))
-	src.fill(mine)
-	if err := c.AllGatherV(background, dst.tensor, src.tensor, counts); err != nil {
-		return err
+	dst := v.place(t, rank, 1, total(rows))
+	if !inPlace {
+		src := v.place(t, rank, 0, rows[rank])
+		src.fill(mine)
+		return dst.tensor, src.tensor, counts, func() error { return errors.Join(dst.check(wanted), src.check(mine)) }
 	}
-	errs := []error{dst.check(wanted), src.check(mine)}
-
-	dst = v.place(t, rank, 2, total(rows))
 	first := total(rows[:rank])
 	own := dst.tensor.Slice(0, first, first+rows[rank])
 	if flat := own.Flatten(); v.flat && flat.Err() == nil {
@@ -112,10 +132,7 @@ func (v *variableCase) allGatherV(t testing.TB, c *engine.Comm) error {
 		}
 		return mine(i - at)
 	})
-	if err := c.AllGatherV(background, dst.tensor, own, counts); err != nil {
-		return fmt.Errorf("in place: %w", err)
-	}
-	return errors.Join(append(errs, dst.check(wanted))...)
+	return dst.tensor, own, counts, func() error { return dst.check(wanted) }
 }
 
 // symmetric are rows of which each rank sends to each what it gets from it.
@@ -130,28 +147,29 @@ func symmetric(rows [][]int64) (both [][]int64) {
 	return both
 }
 
-func (v *variableCase) allToAllV(t testing.TB, c *engine.Comm, rows [][]int64, inPlace bool) error {
-	rank, out := c.Rank(), v.counts(rows[c.Rank()])
-	var in, inRows []int64
+// exchanges prepares a rank's AllToAllV, in place only if rows are symmetric.
+func (v *variableCase) exchanges(t testing.TB, c *engine.Comm, inPlace bool) (to, from strided.Tensor, in, out []int64, check func() error) {
+	rank := c.Rank()
+	out = v.counts(v.rows[rank])
+	var rows int64
 	var want []scalar
 	for from := range c.Size() {
-		part := v.counts(rows[from])
-		in, inRows = append(in, part[rank]), append(inRows, rows[from][rank])
+		part := v.counts(v.rows[from])
+		in, rows = append(in, part[rank]), rows+v.rows[from][rank]
+		before := total(part[:rank])
 		for i := range part[rank] {
-			want = append(want, v.value(from, int(total(part[:rank])+i)))
+			want = append(want, v.value(from, int(before+i)))
 		}
 	}
 	wanted := func(i int) scalar { return want[i] }
 	mine := func(i int) scalar { return v.value(rank, i) }
-	src := v.place(t, rank, 3, total(rows[rank]))
+	src := v.place(t, rank, 3, total(v.rows[rank]))
 	src.fill(mine)
 	if inPlace {
-		err := c.AllToAllV(background, src.tensor, src.tensor, in, out)
-		return errors.Join(err, src.check(wanted))
+		return src.tensor, src.tensor, in, out, func() error { return src.check(wanted) }
 	}
-	dst := v.place(t, rank, 4, total(inRows))
-	err := c.AllToAllV(background, dst.tensor, src.tensor, in, out)
-	return errors.Join(err, dst.check(wanted), src.check(mine))
+	dst := v.place(t, rank, 4, rows)
+	return dst.tensor, src.tensor, in, out, func() error { return errors.Join(dst.check(wanted), src.check(mine)) }
 }
 
 // TestVariableCountsChoose: short blocks go from each rank to all others at once, in
