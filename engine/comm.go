@@ -35,6 +35,7 @@ type Comm struct {
 	mesh       transport.Mesh
 	control    control
 	release    func() error // frees what mesh and control stand on
+	namesake   int          // Stats.Namesake
 
 	prepared   [preparedCalls]atomic.Pointer[prepared]
 	latest     atomic.Pointer[prepared] // of these

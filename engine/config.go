@@ -125,7 +125,8 @@ type Config struct {
 
 	// Name is what logs, dumps, metrics and traces call the communicator. By default
 	// it is a number: how many the process had made before, which is the same on all
-	// ranks of programs that make theirs in the same order.
+	// ranks of programs that make theirs in the same order. It need not be unique;
+	// Stats.Namesake tells apart those of a process that have the same.
 	Name string
 
 	// History is how many of the latest operations the flight recorder keeps (see
@@ -134,8 +135,9 @@ type Config struct {
 
 	// DumpFile is where the flight recorder is written, as JSON, when a collective
 	// fails on this rank, and again when the communicator does; nowhere by default.
-	// In it "%r" stands for the rank, "%c" for Name, "%h" for the host, "%p" for the
-	// process number and "%%" for a percent sign.
+	// In it "%r" stands for the rank, "%c" for Name (and ".1" and so on behind it, where
+	// Stats.Namesake is not 0), "%h" for the host, "%p" for the process number and "%%"
+	// for a percent sign.
 	DumpFile string
 
 	// TraceHops is how many hops and operations are kept for WriteTrace, the latest;

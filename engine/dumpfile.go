@@ -15,7 +15,11 @@ import (
 
 // fileName fills in a pattern of Config.DumpFile or Config.TraceFile.
 func (c *Comm) fileName(pattern string) string {
-	return logging.Expand(pattern, map[byte]string{'r': strconv.Itoa(c.rank), 'c': c.cfg.Name})
+	name := c.cfg.Name
+	if c.namesake > 0 {
+		name += "." + strconv.Itoa(c.namesake) // or one's file would take the other's place
+	}
+	return logging.Expand(pattern, map[byte]string{'r': strconv.Itoa(c.rank), 'c': name})
 }
 
 // written counts files, so that two that are written at once have different names.

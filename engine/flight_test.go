@@ -193,6 +193,24 @@ func TestDumpOnFailure(t *testing.T) {
 	require.Len(t, entries, 2, "no file is left half-written")
 }
 
+// TestDumpsOfNamesakes: communicators of one name write files of their own.
+func TestDumpsOfNamesakes(t *testing.T) {
+	dir := t.TempDir()
+	cfg := engine.Config{Name: "c", DumpFile: filepath.Join(dir, "%c-%r.json")}
+	for i, w := range []world{localWorld(t, 2, cfg), localWorld(t, 2, cfg)} {
+		for range i {
+			w.must(t, func(_ int, c *engine.Comm) error { return reduceFloats(c, 1) })
+		}
+		w.each(t, func(rank int, c *engine.Comm) error { return reduceFloats(c, 1+rank) })
+	}
+	for i, name := range []string{"c", "c.1"} {
+		for rank := range 2 {
+			f := readDump(t, filepath.Join(dir, name+"-"+strconv.Itoa(rank)+".json"))
+			require.Len(t, f.Operations, i+1)
+		}
+	}
+}
+
 // TestDumpThatCannotBeWritten changes nothing about the error.
 func TestDumpThatCannotBeWritten(t *testing.T) {
 	w := localWorld(t, 2, engine.Config{DumpFile: filepath.Join(t.TempDir(), "no", "such", "directory")})

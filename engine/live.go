@@ -15,9 +15,21 @@ var live = struct {
 	named int // how many names were given
 }{comms: map[*Comm]struct{}{}}
 
+// appear makes the communicator known, and numbers it among those of its name and rank:
+// with the least number that is free, so that one that takes the place of another that
+// was closed has its number, too.
 func (c *Comm) appear() {
 	live.Lock()
 	defer live.Unlock()
+	taken := map[int]bool{}
+	for o := range live.comms {
+		if o.cfg.Name == c.cfg.Name && o.rank == c.rank {
+			taken[o.namesake] = true
+		}
+	}
+	for taken[c.namesake] {
+		c.namesake++
+	}
 	live.comms[c] = struct{}{}
 }
 
@@ -47,7 +59,7 @@ func Comms() []*Comm {
 		comms = append(comms, c)
 	}
 	slices.SortFunc(comms, func(a, b *Comm) int {
-		return cmp.Or(cmp.Compare(a.cfg.Name, b.cfg.Name), cmp.Compare(a.rank, b.rank))
+		return cmp.Or(cmp.Compare(a.cfg.Name, b.cfg.Name), cmp.Compare(a.rank, b.rank), cmp.Compare(a.namesake, b.namesake))
 	})
 	return comms
 }

@@ -12,9 +12,13 @@ import (
 type Stats struct {
 	Communicator string `json:"communicator"` // Config.Name
 	Rank         int    `json:"rank"`
-	Size         int    `json:"size"`
-	Transport    string `json:"transport"` // Comm.Transport
-	Failed       bool   `json:"failed"`    // Comm.Err is not nil
+	// Namesake tells communicators with the same name and rank apart that are open in
+	// this process at the same time: it is the least number from 0 that was free when
+	// this one was made.
+	Namesake  int    `json:"namesake,omitempty"`
+	Size      int    `json:"size"`
+	Transport string `json:"transport"` // Comm.Transport
+	Failed    bool   `json:"failed"`    // Comm.Err is not nil
 
 	Queued  int           `json:"queued"`     // collectives that were started and have not ended
 	Running time.Duration `json:"running_ns"` // how long the one in progress has lasted; 0 if there is none
@@ -68,7 +72,7 @@ func LatencyBound(bucket int) time.Duration {
 // and costs the collectives nothing but a moment's lock.
 func (c *Comm) Stats() Stats {
 	s := Stats{
-		Communicator: c.cfg.Name, Rank: c.rank, Size: c.size, Transport: c.Transport(),
+		Communicator: c.cfg.Name, Rank: c.rank, Namesake: c.namesake, Size: c.size, Transport: c.Transport(),
 		Failed: c.Err() != nil, Queued: int(c.queue.count.Load()),
 	}
 	if mesh, ok := c.mesh.(transport.Metered); ok {

@@ -9,8 +9,11 @@
 //
 // # Metrics
 //
-// All have the labels communicator (engine.Config.Name) and rank. Those of operations
-// have collective, too, and transport, the wires that the communicator uses.
+// All have the labels communicator (engine.Config.Name) and rank, and namesake, which is 0
+// unless another communicator of the process has the same name and rank (see
+// engine.Stats); it is 0 again for one that is made when the first was closed, which
+// continues its series. Those of operations have collective, too, and transport, the wires
+// that the communicator uses.
 //
 //	monel_communicator_info               1; labels size and transport
 //	monel_communicator_failed             1 if the communicator is unusable
@@ -156,7 +159,7 @@ func (p *page) histogram(name, help string, stats []engine.Stats) {
 }
 
 func labelsOf(s *engine.Stats) string {
-	return label("communicator", s.Communicator) + "," + label("rank", strconv.Itoa(s.Rank))
+	return label("communicator", s.Communicator) + "," + label("rank", strconv.Itoa(s.Rank)) + "," + label("namesake", strconv.Itoa(s.Namesake))
 }
 
 var escape = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -91,7 +92,7 @@ func TestHandler(t *testing.T) {
 	text := get()
 	values := read(t, text)
 	for _, rank := range []string{"0", "1"} {
-		of := `communicator="weights",rank="` + rank + `"`
+		of := `communicator="weights",rank="` + rank + `",namesake="0"`
 		require.Equal(t, 1.0, values["monel_communicator_info{"+of+`,size="2",transport="inproc"}`], text)
 		require.Equal(t, 0.0, values["monel_communicator_failed{"+of+"}"])
 		op := of + `,transport="inproc",collective="all_reduce"`
@@ -108,11 +109,48 @@ func TestHandler(t *testing.T) {
 	require.NotContains(t, get(), "weights")
 }
 
+// TestNamesakes: communicators of one name have series of their own, and one that takes
+// the place of another has its series.
+func TestNamesakes(t *testing.T) {
+	open := func() []*engine.Comm {
+		comms, err := engine.NewLocal(2, engine.Config{Name: "twins"})
+		require.NoError(t, err)
+		t.Cleanup(func() {
+			for _, c := range comms {
+				_ = c.Close()
+			}
+		})
+		return comms
+	}
+	series := func() []string {
+		var b strings.Builder
+		require.NoError(t, Write(&b, engine.Comms()...))
+		var found []string
+		for key := range read(t, b.String()) { // which minds any that come twice
+			if name, ok := strings.CutPrefix(key, `monel_communicator_failed{communicator="twins",`); ok {
+				found = append(found, name)
+			}
+		}
+		slices.Sort(found)
+		return found
+	}
+	first := open()
+	open()
+	both := []string{`rank="0",namesake="0"}`, `rank="0",namesake="1"}`, `rank="1",namesake="0"}`, `rank="1",namesake="1"}`}
+	require.Equal(t, both, series())
+	for _, c := range first {
+		require.NoError(t, c.Close())
+	}
+	require.Equal(t, []string{both[1], both[3]}, series())
+	open()
+	require.Equal(t, both, series())
+}
+
 func TestLabelsAreEscaped(t *testing.T) {
 	var b strings.Builder
 	require.NoError(t, write(&b, []engine.Stats{{Communicator: "a\"b\\c\nd", Size: 1, Transport: "none", Running: 1500 * time.Millisecond}}))
 	values := read(t, b.String())
-	require.Equal(t, 1.5, values[`monel_operation_running_seconds{communicator="a\"b\\c\nd",rank="0"}`], b.String())
+	require.Equal(t, 1.5, values[`monel_operation_running_seconds{communicator="a\"b\\c\nd",rank="0",namesake="0"}`], b.String())
 }
 
 func TestHistogramIsCumulative(t *testing.T) {
@@ -123,7 +161,7 @@ func TestHistogramIsCumulative(t *testing.T) {
 	var b strings.Builder
 	require.NoError(t, write(&b, []engine.Stats{{Communicator: "c", Collectives: []engine.CollectiveStats{c}}}))
 	values := read(t, b.String())
-	const of = `{communicator="c",rank="0",transport="",collective="broadcast"`
+	const of = `{communicator="c",rank="0",namesake="0",transport="",collective="broadcast"`
 	require.Equal(t, 1.0, values["monel_operation_seconds_bucket"+of+`,le="1e-06"}`], b.String())
 	require.Equal(t, 3.0, values["monel_operation_seconds_bucket"+of+`,le="1.6e-05"}`])
 	require.Equal(t, float64(engine.LatencyBuckets), values["monel_operation_seconds_count"+of+"}"])

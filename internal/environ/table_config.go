@@ -66,7 +66,7 @@ var algorithms = Group{
 
 var observation = Group{
 	Title: "Watching",
-	Intro: "In paths, `%r` is the rank and `%c` the communicator's name, besides those of `NCCL_DEBUG_FILE`. Without `%r`, ranks write over each other's files.",
+	Intro: "In paths, `%r` is the rank and `%c` the communicator's name, with a number behind it where another open one of the process has the same and the same rank, besides those of `NCCL_DEBUG_FILE`. Without `%r`, ranks write over each other's files.",
 	Files: true,
 	Variables: []Variable{
 		{"MONEL_HISTORY", number(0, MaxHistory), "256", "how many operations the flight recorder keeps (`Config.History`); 0: none", false},
