@@ -61,6 +61,16 @@ func readConfig(theirs *C.ncclConfig_t) (blocking bool, err error) {
 	return ours.blocking != 0, nil
 }
 
+// nameIn is the name that a configuration gives a communicator, or "". It has been read
+// before.
+func nameIn(theirs *C.ncclConfig_t) string {
+	var ours C.ncclConfig_t
+	if theirs != nil {
+		known(unsafe.Pointer(&ours), unsafe.Pointer(theirs), unsafe.Sizeof(ours), uintptr(theirs.size))
+	}
+	return C.GoString(ours.commName)
+}
+
 // mostOptions bounds the list of a collective's options, which might be a circle.
 const mostOptions = 1024
 

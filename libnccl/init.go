@@ -105,7 +105,7 @@ func newRank(function string, out *C.ncclComm_t, size int, ids []engine.UniqueID
 		return nil, err
 	}
 	cfg := settings()
-	cfg.Rank, cfg.Size = rank, size
+	cfg.Rank, cfg.Size, cfg.Name = rank, size, nameIn(config)
 	if function != growFunction { // whose id is made by the engine, and as secret
 		ids = keyedIDs(ids)
 	}

@@ -3,6 +3,7 @@
 #include "values.h"
 #include <dlfcn.h>
 #include <time.h>
+#include <unistd.h>
 
 static ncclUniqueId fresh(void) {
 	ncclUniqueId id;
@@ -177,6 +178,21 @@ static void encryption(void) {
 	OK(ncclCommDestroy(alone(NULL)));
 }
 
+/* A communicator's name is in what is written about it. */
+static void names(void) {
+	char folder[] = "/tmp/monel-names-XXXXXX", path[64];
+	MUST(mkdtemp(folder) != NULL);
+	snprintf(path, sizeof path, "%s/%%c.json", folder);
+	setenv("MONEL_TRACE_FILE", path, 1);
+	ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+	config.commName = "weights";
+	OK(ncclCommDestroy(alone(&config)));
+	unsetenv("MONEL_TRACE_FILE");
+	snprintf(path, sizeof path, "%s/weights.json", folder);
+	MUST(unlink(path) == 0);
+	MUST(rmdir(folder) == 0);
+}
+
 static void parameters(void) {
 	const char **keys = NULL, *text = NULL;
 	int count = 0, length = 0;
@@ -213,6 +229,7 @@ static void parameters(void) {
 
 int main(int argc, char **argv) {
 	configurations();
+	names();
 	without_blocking();
 	disagreement();
 	extras();
