@@ -12,8 +12,8 @@ import (
 	"github.com/monel-dev/monel/strided/dtype"
 )
 
-// TestDeviceCollectives draws cells of the matrix of collectives for tensors of devices,
-// and for worlds of which some ranks' are.
+// TestDeviceCollectives draws cells of the matrix of collectives, and ones with parts that
+// differ in size, for tensors of devices, and for worlds of which some ranks' are.
 func TestDeviceCollectives(t *testing.T) {
 	for name, newWorld := range worlds {
 		for _, size := range []int{1, 2, 3, 4} {
@@ -34,6 +34,10 @@ func TestDeviceCollectives(t *testing.T) {
 					// default stream.
 					k.started = k.started && len(d.ctx) >= size
 					k.run(d, w)
+					if n%10 == 0 {
+						v := randomVariable(rng, size)
+						w.must(t, func(rank int, c *engine.Comm) error { return v.run(forRank(d, rank), c) })
+					}
 				}
 			})
 		}
