@@ -69,3 +69,28 @@ func TestStamp(t *testing.T) {
 		require.Equal(t, 8*time.Second, last.Began)
 	})
 }
+
+// TestStampByAnEarlierStop: who looks late at the Stop of an operation that is over says
+// nothing about when the next one began.
+func TestStampByAnEarlierStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMember(func([]byte) {})
+		last := new(kept)
+		m.Watch(last)
+		call := NewCall(AllGather, dtype.Float32, 0, 0, []int64{4})
+		first, err := m.Enter(&call, strided.Logical, "")
+		require.NoError(t, err)
+		m.mu.Lock()
+		first.Stop.fire(ErrMismatch) // as by a verdict
+		m.mu.Unlock()
+		require.ErrorIs(t, m.End(first.Stop.Err()), ErrMismatch)
+		_, err = m.Enter(&call, strided.Logical, "")
+		require.NoError(t, err)
+		require.ErrorIs(t, first.Stop.Err(), ErrMismatch)
+		<-first.Stop.Done()
+		time.Sleep(time.Second)
+		m.Stamp()
+		require.NoError(t, m.End(nil))
+		require.Equal(t, time.Second, last.Began)
+	})
+}

@@ -25,9 +25,11 @@ func newStop(m *Member, attempt uint32) *Stop {
 	return &Stop{attempt: attempt, member: m, done: make(chan struct{})}
 }
 
-// asked notes that somebody has to wait. Links look at a context only then.
+// asked notes that somebody has to wait. Links look at a context only then. Who asks one
+// that has fired does not wait, and may be a goroutine that nobody has waited for, such as
+// that of a context derived from it: the operation in progress may be a later one by now.
 func (s *Stop) asked() {
-	if s.member != nil {
+	if s.member != nil && !s.fired() {
 		s.member.Stamp()
 	}
 }
