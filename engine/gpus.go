@@ -35,7 +35,11 @@ func (c *Comm) gpu(driver *cudaffi.Driver, ordinal int, stock bool) (*gpu, error
 	met := s.by[ordinal]
 	if met != nil {
 		s.mu.Unlock()
-		return c.awaitGPU(met)
+		g, err := c.awaitGPU(met)
+		if err == nil && stock {
+			err = restock(driver, ordinal, c.cfg.ChunkBytes)
+		}
+		return g, err
 	}
 	if err := c.member.Broken(); err != nil {
 		s.mu.Unlock()

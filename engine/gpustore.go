@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -48,15 +49,17 @@ func (s *sharedGPU) stock(chunk int) {
 	}
 }
 
-// giveBack puts a kit that nothing uses any more into the store, or frees it if there are
-// enough and that can be done without waiting for agents.
+// giveBack puts a kit that nothing uses any more into the store, and frees what is too much
+// there if that can be done without waiting for agents: also what has come when it could
+// not.
 func (s *sharedGPU) giveBack(k *gpuKit) error {
-	if s.store.count(k.chunk) < inStore || !s.store.rest() {
-		s.store.add(k)
-		return nil
+	s.store.add(k)
+	var errs []error
+	for spare := s.store.spare(k.chunk); spare != nil; spare = s.store.spare(k.chunk) {
+		errs = append(errs, s.discard(spare))
+		s.store.goOn(nil)
 	}
-	defer s.store.goOn(nil)
-	return s.discard(k)
+	return errors.Join(errs...)
 }
 
 // clear frees what is in store, when nobody uses the device any more.
@@ -69,9 +72,13 @@ func (s *sharedGPU) clear() error {
 }
 
 // count is how many kits for chunks of so many bytes there are.
-func (t *gpuStore) count(chunk int) (n int) {
+func (t *gpuStore) count(chunk int) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.countLocked(chunk)
+}
+
+func (t *gpuStore) countLocked(chunk int) (n int) {
 	for _, k := range t.kits {
 		if k.chunk == chunk {
 			n++
@@ -84,6 +91,21 @@ func (t *gpuStore) add(k *gpuKit) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.kits = append(t.kits, k)
+}
+
+// spare takes a kit out of the store that is too much there, to be freed before goOn, or
+// returns nil while agents are on the device.
+func (t *gpuStore) spare(chunk int) *gpuKit {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.countLocked(chunk) <= inStore || t.agents > 0 || t.busy {
+		return nil
+	}
+	t.busy = true
+	i := slices.IndexFunc(t.kits, func(k *gpuKit) bool { return k.chunk == chunk })
+	k := t.kits[i]
+	t.kits = slices.Delete(t.kits, i, i+1)
+	return k
 }
 
 // rest reports whether no agent is on the device, and keeps them away until goOn.

@@ -101,6 +101,90 @@ func TestStoreKeepsAgentsAway(t *testing.T) {
 	require.NoError(t, work.Wait(background))
 }
 
+// TestStoreIsFilledLater: UseDevice fills it also for a communicator that has met the device
+// before, by a tensor, and again when others have taken of it.
+func TestStoreIsFilledLater(t *testing.T) {
+	d := simulated(t, cudasim.Delays(1, 0))
+	u := d.newUser(0, 1, 1)
+	before := d.sim.Live().PinnedBytes
+	// How much a communicator has pinned after some calls, with those that take of the store.
+	pinned := func(use func(c *engine.Comm)) int64 {
+		w := localWorld(d, 1, d.config())
+		use(w[0])
+		defer func() { require.NoError(t, w[0].Close()) }()
+		return int64(d.sim.Live().PinnedBytes - before)
+	}
+	tensor := func(c *engine.Comm) {
+		work, err := c.StartAllReduce(background, u.x, u.x, engine.Sum, engine.OnStream(u.stream))
+		require.NoError(t, err)
+		require.NoError(t, work.Wait(background))
+		require.NoError(t, u.stream.Sync())
+	}
+	one := pinned(tensor)
+	full := pinned(func(c *engine.Comm) { require.NoError(t, c.UseDevice(0)) })
+	require.Equal(t, 5*one, full)
+	require.Equal(t, full, pinned(func(c *engine.Comm) {
+		tensor(c)
+		require.NoError(t, c.UseDevice(0))
+	}))
+	require.Equal(t, full, pinned(func(c *engine.Comm) {
+		require.NoError(t, c.UseDevice(0))
+		for range 2 {
+			other := localWorld(d, 1, d.config())
+			tensor(other[0])
+			defer func() { require.NoError(t, other[0].Close()) }()
+		}
+		require.NoError(t, c.UseDevice(0))
+		require.NoError(t, c.UseDevice(0), "it is full")
+		require.Equal(t, full+2*one, int64(d.sim.Live().PinnedBytes-before))
+	}))
+}
+
+// TestStoreIsTrimmed: what communicators give back while a recv is on a stream is kept then,
+// however much it is, and freed when the next one is closed after that.
+func TestStoreIsTrimmed(t *testing.T) {
+	d := simulated(t, cudasim.Delays(1, 0))
+	users := []*user{d.newUser(0, 300, 4), d.newUser(1, 300, 4)}
+	before := d.sim.Live().PinnedBytes
+	left := func(worlds int, amid bool) int64 {
+		var all []world
+		for range worlds {
+			w := localWorld(d, 2, d.config())
+			for rank, c := range w {
+				require.NoError(t, c.UseDevice(users[rank].ctx.Device().Ordinal))
+			}
+			all = append(all, w)
+		}
+		closeWorld := func(w world) {
+			for _, c := range w {
+				require.NoError(t, c.Close())
+			}
+		}
+		var received *engine.Work
+		var err error
+		if amid {
+			received, err = all[0][0].StartRecv(background, users[0].x, 1, engine.OnStream(users[0].stream))
+			require.NoError(t, err)
+		}
+		for i := 1; i < worlds-1; i++ {
+			closeWorld(all[i])
+		}
+		if amid {
+			require.NoError(t, all[0][1].Send(background, users[1].x, 0))
+			require.NoError(t, received.Wait(background))
+			require.NoError(t, users[0].stream.Sync())
+		}
+		if worlds > 1 {
+			closeWorld(all[worlds-1])
+		}
+		defer closeWorld(all[0])
+		return int64(d.sim.Live().PinnedBytes - before)
+	}
+	want := left(1, false)
+	require.Equal(t, want, left(8, false))
+	require.Equal(t, want, left(8, true))
+}
+
 // TestStoreFaults has every call of the driver fail once, in turn, while the store is
 // filled: the communicator is ready all the same, or an error says why not, and nothing is
 // left behind.

@@ -60,6 +60,17 @@ func shareGPU(driver *cudaffi.Driver, ordinal int) (*sharedGPU, error) {
 	return s, nil
 }
 
+// restock fills the store of a device that the caller has met before, and which Close may
+// give back meanwhile.
+func restock(driver *cudaffi.Driver, ordinal, chunk int) error {
+	s, err := shareGPU(driver, ordinal)
+	if err != nil {
+		return err
+	}
+	s.stock(chunk)
+	return withoutSticky(s.release())
+}
+
 // load retains the context and loads the agent.
 func (s *sharedGPU) load() error {
 	ctx, err := s.key.driver.Primary(s.key.ordinal)
