@@ -38,8 +38,7 @@ func (c *Comm) Revoke() error {
 		return &RankError{Rank: c.rank, Doing: "revoke", Err: fmt.Errorf("communicator %w", ErrClosed)}
 	}
 	c.halt(&RankError{Rank: c.rank, Err: ErrRevoked})
-	c.quiesce()
-	return nil
+	return c.quiesce(context.Background())
 }
 
 // halt fails the communicator here before it does so everywhere, so that calls of this
@@ -49,23 +48,30 @@ func (c *Comm) halt(cause *RankError) {
 	c.fail(cause)
 }
 
-// quiesce waits until nothing of a communicator that has failed is in progress.
-func (c *Comm) quiesce() {
+// quiesce waits until nothing of a communicator that has failed is in progress, within ctx
+// where Close has the turn.
+func (c *Comm) quiesce(ctx context.Context) error {
 	c.queue.settle()
 	c.queue.workers.Wait()
-	c.turn.take()
+	if c.turn.takeWithin(ctx) != nil {
+		return context.Cause(ctx)
+	}
 	c.turn.give()
+	return nil
 }
 
 // Finalize waits, within ctx, until all collectives that this rank has begun or
-// started have ended, and then closes the communicator as Close does. If ctx ends
-// first, or if the communicator has failed or been revoked, it returns why and closes
+// started have ended, and all communicators been made that it has started to make of this
+// one, and then closes the communicator as Close does. If ctx ends first, or if the communicator has failed or been revoked, it returns why and closes
 // nothing; Close and Abort are still to be called then. Errors of started collectives
 // are told by their Work.
 func (c *Comm) Finalize(ctx context.Context) error {
 	err := c.Err()
 	if err == nil {
 		err = c.flush(ctx)
+	}
+	if err == nil {
+		err = c.family.settled(ctx)
 	}
 	if err == nil {
 		err = c.Err()
@@ -79,10 +85,8 @@ func (c *Comm) Finalize(ctx context.Context) error {
 // flush waits until what has been begun or started so far has ended.
 func (c *Comm) flush(ctx context.Context) error {
 	if c.queue.busy() {
-		t := &task{call: agree.Call{}}
-		last := c.newWork(t)
-		last.run = func() error { return nil }
-		if err := c.enqueue(ctx, last, t); err != nil {
+		last, err := c.startMark(ctx)
+		if err != nil {
 			return err
 		}
 		select {
@@ -97,4 +101,16 @@ func (c *Comm) flush(ctx context.Context) error {
 	}
 	c.turn.give()
 	return nil
+}
+
+// startMark starts what ends when all has ended that has been begun or started before.
+func (c *Comm) startMark(ctx context.Context) (*Work, error) {
+	t := &task{}
+	w := c.newWork(t)
+	w.run = func() error {
+		c.turn.take()
+		c.turn.give()
+		return nil
+	}
+	return w, c.enqueue(ctx, w, t)
 }

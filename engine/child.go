@@ -55,7 +55,8 @@ func (c *Comm) readPlan(leader int, b []byte) (p plan, err error) {
 // bear makes the communicator of a plan. Its first member founds it, and the others
 // join.
 func (c *Comm) bear(ctx context.Context, p plan) (*Comm, error) {
-	child, err := c.raise(ctx, p, c.childConfig(slices.Index(p.Members, c.rank), len(p.Members)))
+	cfg := c.childConfig(slices.Index(p.Members, c.rank), len(p.Members))
+	child, err := c.jointly(ctx, "given up "+p.Token, p.Members, func(ctx context.Context) (*Comm, error) { return c.raise(ctx, p, cfg) })
 	if err != nil {
 		return nil, err
 	}

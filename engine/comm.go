@@ -270,7 +270,8 @@ func (c *Comm) Err() error { return c.member.Broken() }
 // that use the communicator after that get a RankError. If it has failed, or if
 // a collective of this rank is still in progress, which then ends with
 // ErrClosed, Close does not wait for others. Ranks that are goroutines of one
-// process (NewLocal) never wait: what was sent stays readable. Calling Close
+// process (NewLocal) never wait: what was sent stays readable. Communicators that are
+// being made of this one are given up, those that were started included. Calling Close
 // again does nothing and returns the same result.
 //
 // A disagreement about a broadcast that no rank has noticed in it shows in the
@@ -291,6 +292,7 @@ func (c *Comm) Close() error {
 			c.turn.take()
 		}
 		defer c.turn.give()
+		_ = c.family.settled(context.Background()) // what is still being made of it is given up
 		c.closeErr = c.shut(healthy && idle)
 	})
 	return c.closeErr

@@ -162,3 +162,7 @@ func Oversleep(c *Comm) {
 	c.alarm.asked = time.Now().Add(-time.Hour)
 	c.onAlarm()
 }
+
+// WhyFailed is why the communicator has failed on all ranks, and what the control plane
+// alone says.
+func WhyFailed(c *Comm) (why, control error) { return c.whyFailed(), c.control.Err() }

@@ -20,13 +20,15 @@ type family struct {
 	// nil if it was not made of one, or of ranks that need no telling apart.
 	origin []int
 
-	one    sync.Mutex    // held by the one regroup at a time
-	round  int           // how many have failed; guarded by one
+	line   queue         // of meetings outside of the sequence, one at a time
+	round  int           // how many of them have failed; of whose turn it is
+	recent recent        // of whose turn it is in the sequence of operations
 	ending chan struct{} // closed when Close begins
 	once   sync.Once
 
-	mu     sync.Mutex
-	growth *meetingRoot // made by GrowID and not used yet
+	mu      sync.Mutex
+	growth  *meetingRoot              // made by GrowID and not used yet
+	pending map[*PendingComm]struct{} // started to be made of this one
 }
 
 // place is how ranks go to each other's halls without the control plane.
@@ -92,7 +94,11 @@ func (c *Comm) settle(ctx context.Context, mayFail bool) (context.Context, conte
 	go func() {
 		select {
 		case <-c.family.ending:
-			cancel(&RankError{Rank: c.rank, Err: fmt.Errorf("communicator %w", ErrClosed)})
+			why := c.member.Broken() // by Abort, which has closed it
+			if why == nil || errors.Is(why, ErrClosed) {
+				why = c.hasClosed()
+			}
+			cancel(why)
 		case <-failed:
 			cancel(c.whyFailed())
 		case <-over:
@@ -126,7 +132,8 @@ func (c *Comm) unborn(ctx context.Context, err error, mayFail bool) error {
 	if mayFail || c.control == nil {
 		return err
 	}
-	if errors.Is(err, ErrAborted) || errors.Is(err, ErrPeerLost) || errors.Is(err, context.Canceled) {
+	var told givenUp // and by itself: the failure of the old one would have been told otherwise
+	if !errors.As(err, &told) && (errors.Is(err, ErrAborted) || errors.Is(err, ErrPeerLost) || errors.Is(err, context.Canceled)) {
 		timer := time.NewTimer(heardWait)
 		defer timer.Stop()
 		select {

@@ -36,17 +36,18 @@ func (c *Comm) GrowID() (UniqueID, error) {
 	return root.id, nil
 }
 
-// takeGrowth gives up the id of GrowID when it has been used.
-func (f *family) takeGrowth(id UniqueID, err error) {
+// takeGrowth gives up the id of GrowID, which this rank may not have passed, when it has
+// been used. New ranks may come to hear of an error for a while, within ctx.
+func (f *family) takeGrowth(ctx context.Context, id UniqueID, err error) {
 	f.mu.Lock()
 	root := f.growth
-	if root == nil || root.id != id {
+	if root == nil || id.IsZero() || root.id != id {
 		f.mu.Unlock()
 		return
 	}
 	f.growth = nil
 	f.mu.Unlock()
-	root.leave(context.Background(), err)
+	root.leave(ctx, err)
 }
 
 // Grow makes a communicator of size ranks: this one's, with the numbers that they have,
@@ -64,21 +65,61 @@ func (f *family) takeGrowth(id UniqueID, err error) {
 // of Init: a *bootstrap.WorldError lists new ranks that have not come.
 func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (next *Comm, err error) {
 	call := agree.NewCall(agree.Grow, 0, 0, size, nil)
-	if size <= c.size || size > bootstrap.MaxSize {
-		return nil, c.refuse(&call, "size", fmt.Errorf("%d; give more than the %d ranks that there are, and at most %d", size, c.size, bootstrap.MaxSize))
+	m, argument, err := c.growMeeting(size, id)
+	if err != nil {
+		return nil, c.refuse(&call, argument, err)
 	}
-	m := &regroup.Meeting{Decide: growth}
-	if !id.IsZero() {
-		if err := id.Validate(); err != nil {
-			return nil, c.refuse(&call, "id", err)
-		}
-		m.Own = id[:]
-		defer func() { c.family.takeGrowth(id, err) }()
-	}
+	defer func() { c.family.takeGrowth(context.Background(), id, err) }()
 	a, err := c.inSequence(ctx, call, m)
 	if err != nil {
 		return nil, err
 	}
+	return c.growTo(ctx, size, m.Topic, a)
+}
+
+// StartGrow is Grow without the wait, as StartSplit is Split. Calls that follow wait until
+// this communicator's ranks have come to it, and not for the new ones. The id has been used
+// when the new communicator has been made or cannot be.
+func (c *Comm) StartGrow(ctx context.Context, size int, id UniqueID) (*PendingComm, error) {
+	call := agree.NewCall(agree.Grow, 0, 0, size, nil)
+	m, argument, err := c.growMeeting(size, id)
+	if err != nil {
+		return nil, c.refuseLater(call, argument, err)
+	}
+	p, err := c.startInSequence(ctx, call, m, func(within context.Context, met func() (regroup.Answer, error)) (next *Comm, err error) {
+		defer func() { c.family.takeGrowth(within, id, err) }()
+		a, err := met()
+		if err != nil {
+			return nil, err
+		}
+		return c.growTo(within, size, m.Topic, a)
+	})
+	if err != nil {
+		nobody, cancel := context.WithCancel(ctx)
+		cancel()
+		c.family.takeGrowth(nobody, id, err)
+	}
+	return p, err
+}
+
+// growMeeting is the meeting of a growth. The error is about an argument.
+func (c *Comm) growMeeting(size int, id UniqueID) (m *regroup.Meeting, argument string, err error) {
+	if size <= c.size || size > bootstrap.MaxSize {
+		return nil, "size", fmt.Errorf("%d; give more than the %d ranks that there are, and at most %d", size, c.size, bootstrap.MaxSize)
+	}
+	m = &regroup.Meeting{Decide: growth}
+	if !id.IsZero() {
+		if err := id.Validate(); err != nil {
+			return nil, "id", err
+		}
+		m.Own = id[:]
+	}
+	return m, "", nil
+}
+
+// growTo joins the communicator of so many ranks that the meeting of a growth has decided
+// on, op by name.
+func (c *Comm) growTo(ctx context.Context, size int, op string, a regroup.Answer) (*Comm, error) {
 	var g grown
 	if err := json.Unmarshal(a.Body, &g); err != nil {
 		return nil, &RankError{Rank: 0, Doing: "grow", Err: fmt.Errorf("%w: %w", ErrProtocol, err)}
@@ -87,12 +128,14 @@ func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (next *Comm, err
 		return nil, &ArgumentError{Rank: c.rank, Call: "grow", Argument: "id", Err: fmt.Errorf("%s", g.Refused)}
 	}
 	cfg := c.childConfig(c.rank, size)
+	var err error
 	if cfg.ID, err = readID(g.ID); err != nil {
 		return nil, &RankError{Rank: 0, Doing: "grow", Err: err}
 	}
 	within, cancel := c.settle(ctx, false)
 	defer cancel()
-	if next, err = Init(within, cfg); err != nil {
+	next, err := c.jointly(within, "given up "+op, inRankOrder(c.size), func(ctx context.Context) (*Comm, error) { return Init(ctx, cfg) })
+	if err != nil {
 		return nil, c.failed(ctx, "grow", c.unborn(within, err, false))
 	}
 	return next, nil

@@ -61,6 +61,7 @@ var stepMakers = []struct {
 	{3, (*generator).letters},
 	{5, (*generator).groups},
 	{4, (*generator).split},
+	{3, (*generator).ahead},
 	{3, (*generator).shrink},
 	{1, (*generator).shrinkAbort},
 	{1, (*generator).revoke},

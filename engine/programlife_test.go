@@ -97,7 +97,7 @@ func (g *generator) grow() {
 			if shared.err != nil {
 				return nil // who made it says so
 			}
-			next, err = engine.Init(background, engine.Config{ID: shared.id, Rank: me, Size: len(members), Transport: r.run.transport, ChunkBytes: r.run.chunk})
+			next, err = engine.StartInit(background, engine.Config{ID: shared.id, Rank: me, Size: len(members), Transport: r.run.transport, ChunkBytes: r.run.chunk}).Wait(background)
 		default:
 			var own engine.UniqueID
 			if me == with {
@@ -108,7 +108,14 @@ func (g *generator) grow() {
 				}
 				own = shared.id
 			}
-			next, err = r.comms[c.id].Grow(background, len(members), own)
+			if r.rank%2 == 0 {
+				next, err = r.comms[c.id].Grow(background, len(members), own)
+				break
+			}
+			var pending *engine.PendingComm
+			if pending, err = r.comms[c.id].StartGrow(background, len(members), own); err == nil {
+				next, err = pending.Wait(background)
+			}
 		}
 		if err != nil {
 			return err

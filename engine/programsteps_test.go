@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/monel-dev/monel/engine"
@@ -62,44 +61,8 @@ func (g *generator) concurrent() {
 func (g *generator) split() { g.splitOf(g.any(), "split") }
 
 func (g *generator) splitOf(c group, how string) {
-	colors, keys := make([]int, len(c.members)), make([]int, len(c.members))
-	most := 1 + g.IntN(3)
-	for i := range colors {
-		colors[i], keys[i] = g.IntN(most+1)-1, g.IntN(3)-1
-		if g.IntN(4) == 0 {
-			colors[i] = most - 1
-		}
-	}
-	child := make([]int, len(c.members)) // by rank
-	for color := range most {
-		rank := slices.Index(colors, color)
-		if rank < 0 {
-			continue
-		}
-		members := expectedGroup(rank, colors, keys)
-		world := make([]int, len(members))
-		for i, m := range members {
-			world[i] = c.members[m]
-		}
-		id := g.born(world)
-		for _, m := range members {
-			child[m] = id
-		}
-	}
-	g.add(fmt.Sprintf("comm %d: %s by colors %v and keys %v into %v", c.id, how, colors, keys, child), []int{c.id}, func(r *programRank, comm int) error {
-		me := r.comms[comm].Rank()
-		next, err := r.comms[comm].Split(background, colors[me], keys[me])
-		if err != nil {
-			return err
-		}
-		if (next == nil) != (colors[me] == engine.NoColor) {
-			return fmt.Errorf("color %d gives %v", colors[me], next)
-		}
-		if next == nil {
-			return nil
-		}
-		return r.took(child[me], next, expectedGroup(me, colors, keys))
-	})
+	text, start := g.splitter(c, how)
+	g.derive(c, text, start)
 }
 
 // some is a list of ranks to exclude, with one at least left.
@@ -118,25 +81,8 @@ func (g *generator) shrinkAbort() {
 
 // shrinkOf makes a communicator of a group without some of its ranks.
 func (g *generator) shrinkOf(c group, out []int, flags engine.ShrinkFlags) {
-	left := without(len(c.members), out...)
-	members := make([]int, len(left))
-	for i, m := range left {
-		members[i] = c.members[m]
-	}
-	id := g.born(members)
-	g.add(fmt.Sprintf("comm %d: shrink without %v into %d, flags %d", c.id, out, id, flags), []int{c.id}, func(r *programRank, comm int) error {
-		if flags == engine.ShrinkAbort && r.comms[comm].State() == engine.Ready {
-			r.meet(c) // nobody is in a collective any more
-		}
-		if slices.Contains(out, r.comms[comm].Rank()) {
-			return nil
-		}
-		next, err := r.comms[comm].Shrink(background, out, flags)
-		if err != nil {
-			return err
-		}
-		return r.took(id, next, left)
-	})
+	text, start := g.shrinker(c, out, flags)
+	g.derive(c, text, start)
 }
 
 func (g *generator) close() {

@@ -52,7 +52,7 @@ const (
 func (c *Comm) Shrink(ctx context.Context, exclude []int, flags ShrinkFlags) (*Comm, error) {
 	members, err := c.survivors(exclude, flags)
 	if err != nil {
-		return nil, &ArgumentError{Rank: c.rank, Call: "shrink", Argument: "exclude", Err: err}
+		return nil, err
 	}
 	child, err := c.shrink(ctx, members, flags)
 	if err != nil {
@@ -61,8 +61,48 @@ func (c *Comm) Shrink(ctx context.Context, exclude []int, flags ShrinkFlags) (*C
 	return child, nil
 }
 
+// StartShrink is Shrink without the wait. With ShrinkDefault it begins when what this rank
+// has called before has ended, and does not hold up what follows, which may be calls of
+// the excluded ranks, too; with ShrinkAbort it ends what is in progress before it returns.
+// Shrinks of a communicator are carried out in the order in which they are started.
+//
+// Bad arguments are an error here. The end of ctx, or PendingComm.Abort, gives up the new
+// communicator alone; survivors that wait for this rank in the same call hear of it. If this
+// communicator is closed before the new one has been made, that is not made; Finalize waits
+// for it.
+func (c *Comm) StartShrink(ctx context.Context, exclude []int, flags ShrinkFlags) (*PendingComm, error) {
+	members, err := c.survivors(exclude, flags)
+	if err != nil {
+		return nil, err
+	}
+	s := shrinking{c: c, members: members, flags: flags}
+	if err := s.halt(); err != nil {
+		return nil, c.failed(ctx, "shrink", err)
+	}
+	if !s.halted {
+		if s.earlier, err = c.startMark(ctx); err != nil {
+			return nil, c.failed(ctx, "shrink", err)
+		}
+	}
+	return c.startInLine(ctx, "shrink", func(within context.Context) (*Comm, error) {
+		child, err := s.make(within, c.regroupNow)
+		if err != nil {
+			return nil, c.failed(within, "shrink", err)
+		}
+		return child, nil
+	})
+}
+
 // survivors lists the ranks that are not excluded.
 func (c *Comm) survivors(exclude []int, flags ShrinkFlags) ([]int, error) {
+	members, err := c.notExcluded(exclude, flags)
+	if err != nil {
+		return nil, &ArgumentError{Rank: c.rank, Call: "shrink", Argument: "exclude", Err: err}
+	}
+	return members, nil
+}
+
+func (c *Comm) notExcluded(exclude []int, flags ShrinkFlags) ([]int, error) {
 	for _, rank := range exclude {
 		if rank < 0 || rank >= c.size {
 			return nil, fmt.Errorf("%d is not a rank of this communicator of %d", rank, c.size)
@@ -78,43 +118,104 @@ func (c *Comm) survivors(exclude []int, flags ShrinkFlags) ([]int, error) {
 }
 
 func (c *Comm) shrink(ctx context.Context, members []int, flags ShrinkFlags) (*Comm, error) {
-	if c.family.ended() {
-		return nil, &RankError{Rank: c.rank, Err: fmt.Errorf("communicator %w", ErrClosed)}
-	}
-	if flags == ShrinkAbort || c.Err() != nil { // what is in progress ends by itself then
-		if c.Err() == nil {
-			c.halt(&RankError{Rank: c.rank, Err: fmt.Errorf("%w: it shrinks the communicator", ErrAborted)})
-		}
-		c.quiesce()
-	} else if err := c.flush(ctx); err != nil {
+	s := shrinking{c: c, members: members, flags: flags}
+	if err := s.halt(); err != nil {
 		return nil, err
 	}
-	revoked := c.State() == Revoked
-	if err := c.Err(); err != nil && flags == ShrinkDefault && !revoked {
-		return nil, fmt.Errorf("the communicator has failed; use ShrinkAbort: %w", err)
+	if !s.halted {
+		if err := c.flush(ctx); err != nil {
+			return nil, err
+		}
 	}
-	ctx, cancel := c.settle(ctx, flags == ShrinkAbort || revoked)
+	return s.make(ctx, c.regroup)
+}
+
+// shrinking is one call that makes a communicator without some ranks.
+type shrinking struct {
+	c       *Comm
+	members []int
+	flags   ShrinkFlags
+	halted  bool  // what is in progress has been ended, or ends by itself
+	earlier *Work // ends with the calls before, unless those are halted or have ended
+	mayFail bool  // the communicator, or has done so
+}
+
+// halt ends what is in progress, if it is to be ended.
+func (s *shrinking) halt() error {
+	switch err := s.c.Err(); {
+	case s.c.family.ended():
+		return s.c.hasClosed()
+	case err == nil && s.flags == ShrinkDefault:
+		return nil
+	case err == nil:
+		s.c.halt(&RankError{Rank: s.c.rank, Err: fmt.Errorf("%w: it shrinks the communicator", ErrAborted)})
+	}
+	s.halted = true
+	return s.checkState()
+}
+
+// checkState returns why a communicator in this state cannot be shrunk, if so.
+func (s *shrinking) checkState() error {
+	revoked := s.c.State() == Revoked
+	s.mayFail = s.flags == ShrinkAbort || revoked
+	if err := s.c.Err(); err != nil && !s.mayFail {
+		return fmt.Errorf("the communicator has failed; use ShrinkAbort: %w", err)
+	}
+	return nil
+}
+
+// settle waits until nothing is in progress any more that the call is to follow, and
+// returns the context of what is to be done then.
+func (s *shrinking) settle(ctx context.Context) (within context.Context, cancel context.CancelFunc, err error) {
+	if s.earlier != nil {
+		err = awaitTurn(ctx, s.earlier)
+	}
+	if err == nil && !s.halted {
+		err = s.checkState()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	within, cancel = s.c.settle(ctx, s.mayFail)
+	if s.halted {
+		err = s.c.quiesce(within)
+	}
+	if err != nil {
+		cancel()
+	}
+	return within, cancel, err
+}
+
+// make makes the communicator when all members have met by regroup.
+func (s *shrinking) make(ctx context.Context, regroup func(context.Context, []int, *regroup.Meeting) (plan, error)) (*Comm, error) {
+	within, cancel, err := s.settle(ctx)
+	if err != nil {
+		return nil, err
+	}
 	defer cancel()
-	m := &regroup.Meeting{Call: describeShrink(c.size, members), Differ: c.lostByOthers(members), Decide: func(own [][]byte) ([]regroup.Answer, error) {
+	p, err := regroup(within, s.members, s.meeting())
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Members) == 0 {
+		return nil, &RankError{Rank: s.members[0], Err: fmt.Errorf("%w: a plan without ranks", ErrProtocol)}
+	}
+	child, err := s.c.bear(within, p)
+	if err != nil {
+		return nil, s.c.unborn(within, err, s.mayFail)
+	}
+	return child, nil
+}
+
+func (s *shrinking) meeting() *regroup.Meeting {
+	return &regroup.Meeting{Call: describeShrink(s.c.size, s.members), Differ: s.c.lostByOthers(s.members), Decide: func(own [][]byte) ([]regroup.Answer, error) {
 		answers := make([]regroup.Answer, len(own))
-		body := (&plan{members, newToken()}).encode()
+		body := (&plan{s.members, newToken()}).encode()
 		for i := range answers {
 			answers[i].Body = body
 		}
 		return answers, nil
 	}}
-	p, err := c.regroup(ctx, members, m)
-	if err != nil {
-		return nil, err
-	}
-	if len(p.Members) == 0 {
-		return nil, &RankError{Rank: members[0], Err: fmt.Errorf("%w: a plan without ranks", ErrProtocol)}
-	}
-	child, err := c.bear(ctx, p)
-	if err != nil {
-		return nil, c.unborn(ctx, err, flags == ShrinkAbort || revoked)
-	}
-	return child, nil
 }
 
 func describeShrink(size int, members []int) string {
@@ -144,16 +245,13 @@ func (c *Comm) lostByOthers(members []int) func(context.Context, []regroup.Propo
 	}
 }
 
-// regroup holds a meeting of some ranks outside of the sequence of operations. Members
-// are in the order of their ranks. Ranks below all of them are told that they do not
-// take part: if one does, it and the members find out that they disagree.
-func (c *Comm) regroup(ctx context.Context, members []int, m *regroup.Meeting) (plan, error) {
-	f := &c.family
-	f.one.Lock()
-	defer f.one.Unlock()
+// regroupNow holds a meeting of some ranks outside of the sequence of operations, whose
+// turn has come. Members are in the order of their ranks. Ranks below all of them are told
+// that they do not take part: if one does, it and the members find out that they disagree.
+func (c *Comm) regroupNow(ctx context.Context, members []int, m *regroup.Meeting) (plan, error) {
 	p, err := c.regroupOnce(ctx, members, m)
 	if err != nil {
-		f.round++
+		c.family.round++
 	}
 	var mismatch *MismatchError
 	if errors.As(err, &mismatch) { // who has found it may not know where this rank stands

@@ -3,13 +3,10 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/engine/internal/regroup"
-	"github.com/monel-dev/monel/strided"
 )
 
 // NoColor, as the color of Split, is for ranks that shall be in no new communicator;
@@ -35,34 +32,89 @@ const NoColor = -1
 // does not need the lost rank.
 func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 	call := agree.NewCall(agree.Split, 0, 0, 0, nil)
+	m, err := splitMeeting(color, key)
+	if err != nil {
+		return nil, c.refuse(&call, "color", err)
+	}
+	if c.State() == Revoked {
+		return c.splitRevoked(ctx, m, c.regroup)
+	}
+	a, err := c.inSequence(ctx, call, m)
+	if err != nil {
+		return nil, err
+	}
+	return c.splitAs(ctx, a)
+}
+
+// StartSplit is Split without the wait. It takes its place among the calls of this
+// communicator, as StartAllReduce does, and returns; calls that follow wait until all
+// ranks have come to it, but not until they have joined the new communicators, which
+// happens beside them.
+//
+// A bad color is an error here, which the other ranks hear in its turn. Until all ranks
+// have come, the end of ctx, or PendingComm.Abort, aborts this communicator, as with every
+// call that others count on. After that it gives up the new one alone, which the ranks that
+// would have been in it hear. If this communicator is closed before the new one has been
+// made, that is not made; Finalize waits for it.
+func (c *Comm) StartSplit(ctx context.Context, color, key int) (*PendingComm, error) {
+	call := agree.NewCall(agree.Split, 0, 0, 0, nil)
+	m, err := splitMeeting(color, key)
+	if err != nil {
+		return nil, c.refuseLater(call, "color", err)
+	}
+	if c.State() == Revoked {
+		return c.startInLine(ctx, "split", func(within context.Context) (*Comm, error) { return c.splitRevoked(within, m, c.regroupNow) })
+	}
+	return c.startInSequence(ctx, call, m, func(within context.Context, met func() (regroup.Answer, error)) (*Comm, error) {
+		a, err := met()
+		if err != nil {
+			return nil, err
+		}
+		return c.splitAs(within, a)
+	})
+}
+
+// splitMeeting is the meeting of a split. The error is about the color.
+func splitMeeting(color, key int) (*regroup.Meeting, error) {
 	if color < NoColor {
-		return nil, c.refuse(&call, "color", fmt.Errorf("%d; give 0 or more, or NoColor", color))
+		return nil, fmt.Errorf("%d; give 0 or more, or NoColor", color)
 	}
 	own, err := json.Marshal(regroup.Choice{Color: color, Key: key})
 	if err != nil {
 		return nil, err
 	}
-	m := &regroup.Meeting{Own: own, Call: "split of a revoked communicator", Decide: func(own [][]byte) ([]regroup.Answer, error) { return splitPlans(own) }}
-	revoked := c.State() == Revoked
-	var p plan
-	if revoked {
-		within, cancel := c.settle(ctx, true)
-		p, err = c.regroup(within, inRankOrder(c.size), m)
-		cancel()
-	} else {
-		var a regroup.Answer
-		if a, err = c.inSequence(ctx, call, m); err == nil {
-			p, err = c.readPlan(0, a.Body)
-		}
-	}
-	if err != nil || len(p.Members) == 0 {
+	return &regroup.Meeting{Own: own, Call: "split of a revoked communicator", Decide: splitPlans}, nil
+}
+
+// splitRevoked makes the communicator when all ranks of a revoked one have met by regroup.
+func (c *Comm) splitRevoked(ctx context.Context, m *regroup.Meeting, regroup func(context.Context, []int, *regroup.Meeting) (plan, error)) (*Comm, error) {
+	within, cancel := c.settle(ctx, true)
+	p, err := regroup(within, inRankOrder(c.size), m)
+	cancel()
+	if err != nil {
 		return nil, err
 	}
-	within, cancel := c.settle(ctx, revoked)
+	return c.splitOff(ctx, p, true)
+}
+
+// splitAs makes the communicator that the meeting of a split has decided on.
+func (c *Comm) splitAs(ctx context.Context, a regroup.Answer) (*Comm, error) {
+	p, err := c.readPlan(0, a.Body)
+	if err != nil {
+		return nil, err
+	}
+	return c.splitOff(ctx, p, false)
+}
+
+func (c *Comm) splitOff(ctx context.Context, p plan, mayFail bool) (*Comm, error) {
+	if len(p.Members) == 0 {
+		return nil, nil
+	}
+	within, cancel := c.settle(ctx, mayFail)
 	defer cancel()
 	child, err := c.bear(within, p)
 	if err != nil {
-		return nil, c.failed(ctx, "split", c.unborn(within, err, revoked))
+		return nil, c.failed(ctx, "split", c.unborn(within, err, mayFail))
 	}
 	return child, nil
 }
@@ -86,34 +138,6 @@ func splitPlans(own [][]byte) ([]regroup.Answer, error) {
 		}
 	}
 	return answers, nil
-}
-
-// inSequence holds a meeting of all ranks as an operation of the communicator, so that
-// whoever calls something else is found.
-func (c *Comm) inSequence(ctx context.Context, call agree.Call, m *regroup.Meeting) (regroup.Answer, error) {
-	var a regroup.Answer
-	meet := func(o agree.Op) (err error) {
-		m.Topic, m.Members, m.Once = fmt.Sprint("op ", o.Seq), inRankOrder(c.size), true
-		m.Call = fmt.Sprintf("%v %#x", &call, o.Sig)
-		a, err = c.decided(o.Stop, m)
-		var verdict *MismatchError
-		if errors.As(err, &verdict) {
-			// All ranks hear who called what from the coordinator.
-			c.member.Dispute(o)
-			select {
-			case <-o.Stop.Done():
-			case <-time.After(verdictWait):
-			}
-		}
-		return err
-	}
-	var err error
-	if c.queue.busy() {
-		err = c.runTask(ctx, &task{call: call, walk: strided.Logical, onHost: meet})
-	} else {
-		err = c.run(ctx, &call, strided.Logical, meet)
-	}
-	return a, err
 }
 
 // decided is attend that also works for a rank on its own.

@@ -20,6 +20,7 @@ type Hall struct {
 	mu     sync.Mutex
 	topics map[string]*topic
 	visits map[int]int // by rank
+	upshot upshot
 	shut   bool
 }
 
@@ -73,6 +74,10 @@ func (h *Hall) Arrive(from int, p Proposal) *Visit {
 	switch {
 	case h.shut:
 		v.reply(Answer{Err: h.closedError()})
+		return v
+	case p.GaveUp:
+		h.upshot.heard(p.Topic, GivenUp{from, p.Own})
+		v.reply(Answer{})
 		return v
 	case h.visits[from] >= maxVisits:
 		v.reply(Answer{Err: &transport.RankError{Rank: from, Err: fmt.Errorf("%w: %d of its proposals wait already", transport.ErrProtocol, maxVisits)}})

@@ -27,6 +27,9 @@ type Proposal struct {
 	// Round is how many meetings of this rank under this topic have failed. They fail
 	// for all ranks, so it tells those who are late from those who try again.
 	Round int `json:",omitempty"`
+	// GaveUp says that the rank has given up what the ranks do after a meeting, which has
+	// the name Topic; see Hall.Watch. Own says why, as an encoded Answer.
+	GaveUp bool `json:",omitempty"`
 }
 
 // Answer is what a rank hears from the leader.
