@@ -217,6 +217,14 @@ func (s *sender) Send(ctx context.Context, h *transport.Header, pieces [][]byte)
 	return s.Commit(h, n)
 }
 
+// SendLater is Send: nothing waits here.
+func (s *sender) SendLater(ctx context.Context, h *transport.Header, pieces [][]byte) error {
+	return s.Send(ctx, h, pieces)
+}
+
+// Flush has nothing to send.
+func (s *sender) Flush() error { return nil }
+
 // explain is what a wait's error means to whoever waits.
 func (m *faultyMesh) explain(ctx context.Context, err error, cut chan struct{}, peer int) error {
 	switch {
