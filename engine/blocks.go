@@ -168,9 +168,10 @@ func checkBlocks(allName string, all strided.Tensor, oneName string, one strided
 	if all.DType() != one.DType() {
 		return "dst", fmt.Errorf("the dtype of %s is %v and that of %s %v; both must be the same", allName, all.DType(), oneName, one.DType())
 	}
-	if all.Count() != int64(ranks)*one.Count() {
-		return allName, fmt.Errorf("%w: it has %d elements and %s has %d; with %d ranks it must have %d", strided.ErrShape,
-			all.Count(), oneName, one.Count(), ranks, int64(ranks)*one.Count())
+	// An expanded tensor may have so many elements that their product overflows.
+	if n := int64(ranks); all.Count()%n != 0 || all.Count()/n != one.Count() {
+		return allName, fmt.Errorf("%w: it has %d elements and %s has %d; with %d ranks it must have %d times as many", strided.ErrShape,
+			all.Count(), oneName, one.Count(), ranks, ranks)
 	}
 	return "", nil
 }
