@@ -130,13 +130,12 @@ func (b *mailbox) put(m message) bool {
 	return !closed
 }
 
-// close makes put refuse messages, and reports whether any had come that
-// nobody will take.
-func (b *mailbox) close() (left bool) {
+// close makes put refuse messages, and takes what has come.
+func (b *mailbox) close() []message {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.closed = true
-	return len(b.queue) > 0
+	b.mu.Unlock()
+	return b.takeAll()
 }
 
 func (b *mailbox) takeAll() []message {
@@ -313,7 +312,7 @@ func (c *Comm) shut(inOrder bool) error {
 	close(c.closing)
 	c.endLife()
 	c.serving.Wait()
-	if unsettled || c.inbox.close() {
+	if c.owes() || unsettled {
 		c.control.Fail(c.closedError())
 	}
 	for _, in := range c.in {
@@ -324,6 +323,20 @@ func (c *Comm) shut(inOrder bool) error {
 		errs = append(errs, c.release())
 	}
 	return errors.Join(errs...)
+}
+
+// owes reports whether other ranks wait for what this one will never do, now that it
+// serves no messages any more. Those that have come too late for that are looked at first:
+// an answer can still be given to some, and a verdict may be among them.
+func (c *Comm) owes() (owes bool) {
+	for _, m := range c.inbox.close() {
+		if c.coordinator != nil && agree.ForCoordinator(m.payload) {
+			owes = true // a question to the coordinator, which is closed
+			continue
+		}
+		c.handle(m.from, m.payload)
+	}
+	return c.member.Owes() || owes
 }
 
 // closedError is what other ranks get that still need this one.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
@@ -73,6 +74,23 @@ func Signing(x strided.Tensor, chunks int) func() error {
 		}
 		return nil
 	}
+}
+
+// Owes reports whether the coordinator waits for an answer of this rank's.
+func Owes(c *Comm) bool { return c.member.Owes() }
+
+// Running reports whether an operation of this rank is in progress.
+func Running(c *Comm) bool {
+	_, _, ok := c.member.Elapsed()
+	return ok
+}
+
+// HoldFailures has ranks of NewLocal hear of no failure of the control plane until the
+// function that it returns is called.
+func HoldFailures(c *Comm) (release func()) {
+	mu := &c.control.(*localControl).hub.mu
+	mu.Lock()
+	return sync.OnceFunc(mu.Unlock)
 }
 
 type counted struct {

@@ -50,10 +50,11 @@ type Member struct {
 	// disagree on the root, still find out in their next operation.
 	chain uint64
 
-	pending  []key            // polls of operations not called yet
+	pending  []key            // polls not answered yet
 	early    map[uint64]error // verdicts on operations not called yet
 	past     history
 	broken   error
+	ahead    bool              // of a verdict, which is why it is broken, on this rank alone
 	failed   atomic.Bool       // broken is set
 	over     chan struct{}     // closed by a verdict that ends the communicator
 	common   map[uint64]common // by the signatures whose ranks have walked differently
@@ -298,31 +299,25 @@ func (m *Member) onPoll(p *pollMsg) {
 		_, answer.again = m.common[m.call.Sig]
 	case p.seq < m.next:
 		answer.status = statusDone
-		if done, ok := m.past.find(p.seq); ok {
+		done, ok := m.past.find(p.seq)
+		if ok && m.endedByFailure(&done) {
+			m.postpone(p.key)
+			return
+		}
+		if ok {
 			answer.call, answer.sig, answer.invalid = done.call, done.sig, done.invalid
 		}
 	case p.now:
 		answer.status = statusNotYet
 	default:
-		m.pending = append(m.pending, p.key)
+		m.postpone(p.key)
 		return
 	}
 	m.send(answer.encode())
 }
 
-// answerPending answers the polls that have waited for the call just made.
-func (m *Member) answerPending() {
-	if len(m.pending) == 0 {
-		return
-	}
-	waiting := m.pending
-	m.pending = nil
-	for _, k := range waiting {
-		m.onPoll(&pollMsg{key: k})
-	}
-}
-
 func (m *Member) onVerdict(v *verdictMsg) {
+	m.settled(v)
 	mine := m.active && v.key == key{m.op.Seq, m.op.Attempt()}
 	switch v.outcome {
 	case outcomeCarryOn:
@@ -378,6 +373,7 @@ func (m *Member) overtaken(seq uint64, err error) {
 		m.rechain()
 		m.past.add(seq, &done.call, 0, done.invalid)
 	default:
+		m.ahead = m.broken == nil
 		m.fail(err)
 	}
 }
