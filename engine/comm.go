@@ -239,7 +239,7 @@ func (c *Comm) Size() int { return c.size }
 
 // Kin is a value that the ranks of a communicator which this process has are equal in, and
 // those of different ones differ in: the UniqueID under which they have met, or another
-// value where all ranks are goroutines of this process; nil if the ranks have met otherwise,
+// value where all ranks are goroutines of this process or the id was NCCL_COMM_ID's; nil if the ranks have met otherwise,
 // as with Config.Root.
 func (c *Comm) Kin() any {
 	if l, ok := c.family.place.(*localPlace); ok {
@@ -247,6 +247,9 @@ func (c *Comm) Kin() any {
 	}
 	if c.cfg.ID.IsZero() {
 		return nil
+	}
+	if p, ok := c.family.place.(*sessionPlace); ok && c.cfg.ID.AtRank0() {
+		return p.session.Run() // others may have met under the same id before
 	}
 	return c.cfg.ID
 }

@@ -26,7 +26,8 @@ type Config struct {
 	Rank, Size int
 
 	// ID identifies the communicator: made by NewUniqueID in one process and
-	// handed to all. If it is zero, ranks meet at Root instead.
+	// handed to all, or with NCCL_COMM_ID in each. If it is zero, ranks meet at Root
+	// instead.
 	ID UniqueID
 
 	// Root is the address, "host:port", at which rank 0 listens and the others
@@ -159,7 +160,7 @@ type Config struct {
 
 	launched    *launch.Launch // where the ranks meet, if a launcher says so
 	environment *environment   // what FromEnv has found
-	commID      string         // NCCL_COMM_ID
+	commID      *commID        // NCCL_COMM_ID, if it is set
 	apart       bool           // ranks of one host count as ranks of several; for tests
 	ids         string         // of InitScalable; same on all ranks
 	founded     bool           // rank 0 hosts the root under ID

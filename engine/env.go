@@ -69,7 +69,7 @@ func SettingsFromVariables(getenv func(string) string) Config {
 		TraceFile:   r.Text("MONEL_TRACE_FILE"),
 		TraceHops:   numberFrom(r, "MONEL_TRACE_HOPS"),
 		RDMA:        rdma.FromEnv(r.Get),
-		commID:      r.Text("NCCL_COMM_ID"),
+		commID:      commIDFrom(r, getenv),
 
 		NoSharedMemory: r.Flag("NCCL_SHM_DISABLE"),
 	}

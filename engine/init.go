@@ -11,6 +11,7 @@ import (
 	"github.com/monel-dev/monel/engine/internal/logging"
 	"github.com/monel-dev/monel/transport"
 	"github.com/monel-dev/monel/transport/bootstrap"
+	"github.com/monel-dev/monel/transport/bootstrap/launch"
 )
 
 // Init joins this process to the others of its communicator. It returns when
@@ -24,7 +25,7 @@ func Init(ctx context.Context, cfg Config) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Encrypt && cfg.Size > 1 && cfg.meetsByLauncher() && cfg.launched.Guessable {
+	if cfg.Encrypt && cfg.Size > 1 && cfg.secretIsGuessable() {
 		return nil, &ArgumentError{Rank: cfg.Rank, Call: "init", Argument: "Encrypt", Err: errors.New(
 			"the job's secret can be guessed: its launcher gives ranks none; set MONEL_SECRET to the same random text on all of them")}
 	}
@@ -96,6 +97,9 @@ func (c *Comm) connect(ctx context.Context) (*bootstrap.Session, *bootstrap.Cont
 	if cfg.meetsByLauncher() {
 		return cfg.launched.Connect(ctx, b)
 	}
+	if cfg.Rank == 0 && cfg.secretIsGuessable() {
+		b.Logger.Info(launch.GuessableNotice)
+	}
 	return bootstrap.Connect(ctx, b)
 }
 
@@ -103,6 +107,14 @@ func (c *Comm) connect(ctx context.Context) (*bootstrap.Session, *bootstrap.Cont
 // secret.
 func (cfg *Config) meetsByLauncher() bool {
 	return cfg.launched != nil && cfg.ID.IsZero() && cfg.Root == ""
+}
+
+// secretIsGuessable reports whether others than the job's ranks may know its secret.
+func (cfg *Config) secretIsGuessable() bool {
+	if cfg.meetsByLauncher() {
+		return cfg.launched.Guessable
+	}
+	return !cfg.ID.IsZero() && cfg.ID.Guessable()
 }
 
 // ranksBeside counts the ranks on rank's machine, itself included, so that

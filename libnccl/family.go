@@ -65,6 +65,16 @@ func familyOf(e *engine.Comm) *family {
 	return f
 }
 
+// complete says that a rank of the family has met the others, so that no more will come:
+// who has the same id from now on is of the next communicator, as with NCCL_COMM_ID.
+func (f *family) complete() {
+	families.Lock()
+	defer families.Unlock()
+	if f.kin != nil && families.by[f.kin] == f {
+		delete(families.by, f.kin)
+	}
+}
+
 // part removes a rank, and reports whether it was the last one.
 func (f *family) part() bool {
 	if f == nil {
@@ -74,7 +84,9 @@ func (f *family) part() bool {
 	defer families.Unlock()
 	f.members--
 	if f.members == 0 {
-		delete(families.by, f.kin)
+		if families.by[f.kin] == f {
+			delete(families.by, f.kin)
+		}
 		close(f.gone)
 	}
 	return f.members == 0

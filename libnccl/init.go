@@ -132,6 +132,8 @@ func (c *comm) meet() error {
 		c.rank, c.size = e.Rank(), e.Size()
 		if c.family == nil {
 			c.family = familyOf(e)
+		} else {
+			c.family.complete()
 		}
 		if c.current >= 0 {
 			// While other communicators wait on streams it might have to wait for them. An

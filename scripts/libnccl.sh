@@ -70,6 +70,7 @@ for n in 1 2 3 4; do
 		run $client processes $n
 		run $client threads $n
 		run $client grouped $n
+		run $client address $n
 		[ $n = 1 ] || run $client abort $n
 	done
 done

@@ -3,11 +3,14 @@
  *	client processes N    N processes, one rank each
  *	client threads N      one process with N ranks of ncclCommInitAll, a thread each
  *	client grouped N      one process and thread, N ranks, made and used in groups
+ *	client address N      N processes that meet where NCCL_COMM_ID says, with ids of their own
  *	client abort N        rank 0 aborts while the others wait in a collective
  */
 #include "collectives.h"
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,6 +93,35 @@ static void rank_of_process(const ncclUniqueId *id, int rank) {
 	family(comm, rank);
 	bad_calls(comm);
 	leave(comm);
+}
+
+/* address: nobody has handed an id over. Two communicators meet there, one after the
+ * other, and live side by side. */
+static void rank_of_address(int rank) {
+	ncclUniqueId id, again;
+	ncclComm_t pair[2];
+	for (int i = 0; i < 2; i++) {
+		OK(ncclGetUniqueId(&id));
+		OK(ncclGetUniqueId(&again));
+		MUST(memcmp(&id, &again, sizeof id) == 0);
+		pair[i] = join(&id, rank);
+		check_all(pair[i], size, rank);
+	}
+	leave(pair[0]);
+	check_all(pair[1], size, rank);
+	leave(pair[1]);
+}
+
+/* choose_address sets NCCL_COMM_ID to a port of loopback that is free. */
+static void choose_address(void) {
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof at;
+	char text[64];
+	int s = socket(AF_INET, SOCK_STREAM, 0);
+	MUST(s >= 0 && bind(s, (struct sockaddr *)&at, n) == 0 && getsockname(s, (struct sockaddr *)&at, &n) == 0);
+	close(s);
+	sprintf(text, "127.0.0.1:%d", ntohs(at.sin_port));
+	setenv("NCCL_COMM_ID", text, 1);
 }
 
 /* aborting: the others get an error that names rank 0, in bounded time. */
@@ -201,8 +233,16 @@ int main(int argc, char **argv) {
 		return threads();
 	if (strcmp(mode, "grouped") == 0)
 		return grouped();
-	if (argc == 3)
+	int address = strcmp(mode, "address") == 0;
+	if (argc == 3) {
+		if (address)
+			choose_address();
 		return spawn(argv[0], mode, argv[2]);
+	}
+	if (address) {
+		rank_of_address(atoi(argv[3]));
+		return 0;
+	}
 	ncclUniqueId id;
 	for (size_t i = 0; i < sizeof id; i++) {
 		unsigned byte;

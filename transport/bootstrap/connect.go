@@ -24,7 +24,7 @@ const DefaultTimeout = 5 * time.Minute
 type Config struct {
 	Rank, Size int
 
-	ID      ID     // of a root that listens, or will
+	ID      ID     // of a root that listens, or will; rank 0 is that root if ID.AtRank0
 	AtRank0 bool   // the process of rank 0 hosts that root, so if it is not reached rank 0 is lost
 	Addr    string // host:port where rank 0 shall listen and the others find it
 	Secret  Secret // shared by all ranks, with Addr
@@ -142,9 +142,9 @@ func Connect(ctx context.Context, cfg Config) (*Session, *Control, error) {
 		secret = cfg.ID.Secret()
 	}
 	var root *Root
-	if cfg.Addr != "" && cfg.Rank == 0 {
+	if at := cfg.listenAsRoot(); at != "" {
 		var err error
-		root, err = NewRoot(ctx, RootConfig{Addr: cfg.Addr, Secret: secret, Interface: cfg.Interface, Logger: cfg.Logger, version: cfg.version})
+		root, err = NewRoot(ctx, RootConfig{Addr: at, Secret: secret, Interface: cfg.Interface, Logger: cfg.Logger, version: cfg.version})
 		if err != nil {
 			return nil, nil, &transport.RankError{Rank: cfg.Rank, Doing: "bootstrap", Err: err}
 		}
@@ -167,6 +167,19 @@ func Connect(ctx context.Context, cfg Config) (*Session, *Control, error) {
 	return s, c, nil
 }
 
+// listenAsRoot is where this process is to listen as the root, "" if it is not the one.
+func (cfg *Config) listenAsRoot() string {
+	switch {
+	case cfg.Rank != 0:
+		return ""
+	case cfg.Addr != "":
+		return cfg.Addr
+	case cfg.ID.AtRank0():
+		return cfg.ID.listenAddr()
+	}
+	return ""
+}
+
 func (cfg *Config) connect(ctx context.Context, s *Session, self Peer, root *Root, deadline time.Time) (*Control, error) {
 	j := &joining{
 		self: self, size: cfg.Size, fingerprint: cfg.Fingerprint, key: s.key, version: cfg.version,
@@ -181,7 +194,9 @@ func (cfg *Config) connect(ctx context.Context, s *Session, self Peer, root *Roo
 		} else {
 			local = ap.Addr().IsLoopback()
 		}
-		j.where = cfg.Addr
+		if j.where = cfg.Addr; j.where == "" {
+			j.where = ap.String()
+		}
 		j.roots = func(context.Context) ([]netip.AddrPort, error) { return []netip.AddrPort{ap}, nil }
 	case cfg.Addr != "":
 		host, port, err := splitAddr(cfg.Addr)
@@ -203,7 +218,7 @@ func (cfg *Config) connect(ctx context.Context, s *Session, self Peer, root *Roo
 		if err != nil {
 			return nil, err
 		}
-		j.where, j.atRank0 = roots[0].String(), cfg.AtRank0
+		j.where, j.atRank0 = roots[0].String(), cfg.AtRank0 || cfg.ID.AtRank0()
 		j.roots = func(context.Context) ([]netip.AddrPort, error) { return roots, nil }
 		local = true
 		for _, r := range roots {

@@ -23,7 +23,8 @@ const IDSize = 128
 //	offset size
 //	     0    8  magic "MonelUID"
 //	     8    1  format version, 1
-//	     9    1  flags, 0
+//	     9    1  flags: 1 rank 0 is the root, 2 the secret can be guessed, 4 the
+//	             address was a name; the others 0
 //	    10    1  number of root addresses, 1 to 4
 //	    11    1  0
 //	    12   32  secret
@@ -36,6 +37,7 @@ type ID [IDSize]byte
 const (
 	idMagic     = "MonelUID"
 	idVersion   = 1
+	idFlagsAt   = 9
 	idSecretAt  = 12
 	idAddrsAt   = 44
 	idAddrSize  = 20
@@ -84,11 +86,17 @@ func MakeID(secret Secret, roots ...netip.AddrPort) (ID, error) {
 		}
 		binary.LittleEndian.PutUint16(field[2:], r.Port())
 	}
-	binary.LittleEndian.PutUint32(id[idSumAt:], crc32.Checksum(id[:idSumAt], castagnoli))
+	id.setFlags(0)
 	if err := id.Validate(); err != nil {
 		return ID{}, err
 	}
 	return id, nil
+}
+
+// setFlags sets the flags, and the checksum of all.
+func (id *ID) setFlags(flags byte) {
+	id[idFlagsAt] = flags
+	binary.LittleEndian.PutUint32(id[idSumAt:], crc32.Checksum(id[:idSumAt], castagnoli))
 }
 
 // ParseID validates b, which may come from anywhere, and returns it as an ID.
@@ -137,7 +145,7 @@ func (id *ID) Validate() error {
 		return fmt.Errorf("%w: format version %d, this program knows %d; use the same Monel on every rank", ErrID, id[8], idVersion)
 	case binary.LittleEndian.Uint32(id[idSumAt:]) != crc32.Checksum(id[:idSumAt], castagnoli):
 		return fmt.Errorf("%w: checksum does not match; it was truncated or altered on the way", ErrID)
-	case id[9] != 0 || id[11] != 0:
+	case !knownIDFlags(id[idFlagsAt]) || id[11] != 0:
 		return fmt.Errorf("%w: unknown flags", ErrID)
 	case id[10] < 1 || id[10] > MaxRoots:
 		return fmt.Errorf("%w: %d root addresses", ErrID, id[10])
@@ -187,13 +195,14 @@ func (id *ID) Roots() []netip.AddrPort {
 // Secret returns the secret that the ranks share.
 func (id *ID) Secret() Secret { return Secret(id[idSecretAt : idSecretAt+SecretSize]) }
 
-// Keyed is the id of ranks that know a key besides id: their secret is made from both.
-// An id that is not valid stays as it is.
+// Keyed is the id of ranks that know a key besides id: their secret is made from both,
+// and so is not Guessable. An id that is not valid stays as it is.
 func (id ID) Keyed(key []byte) ID {
 	keyed, err := MakeID(id.Secret().Keyed(key), id.Roots()...)
 	if err != nil || id.Validate() != nil {
 		return id
 	}
+	keyed.setFlags(id[idFlagsAt] &^ idGuessable)
 	return keyed
 }
 

@@ -81,6 +81,10 @@ func (s *Session) Size() int { return s.size }
 // Table lists all ranks. It is read-only.
 func (s *Session) Table() *Table { return s.table }
 
+// Run is a random number of this run of the world: the same on all its ranks, and another
+// one whenever ranks meet, even by the same id.
+func (s *Session) Run() [sessionSize]byte { return s.table.session }
+
 // decide runs when a dialer has proved the secret.
 func (s *Session) decide(in intro) status {
 	timer := time.NewTimer(s.timeout)

@@ -128,8 +128,7 @@ func (l Launch) Connect(ctx context.Context, cfg bootstrap.Config) (*bootstrap.S
 		return bootstrap.Connect(ctx, cfg)
 	}
 	if l.Guessable && l.Rank == 0 {
-		cfg.Logger.Info("the ranks' secret is made from the job's identifiers, which others may know; set MONEL_SECRET to the same random text on every rank to keep them out",
-			"launcher", l.Launcher)
+		cfg.Logger.Info(GuessableNotice, "launcher", l.Launcher)
 	}
 	if !l.ID.IsZero() || l.Addr != "" {
 		return bootstrap.Connect(ctx, cfg)

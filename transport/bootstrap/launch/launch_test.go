@@ -198,3 +198,43 @@ func TestNthCount(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretFor: whose secret is the same at an address, and which can be guessed.
+func TestSecretFor(t *testing.T) {
+	type known struct {
+		secret    bootstrap.Secret
+		guessable bool
+	}
+	of := func(v vars, addr string) known {
+		s, guessable := SecretFor(v.get, addr)
+		return known{s, guessable}
+	}
+	hush := vars{"MONEL_SECRET": "hush"}
+	const here, there = "10.0.0.1:1", "10.0.0.1:2"
+	for _, c := range []struct {
+		name      string
+		env       vars
+		guessable bool
+	}{
+		{"nothing", vars{}, true}, {"secret", hush, false}, {"torchrun", torchrun, true}, {"mpich", mpich, true}, {"openmpi", openmpi, false},
+		{"openmpi, no key", openmpi.with(vars{openMPIKey: ""}), true}, {"slurm", slurm, true}, {"slurm with secret", slurm.with(hush), false},
+		{"half a launcher", vars{"MONEL_RANK": "1"}, true},
+	} {
+		got := of(c.env, here)
+		if got.guessable != c.guessable || got.secret.IsZero() {
+			t.Errorf("%s: guessable %v", c.name, got.guessable)
+		}
+		if got != of(c.env, here) || got.secret == of(c.env, there).secret {
+			t.Errorf("%s: not of the address", c.name)
+		}
+	}
+	if of(slurm, here) != of(slurm.with(vars{"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0"}), here) {
+		t.Error("another secret on another rank")
+	}
+	if of(slurm, here) == of(slurm.with(vars{"SLURM_JOB_ID": "1235"}), here) {
+		t.Error("the same secret in another job")
+	}
+	if of(slurm.with(hush), here) != of(openmpi.with(hush), here) {
+		t.Error("two launches with one MONEL_SECRET do not meet")
+	}
+}
