@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -182,4 +184,31 @@ func TestFromVariables(t *testing.T) {
 	require.Equal(t, []int{3, 5, 4096}, []int{cfg.Rank, cfg.Size, cfg.HopBytes})
 	cfg = SettingsFromVariables(func(string) string { return "" })
 	require.Zero(t, cfg.HopBytes)
+}
+
+// TestInitAllReportsTheEnvironment: once for all ranks of this process, over every wire;
+// and the signal that asks for dumps is heard.
+func TestInitAllReportsTheEnvironment(t *testing.T) {
+	for _, wires := range []string{"", "tcp"} {
+		launchedAs(t, 0, 1, "NCCL_DEBUG=VERSION", "NCCL_PROTO=LL3", "NCCL_BUFFSIZE=4MiB", "MONEL_DUMP_SIGNAL=USR1")
+		reported.Clear()
+		dumpOnce = sync.Once{}
+		var log bytes.Buffer
+		cfg := SettingsFromEnv()
+		cfg.Transport = wires
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		ranks, err := InitAll(t.Context(), 2, cfg)
+		require.NoError(t, err)
+		var closing sync.WaitGroup
+		for _, c := range ranks {
+			closing.Go(func() { _ = c.Close() })
+		}
+		closing.Wait()
+		for _, once := range []string{"Monel ", "name=NCCL_PROTO ", "name=NCCL_BUFFSIZE "} {
+			require.Equal(t, 1, strings.Count(log.String(), once), "%s in\n%s", once, log.String())
+		}
+		armed := false
+		dumpOnce.Do(func() { armed = true })
+		require.False(t, armed && runtime.GOOS != "windows", "the signal is not listened for")
+	}
 }

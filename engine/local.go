@@ -25,6 +25,7 @@ func NewLocal(size int, cfg Config) ([]*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.reportEnvironment()
 	meshes := inproc.NewWorld(size, inproc.Options{SlotSize: cfg.ChunkBytes, Slots: ringDepth})
 	hub := &localHub{done: make(chan struct{})}
 	for rank := range size {
