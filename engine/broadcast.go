@@ -97,8 +97,8 @@ func (c *Comm) broadcast(o agree.Op, p *preparedBroadcast, dst, src *strided.Ten
 
 // treePlan plans this rank's part of a broadcast of t's elements.
 func (c *Comm) treePlan(t strided.Tensor, root int) (tree.Plan, error) {
-	cfg := c.treeConfig(t, root)
-	if c.oneHost && choose.BroadcastFlat(bytesOf(t), int64(c.cfg.HopBytes), c.size) {
+	cfg := c.treeConfig(t, root, c.cfg.Algorithms.Broadcast)
+	if c.cfg.Algorithms.Broadcast == autoName && c.oneHost && choose.BroadcastFlat(bytesOf(t), int64(c.cfg.HopBytes), c.size) {
 		cfg.Algorithm = tree.Flat
 	}
 	return tree.Broadcast(cfg)

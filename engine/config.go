@@ -113,6 +113,10 @@ type Config struct {
 	// all ranks.
 	Algorithm string
 
+	// Algorithms is how other collectives work. It decides, like Algorithm, the last bits
+	// of what they reduce. Same on all ranks.
+	Algorithms Algorithms
+
 	// HopBytes is what AllReduce's choice by size takes the latency of a message to
 	// cost, in bytes that a link could have sent meanwhile: the product of latency
 	// and bandwidth, DefaultHopBytes by default. A greater one lets larger tensors
@@ -260,6 +264,9 @@ func (cfg Config) resolve() (Config, error) {
 	}
 	if _, ok := choose.Parse(cfg.Algorithm); !ok {
 		return bad("Algorithm", "%q; use auto, ring or doubling", cfg.Algorithm)
+	}
+	if field, err := cfg.Algorithms.fill(); err != nil {
+		return bad(field, "%w", err)
 	}
 	return cfg, nil
 }

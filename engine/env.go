@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/monel-dev/monel/engine/internal/choose"
 	"github.com/monel-dev/monel/engine/internal/logging"
 	"github.com/monel-dev/monel/internal/environ"
 	"github.com/monel-dev/monel/transport/bootstrap/launch"
@@ -58,7 +57,6 @@ func SettingsFromVariables(getenv func(string) string) Config {
 		Timeout:     r.Duration("MONEL_TIMEOUT"),
 		InitTimeout: r.Duration("MONEL_INIT_TIMEOUT"),
 		LostAfter:   lostAfterFrom(r),
-		Algorithm:   algorithmFrom(r),
 		Connections: connectionsFrom(r),
 		ChunkBytes:  chunkFrom(r),
 		Checksums:   r.Flag("MONEL_CHECKSUMS"),
@@ -68,18 +66,19 @@ func SettingsFromVariables(getenv func(string) string) Config {
 		DumpFile:    r.Text("MONEL_DUMP_FILE"),
 		TraceFile:   r.Text("MONEL_TRACE_FILE"),
 		TraceHops:   numberFrom(r, "MONEL_TRACE_HOPS"),
-		RDMA:        rdma.FromEnv(r.Get),
+		RDMA:        rdmaFrom(r),
 		commID:      commIDFrom(r, getenv),
 
 		NoSharedMemory: r.Flag("NCCL_SHM_DISABLE"),
 	}
+	cfg.Algorithm, cfg.Algorithms = algorithmsFrom(r)
 	if r.Text("NCCL_NET") == "Socket" {
 		cfg.RDMA.Disabled = true
 	}
 	cfg.logsFrom(r)
 	r.CheckRest()
 	onSignal := signalFrom(r)
-	cfg.environment = &environment{cfg.Logger != nil, onSignal, r.Settings(), r.Warnings(), environ.Unknown(os.Environ())}
+	cfg.environment = &environment{cfg.Logger != nil, onSignal, r.Settings(), r.Warnings(), r.Remarks(), environ.Unknown(os.Environ())}
 	return cfg
 }
 
@@ -96,27 +95,6 @@ func lostAfterFrom(r *environ.Reader) time.Duration {
 		return max(d, MinLostAfter)
 	}
 	return 0
-}
-
-// algorithmFrom reads NCCL_ALGO. Tree is the name there of what doubling is here, and
-// what does not exist here is left out.
-func algorithmFrom(r *environ.Reader) string {
-	all, _ := r.Algorithms("NCCL_ALGO")
-	list, ok := all.For("allreduce")
-	if !ok {
-		return ""
-	}
-	named := func(names ...string) bool {
-		return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(list.Words, n) })
-	}
-	ring, doubling := named("ring"), named("tree", "doubling")
-	switch {
-	case ring == doubling:
-		return choose.Auto.String()
-	case ring != list.Except:
-		return choose.Ring.String()
-	}
-	return choose.Doubling.String()
 }
 
 // connectionsFrom reads NCCL_SOCKET_NTHREADS and NCCL_NSOCKS_PERTHREAD. A link has
@@ -166,43 +144,66 @@ func signalFrom(r *environ.Reader) os.Signal {
 	return s
 }
 
+// rdmaFrom reads the settings of RDMA.
+func rdmaFrom(r *environ.Reader) rdma.Settings {
+	return rdma.FromEnv(func(name string) string {
+		if name == "NCCL_IB_HCA" {
+			return r.Text(name) // what of it can be used
+		}
+		return r.Get(name)
+	})
+}
+
 // logsFrom reads what is logged and where.
 func (cfg *Config) logsFrom(r *environ.Reader) {
 	name := r.Text("NCCL_DEBUG")
-	if name == "" {
+	more, some := r.List("NCCL_DEBUG_LEVELS")
+	if name == "" && !some {
 		return
 	}
-	level := logging.LevelNamed(name)
-	cfg.Explain = level >= logging.Info
+	levels := logging.LevelsUpTo(name)
+	for _, level := range environ.Levels {
+		if some && selects(more, level) {
+			levels |= logging.LevelNamed(level)
+		}
+	}
+	cfg.Explain = levels.Has(logging.Info)
 	var heard logging.Subsystems
 	if list, ok := r.List("NCCL_DEBUG_SUBSYS"); ok {
 		heard = subsystems{list}
 	}
 	pattern := r.Text("NCCL_DEBUG_FILE")
+	if levels&^logging.Version == 0 && !strings.EqualFold(pattern, "stdout") {
+		pattern = "" // as in NCCL, no file for so little
+	}
 	w, err := logging.Writer(pattern)
 	if err != nil {
 		r.Warn("NCCL_DEBUG_FILE", err.Error())
 		w = os.Stderr
 	}
-	cfg.Logger = slog.New(logging.New(w, level, heard))
+	cfg.Logger = slog.New(logging.New(w, levels, heard))
 }
 
 // subsystems are those that NCCL_DEBUG_SUBSYS lists.
 type subsystems struct{ environ.List }
 
-func (s subsystems) Has(name string) bool {
-	if slices.Contains(s.Words, "ALL") {
-		return !s.Except
+func (s subsystems) Has(name string) bool { return selects(s.List, name) }
+
+// selects reports whether a list selects a word, where ALL stands for every one.
+func selects(list environ.List, word string) bool {
+	if slices.Contains(list.Words, "ALL") {
+		return !list.Except
 	}
-	return s.List.Has(name)
+	return list.Has(word)
 }
 
 // environment is what FromEnv has found, for Init to report.
 type environment struct {
-	debug    bool      // NCCL_DEBUG is set
+	debug    bool      // NCCL_DEBUG or NCCL_DEBUG_LEVELS is set
 	onSignal os.Signal // the one that asks for dumps; nil for none
 	settings []environ.Setting
 	warnings []environ.Warning
+	remarks  []environ.Remark
 	unknown  []string
 }
 
@@ -241,7 +242,11 @@ func (cfg *Config) reportEnvironment() {
 	log := logging.Of(cfg.Logger, logging.Env)
 	for _, w := range env.warnings {
 		if _, before := reported.LoadOrStore(w, true); !before {
-			log.Warn("environment variable ignored", "name", w.Name, "value", w.Value, "reason", w.Why, "rank", cfg.Rank)
+			what := "environment variable ignored"
+			if w.Partly {
+				what = "environment variable used in part"
+			}
+			log.Warn(what, "name", w.Name, "value", w.Value, "reason", w.Why, "rank", cfg.Rank)
 		}
 	}
 	if env.debug && cfg.Rank == 0 {
@@ -252,6 +257,9 @@ func (cfg *Config) reportEnvironment() {
 	}
 	for _, s := range env.settings {
 		log.Info("environment variable", "name", s.Name, "value", s.Value, "from", s.From, "rank", cfg.Rank)
+	}
+	for _, m := range env.remarks {
+		log.Info("environment variable has an effect in part", "name", m.Name, "reason", m.What, "rank", cfg.Rank)
 	}
 	if len(env.unknown) > 0 {
 		log.Info("environment variables that are not known here", "names", strings.Join(env.unknown, " "), "rank", cfg.Rank)

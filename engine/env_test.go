@@ -3,9 +3,11 @@ package engine
 import (
 	"bytes"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,14 +33,42 @@ func reads(pairs ...string) *environ.Reader {
 	})
 }
 
-func TestAlgorithmFrom(t *testing.T) {
-	for list, want := range map[string]string{
-		"": "", "Ring": "ring", "Tree": "doubling", "doubling": "doubling", "ring,tree": "auto",
-		"^Ring": "doubling", "^tree": "ring", "^Ring,Tree": "auto", " RING , CollNet": "ring", "NVLS": "auto", "^NVLS": "auto",
-		"allreduce:tree;broadcast:ring": "doubling", "broadcast:ring": "", "ring;allreduce:tree": "doubling", "ring;broadcast:tree": "ring",
+func TestAlgorithmsFrom(t *testing.T) {
+	for _, c := range []struct {
+		list, allReduce string
+		others          Algorithms
+		remark          string // the functions for which nothing is left
+	}{
+		{"", "", Algorithms{}, ""},
+		{"Ring", "ring", Algorithms{"chain", "chain", "ring", "ring"}, ""},
+		{"Tree", "doubling", Algorithms{"tree", "tree", "auto", "auto"}, "allgather, reducescatter,"},
+		{"doubling", "doubling", Algorithms{"auto", "auto", "auto", "auto"}, "broadcast, reduce, allgather, reducescatter,"},
+		{"ring,tree", "auto", Algorithms{"auto", "auto", "ring", "ring"}, ""},
+		{"^Ring", "doubling", Algorithms{"tree", "tree", "bruck", "bruck"}, ""},
+		{"^tree", "ring", Algorithms{"chain", "chain", "auto", "auto"}, ""},
+		{"^Ring,Tree,PAT", "auto", Algorithms{"auto", "auto", "auto", "auto"}, "allreduce, broadcast, reduce, allgather, reducescatter,"},
+		{" RING , CollNet", "ring", Algorithms{"chain", "chain", "ring", "ring"}, ""},
+		{"^NVLS", "auto", Algorithms{"auto", "auto", "auto", "auto"}, ""},
+		{"NVLS", "auto", Algorithms{"auto", "auto", "auto", "auto"}, "allreduce, broadcast, reduce, allgather, reducescatter,"},
+		{"allreduce:tree;broadcast:ring", "doubling", Algorithms{Broadcast: "chain"}, ""},
+		{"broadcast:ring", "", Algorithms{Broadcast: "chain"}, ""},
+		{"reduce:tree;reducescatter:pat", "", Algorithms{Reduce: "tree", ReduceScatter: "bruck"}, ""},
+		{"allgather:pat;broadcast:nvls", "", Algorithms{AllGather: "bruck", Broadcast: "auto"}, "for broadcast,"},
+		{"ring;allreduce:tree", "doubling", Algorithms{"chain", "chain", "ring", "ring"}, ""},
 	} {
-		require.Equal(t, want, algorithmFrom(reads("NCCL_ALGO="+list)), "NCCL_ALGO=%q", list)
+		r := reads("NCCL_ALGO=" + c.list)
+		allReduce, others := algorithmsFrom(r)
+		require.Equal(t, c.allReduce, allReduce, "NCCL_ALGO=%q", c.list)
+		require.Equal(t, c.others, others, "NCCL_ALGO=%q", c.list)
+		require.Empty(t, r.Warnings())
+		require.Equal(t, c.remark != "", len(r.Remarks()) == 1, "NCCL_ALGO=%q: %v", c.list, r.Remarks())
+		if c.remark != "" {
+			require.Contains(t, r.Remarks()[0].What, c.remark)
+		}
+		_, err := Config{Size: 1, Algorithm: allReduce, Algorithms: others}.resolve()
+		require.NoError(t, err)
 	}
+	require.ElementsMatch(t, environ.Functions(), slices.Collect(maps.Keys(environAlgorithms)))
 }
 
 // launchedAs makes the test a rank, and its environment otherwise what pairs say.
@@ -136,6 +166,44 @@ func TestLogsFromNCCLsSettings(t *testing.T) {
 	require.NotContains(t, string(content), "NCCL_PROTO")
 }
 
+// TestWhatIsLogged: levels by themselves, and no file for the version alone.
+func TestWhatIsLogged(t *testing.T) {
+	for _, c := range []struct {
+		pairs []string
+		heard string
+		file  bool
+	}{
+		{[]string{"NCCL_DEBUG=ATTN"}, "warn", true},
+		{[]string{"NCCL_DEBUG_LEVELS=INFO"}, "info", true},
+		{[]string{"NCCL_DEBUG=VERSION", "NCCL_DEBUG_LEVELS=warn"}, "warn", true},
+		{[]string{"NCCL_DEBUG_LEVELS=^ALL"}, "", false},
+		{[]string{"NCCL_DEBUG=WARN", "NCCL_DEBUG_LEVELS=ALL", "NCCL_DEBUG_SUBSYS=INIT,GOSSIP"}, "info warn", true},
+		{[]string{"NCCL_DEBUG=WARN", "NCCL_DEBUG_SUBSYS=DESTROY"}, "warn", true},
+		{[]string{"NCCL_DEBUG=VERSION"}, "", false},
+		{[]string{"NCCL_DEBUG=NONE"}, "", false},
+	} {
+		t.Run(strings.Join(c.pairs, " "), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "log")
+			launchedAs(t, 0, 1, append(c.pairs, "NCCL_DEBUG_FILE="+path)...)
+			cfg := SettingsFromEnv()
+			cfg.Logger.Info("info")
+			cfg.Logger.Warn("warn")
+			content, err := os.ReadFile(path)
+			if !c.file {
+				require.ErrorIs(t, err, os.ErrNotExist)
+				return
+			}
+			require.NoError(t, err)
+			var heard []string
+			for line := range strings.Lines(string(content)) {
+				_, message, _ := strings.Cut(line, "msg=")
+				heard = append(heard, strings.Fields(message)[0])
+			}
+			require.Equal(t, c.heard, strings.Join(heard, " "))
+		})
+	}
+}
+
 func TestConnectionsFrom(t *testing.T) {
 	for _, c := range []struct {
 		threads, perThread string
@@ -167,6 +235,12 @@ func TestRDMAFromNCCLsSettings(t *testing.T) {
 	require.NoError(t, err)
 	three := 3
 	require.Equal(t, rdma.Settings{HCA: "^=mlx5_1", GIDIndex: &three, Timeout: 20}, cfg.RDMA, "what is out of range is not set")
+
+	launchedAs(t, 0, 1, "NCCL_IB_HCA=mlx5_0:x,mlx5_1")
+	cfg, err = FromEnv()
+	require.NoError(t, err)
+	require.Equal(t, "mlx5_1", cfg.RDMA.HCA)
+	require.True(t, cfg.environment.warnings[0].Partly)
 
 	launchedAs(t, 0, 1, "NCCL_NET=Socket")
 	cfg, err = FromEnv()

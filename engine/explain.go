@@ -26,8 +26,15 @@ func (c *Comm) explainPlan() string {
 		allReduce = fmt.Sprintf("doubling up to %s, then ring", sizeOf(limit))
 	}
 	broadcast := "binomial tree"
-	if limit, ok := tree.Limit(chunk, c.size); ok {
+	if asked := c.cfg.Algorithms.Broadcast; asked != autoName {
+		broadcast = asked + ", as asked"
+	} else if limit, ok := tree.Limit(chunk, c.size); ok {
 		broadcast = fmt.Sprintf("binomial tree up to %s, then chain", sizeOf(limit))
+	}
+	for _, asked := range c.cfg.Algorithms.asked() {
+		if !strings.HasPrefix(asked, "broadcast ") {
+			broadcast += "; " + asked
+		}
 	}
 	order := strings.Trim(strings.ReplaceAll(fmt.Sprint(c.order), " ", " > "), "[]")
 	if c.size > 16 {

@@ -183,6 +183,7 @@ func (cfg *Config) fingerprint() string {
 		fmt.Sprintf("encryption %v", cfg.Encrypt),
 		fmt.Sprintf("lost after %v", cfg.LostAfter),
 	}
+	parts = append(parts, cfg.Algorithms.asked()...)
 	if cfg.ids != "" {
 		parts = append(parts, cfg.ids)
 	}

@@ -78,7 +78,7 @@ func (c *Comm) prepareAllGather(dst, src *strided.Tensor) (p *preparedBlocks, ar
 		return p, "dst", err
 	}
 	p.bytes = int(bytesOf(*src))
-	p.how = choose.AllGather(bytesOf(*src), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size, c.oneHost)
+	p.how = c.allGatherBy(*src)
 	p.flat = c.isFlat(p.how == choose.Spread, p.bytes, dst, p.blocks.usual.all, src, p.blocks.usual.one)
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil
@@ -156,7 +156,7 @@ func (c *Comm) prepareReduceScatter(dst, src *strided.Tensor, op Op) (p *prepare
 		return p, "src", err
 	}
 	p.bytes = int(bytesOf(*dst))
-	p.how = choose.ReduceScatter(bytesOf(*dst), int64(c.cfg.ChunkBytes), int64(c.cfg.HopBytes), c.size)
+	p.how = c.reduceScatterBy(*dst)
 	p.flat = op.Valid() && c.isFlat(p.how == choose.Spread, p.bytes, src, p.blocks.usual.all, dst, p.blocks.usual.one)
 	c.blockCalls.keep(p, dst, src)
 	return p, "", nil

@@ -23,7 +23,8 @@ import (
 // root has received everything. If the ranks disagree about the call, the root's dst is
 // untouched and every rank gets a *MismatchError, in this call or, if it had already
 // finished, in a later one, as for Broadcast. The result has the same bits in every run
-// and on every transport, given the same world size, root, count, dtype and chunk size.
+// and on every transport, given the same world size, root, count, dtype, chunk size
+// and Config.Algorithms.
 func (c *Comm) Reduce(ctx context.Context, dst, src strided.Tensor, op Op, root int) error {
 	return c.carry(ctx, c.reduce(dst, src, op, root))
 }
@@ -70,7 +71,7 @@ func (c *Comm) treeReduce(o agree.Op, dst, src strided.Tensor, op operator, root
 	if err != nil {
 		return err
 	}
-	cfg := c.treeConfig(src, root)
+	cfg := c.treeConfig(src, root, c.cfg.Algorithms.Reduce)
 	plan, err := tree.Reduce(cfg)
 	if err != nil {
 		return err
@@ -99,13 +100,14 @@ func (c *Comm) treeReduce(o agree.Op, dst, src strided.Tensor, op operator, root
 	return nil
 }
 
-// treeConfig describes a collective along a tree on the elements of t.
-func (c *Comm) treeConfig(t strided.Tensor, root int) tree.Config {
+// treeConfig describes a collective along a tree on the elements of t, of the shape that
+// was asked for.
+func (c *Comm) treeConfig(t strided.Tensor, root int, asked string) tree.Config {
 	size := t.DType().Size()
 	return tree.Config{
 		Size: c.size, Rank: c.place, Root: slices.Index(c.order, root), Count: t.Count(),
 		Chunk: int64(c.cfg.ChunkBytes / size), Align: int64(alignBytes / size),
-		Algorithm: tree.Choose(t.Count()*int64(size), int64(c.cfg.ChunkBytes), c.size),
+		Algorithm: c.treeShape(asked, t.Count()*int64(size)),
 	}
 }
 

@@ -18,7 +18,11 @@ type Setting struct {
 type Warning struct {
 	Name, Value string // Value is empty for secrets
 	Why         string
+	Partly      bool // the rest of the value is used
 }
+
+// Remark is about a value that is right, and of which a part has no effect here.
+type Remark struct{ Name, What string }
 
 // Reader reads variables. It may not be used by several goroutines at once.
 type Reader struct {
@@ -26,6 +30,7 @@ type Reader struct {
 	files    []file
 	settings []Setting
 	warnings []Warning
+	remarks  []Remark
 }
 
 // Open returns a reader of this process's environment and of NCCL's configuration
@@ -89,9 +94,8 @@ func value[T any](r *Reader, name string) (v T, ok bool) {
 	if text == "" {
 		return v, false
 	}
-	parsed, err := table[name].Values.parse(text)
-	if err != nil {
-		r.Warn(name, err.Error())
+	parsed := r.parse(name, text)
+	if parsed == nil {
 		return v, false
 	}
 	v, ok = parsed.(T)
@@ -99,6 +103,16 @@ func value[T any](r *Reader, name string) (v T, ok bool) {
 		panic(fmt.Sprintf("environ: %s is not of type %T", name, v))
 	}
 	return v, true
+}
+
+// parse is the value of a text, or of the part of it that can be used, and warns of the
+// rest; nil if that is all.
+func (r *Reader) parse(name, text string) any {
+	parsed, err := table[name].Values.parse(text)
+	if err != nil {
+		r.warn(Warning{Name: name, Why: err.Error(), Partly: parsed != nil})
+	}
+	return parsed
 }
 
 // Text is the value of a variable that takes any text, or one of some words; empty
@@ -118,10 +132,11 @@ func (r *Reader) Duration(name string) time.Duration { v, _ := value[time.Durati
 func (r *Reader) List(name string) (List, bool) { return value[List](r, name) }
 
 // Warn reports that the value of a variable cannot be used, and why.
-func (r *Reader) Warn(name, why string) {
-	w := Warning{Name: name, Why: why}
-	if !table[name].Secret {
-		w.Value, _ = r.lookup(name)
+func (r *Reader) Warn(name, why string) { r.warn(Warning{Name: name, Why: why}) }
+
+func (r *Reader) warn(w Warning) {
+	if !table[w.Name].Secret {
+		w.Value, _ = r.lookup(w.Name)
 	}
 	if !slices.Contains(r.warnings, w) {
 		r.warnings = append(r.warnings, w)
@@ -133,9 +148,7 @@ func (r *Reader) check(g Group) {
 	for i := range g.Variables {
 		v := &g.Variables[i]
 		if text := r.Get(v.Name); text != "" {
-			if _, err := v.Values.parse(text); err != nil {
-				r.Warn(v.Name, err.Error())
-			}
+			r.parse(v.Name, text)
 		}
 	}
 }
@@ -143,9 +156,20 @@ func (r *Reader) check(g Group) {
 // CheckRest reads the variables that nobody asks for: those that are accepted
 // without effect, so that mistakes in them are reported, too.
 func (r *Reader) CheckRest() {
+	r.check(logging) // of which NCCL_DEBUG decides whether they are asked for
 	r.check(rdma)
 	r.check(accepted)
 }
+
+// Remark says of a variable that is used what may not be expected of it.
+func (r *Reader) Remark(name, what string) {
+	if m := (Remark{name, what}); !slices.Contains(r.remarks, m) {
+		r.remarks = append(r.remarks, m)
+	}
+}
+
+// Remarks lists what Remark has said.
+func (r *Reader) Remarks() []Remark { return r.remarks }
 
 // Settings lists what has been read and is set, in the order of reading.
 func (r *Reader) Settings() []Setting { return r.settings }

@@ -3,7 +3,10 @@ package environ
 import "math"
 
 // Subsystems are the parts that log, as NCCL_DEBUG_SUBSYS names them, without ALL.
-var Subsystems = []string{"INIT", "COLL", "P2P", "SHM", "NET", "GRAPH", "TUNING", "ENV", "ALLOC", "CALL", "PROXY", "NVLS", "BOOTSTRAP", "REG", "PROFILE", "RAS"}
+var Subsystems = []string{"INIT", "COLL", "P2P", "SHM", "NET", "GRAPH", "TUNING", "ENV", "ALLOC", "ALLOC_HOST", "CALL", "PROXY", "NVLS", "BOOTSTRAP", "REG", "PROFILE", "RAS", "DESTROY"}
+
+// Levels are what NCCL_DEBUG may ask for, the least first, without NONE.
+var Levels = []string{"VERSION", "WARN", "ATTN", "INFO", "ABORT", "TRACE"}
 
 // Bounds that package engine has, too; a test there compares them.
 const (
@@ -14,20 +17,21 @@ const (
 	MaxTraceHops   = 1 << 24
 )
 
-const pattern = "a path; `%h` is the host, `%p` the process number, `%%` a percent sign"
+const pattern = "a path; `%h` is the host's name up to the first dot, `%p` the process number, `%%` a percent sign"
 
 var logging = Group{
 	Title: "Logging",
-	Intro: "Without `NCCL_DEBUG`, messages go to `slog.Default()`; with it, to a handler that writes lines of text. " +
+	Intro: "Without `NCCL_DEBUG` and `NCCL_DEBUG_LEVELS`, messages go to `slog.Default()`; with them, to a handler that writes lines of text. " +
 		"A `Config.Logger` that the program sets goes before both.",
 	Files: true,
 	Variables: []Variable{
-		{"NCCL_DEBUG", oneOf("NONE", "VERSION", "WARN", "INFO", "ABORT", "TRACE"), "`slog.Default()`",
-			"what is logged: nothing; the version; warnings; also how ranks are connected, which algorithms run, and these variables (`Config.Explain`); the same; everything. Each level has what those before it have", false},
+		{"NCCL_DEBUG", oneOf(append([]string{"NONE"}, Levels...)...), "`slog.Default()`",
+			"what is logged: nothing; the version; warnings; the same; also how ranks are connected, which algorithms run, and these variables (`Config.Explain`); the same; everything. Each level has what those before it have", false},
+		{"NCCL_DEBUG_LEVELS", listOf(append([]string{"ALL"}, Levels...)...), "none", "levels besides those of `NCCL_DEBUG`, each by itself", false},
 		{"NCCL_DEBUG_SUBSYS", listOf(append([]string{"ALL"}, Subsystems...)...), "`INIT,BOOTSTRAP,ENV`, and everything with `TRACE`",
 			"which parts are heard below warnings. With `INFO`, the parts named here are also heard in detail: `COLL` logs every call", false},
 		{"NCCL_DEBUG_FILE", text(pattern + "; or `stderr`, `stdout`"), "`stderr`, where NCCL has `stdout`",
-			"where the lines go. The file is written anew", false},
+			"where the lines go. The file is written anew, if more than the version is asked for", false},
 	},
 }
 
@@ -54,8 +58,8 @@ var algorithms = Group{
 	Intro: "These decide in which order values are added, and so the last bits of floating-point results. All ranks must share them.",
 	Files: true,
 	Variables: []Variable{
-		{"NCCL_ALGO", algorithmList(), "by size",
-			"how all_reduce works (`Config.Algorithm`). `Tree` is what doubling is called there; what is not there is left out, and a list with nothing that is there says nothing", false},
+		{"NCCL_ALGO", byFunction("a list of `Ring`, `Tree`, `PAT`, `doubling` (ours) and what else NCCL has; `^` in front: all but those; for one function: `allreduce:Ring;broadcast:Tree`", algorithmNames), "by size",
+			"how collectives work (`Config.Algorithm`, `Config.Algorithms`). all_reduce has `Ring` and `doubling`, which is also called `Tree`; broadcast and reduce have `Ring`, the chain, and `Tree`; all_gather and reduce_scatter have `Ring` and `PAT`, Bruck's. What a collective has not is left out, and a list with nothing or all that it has says nothing about it", false},
 		{"NCCL_BUFFSIZE", number(256, MaxBuffer), "1 MiB, where NCCL has 4 MiB",
 			"bytes of a link's buffer, which holds four chunks: `Config.ChunkBytes` is a quarter of it, rounded down to a multiple of 64", false},
 		{"MONEL_CHECKSUMS", flag(), "0", "1: a CRC-32C with every chunk (`Config.Checksums`)", false},
@@ -95,15 +99,15 @@ var rdma = Group{
 	Files: true,
 	Variables: []Variable{
 		{"NCCL_IB_DISABLE", flag(), "0", "1: no RDMA", false},
-		{"NCCL_IB_HCA", text("prefixes of names with an optional `:port`, separated by commas; `=`, `^` and `^=` in front as for `NCCL_SOCKET_IFNAME`"), "all", "which adapters and ports are used", false},
+		{"NCCL_IB_HCA", adapterList(), "all", "which adapters and ports are used", false},
 		{"NCCL_IB_GID_INDEX", number(-1, 255), "-1: the best, RoCE v2 with an IPv4 address if there is one", "which entry of the port's GID table is used", false},
-		{"NCCL_IB_TIMEOUT", number(1, 31), "18, where NCCL has 20", "the time until a packet is sent again, 4.096 µs · 2^value", false},
-		{"NCCL_IB_RETRY_CNT", number(1, 7), "7", "how often it is sent again", false},
+		{"NCCL_IB_TIMEOUT", number(0, 31), "18, where NCCL has 20", "the time until a packet is sent again, 4.096 µs · 2^value; 0: never, so that one which is lost is found by `MONEL_TIMEOUT` alone", false},
+		{"NCCL_IB_RETRY_CNT", number(0, 7), "7", "how often it is sent again", false},
 		{"NCCL_IB_SL", number(0, 15), "0", "the service level", false},
 		{"NCCL_IB_TC", number(0, 255), "0", "the traffic class", false},
 		{"NCCL_IB_QPS_PER_CONNECTION", number(1, 16), "1", "how many queue pairs a link has on each port; its chunks take them in turns", false},
-		{"NCCL_NET_GDR_LEVEL", oneOf("LOC", "PIX", "PXB", "PHB", "SYS", "0", "1", "2", "3", "4", "5"), "`PXB`",
-			"how far from each other a GPU and an adapter may be that reads its memory directly: never; under one PCI switch; several switches; on one NUMA node; anywhere. The numbers mean the same", false},
+		{"NCCL_NET_GDR_LEVEL", distance(), "`PXB`",
+			"how far from each other a GPU and an adapter may be that reads its memory directly: never; under one PCI switch; several switches; on one NUMA node; anywhere", false},
 		{"NCCL_NET_GDR_READ", flag(), "1", "0: adapters do not read GPUs' memory, whose elements go through the host's", false},
 		{"NCCL_DMABUF_ENABLE", flag(), "1", "0: they read it by the kernel module nvidia_peermem alone, not by dma-buf", false},
 		{"MONEL_IB_RAILS", number(1, 4), "1", "how many ports each link uses. Ranks of one host begin with different ones", false},
@@ -116,7 +120,7 @@ var accepted = Group{
 	Files: true,
 	Variables: []Variable{
 		{"NCCL_CONF_FILE", text("a path"), "`~/.nccl.conf`", "read before all others, and from the process's environment alone: see above", false},
-		{"NCCL_PROTO", listOf("LL", "LL128", "Simple"), "", "there is one protocol: headers travel with the chunks", false},
+		{"NCCL_PROTO", byFunction("a list of `LL`, `LL128`, `Simple`, with `^` and for functions as `NCCL_ALGO`", []string{"LL", "LL128", "Simple"}), "", "there is one protocol: headers travel with the chunks", false},
 		{"NCCL_MIN_NCHANNELS", number(1, math.MaxInt64), "", "a link has one channel; see `NCCL_SOCKET_NTHREADS` for connections", false},
 		{"NCCL_MAX_NCHANNELS", number(1, math.MaxInt64), "", "the same", false},
 		{"NCCL_MIN_CTAS", number(1, math.MaxInt64), "", "the same", false},
@@ -130,6 +134,7 @@ var accepted = Group{
 		{"NCCL_CHECK_POINTERS", flag(), "", "arguments are always checked", false},
 		{"NCCL_CHECKS_DISABLE", flag(), "", "the same", false},
 		{"NCCL_LAUNCH_MODE", oneOf("PARALLEL", "GROUP"), "", "how NCCL's kernels are launched", false},
+		{"NCCL_PSK", noSuch("it encrypts nothing, as NCCL does not read it either: call ncclSetEncryption, or set MONEL_ENCRYPT=1 and MONEL_SECRET"), "", "not a variable of NCCL's, which has `ncclSetEncryption` alone. A warning says so, lest traffic be taken for encrypted", true},
 		{"NCCL_IGNORE_CPU_AFFINITY", flag(), "", "affinities are left alone", false},
 	},
 }

@@ -1,6 +1,7 @@
 package environ
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,7 +12,9 @@ import (
 
 // Values is the set of values that a variable takes.
 type Values struct {
-	text  string // as the page says it
+	text string // as the page says it
+	// parse reads a value. With a value besides the error, that is what the rest says,
+	// without the part that the error is about.
 	parse func(string) (any, error)
 }
 
@@ -21,6 +24,11 @@ func (v Values) String() string { return v.text }
 // text takes anything.
 func text(what string) Values {
 	return Values{what, func(s string) (any, error) { return s, nil }}
+}
+
+// noSuch takes nothing, and says why.
+func noSuch(why string) Values {
+	return Values{"none", func(string) (any, error) { return nil, errors.New(why) }}
 }
 
 // number takes whole numbers, as NCCL does: also with 0x or 0 in front, for
@@ -75,30 +83,50 @@ type List struct {
 func (l List) Has(word string) bool { return slices.Contains(l.Words, word) != l.Except }
 
 // listOf takes words separated by commas, in any case; "^" in front means all but
-// those.
+// those. Words that it does not know are left out.
 func listOf(words ...string) Values {
 	what := "a list of `" + strings.Join(words, "`, `") + "`; `^` in front: all but those"
-	return Values{what, func(s string) (any, error) { return parseList(s, words) }}
+	return Values{what, func(s string) (any, error) {
+		l, err := parseList(s, words)
+		if len(l.Words) == 0 {
+			return nil, err
+		}
+		return l, err
+	}}
 }
 
+// parseList reads a list. It returns what it knows of it, with an error about the rest.
 func parseList(s string, words []string) (List, error) {
 	var l List
+	var strange []error
 	s, l.Except = strings.CutPrefix(s, "^")
 	for word := range strings.SplitSeq(s, ",") {
 		word = strings.TrimSpace(word)
 		if word == "" {
 			continue
 		}
-		i := indexFold(words, word)
-		if i < 0 {
-			return List{}, fmt.Errorf("%q is none of %s", word, strings.Join(words, ", "))
+		if i := indexFold(words, word); i >= 0 {
+			l.Words = append(l.Words, words[i])
+		} else {
+			strange = append(strange, fmt.Errorf("%q is none of %s", word, strings.Join(words, ", ")))
 		}
-		l.Words = append(l.Words, words[i])
 	}
-	if len(l.Words) == 0 {
+	if len(l.Words) == 0 && strange == nil {
 		return List{}, fmt.Errorf("want some of %s", strings.Join(words, ", "))
 	}
-	return l, nil
+	return l, joined(strange)
+}
+
+// joined is several errors in one line, nil if there are none.
+func joined(errs []error) error {
+	var texts []string
+	for _, err := range errs {
+		texts = append(texts, err.Error())
+	}
+	if texts == nil {
+		return nil
+	}
+	return errors.New(strings.Join(texts, "; "))
 }
 
 // duration takes seconds, or a number with a unit as Go writes it.

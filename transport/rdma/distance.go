@@ -2,6 +2,7 @@ package rdma
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -28,15 +29,16 @@ func (d Distance) String() string {
 }
 
 // distanceNamed reads a value of NCCL_NET_GDR_LEVEL: a name, or a number from 0 on,
-// which NCCL had before it had names. 0 is none of them.
+// which NCCL had before it had names, and of which all from 4 on mean SYS. 0 is none of
+// them.
 func distanceNamed(text string) Distance {
 	for d := LOC; d <= SYS; d++ {
 		if strings.EqualFold(text, d.String()) {
 			return d
 		}
 	}
-	if len(text) == 1 && text[0] >= '0' && text[0] <= '9' {
-		return min(LOC+Distance(text[0]-'0'), SYS)
+	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return LOC + Distance(min(n, uint64(SYS-LOC)))
 	}
 	return 0
 }

@@ -49,7 +49,7 @@ func TestBetween(t *testing.T) {
 func TestDistanceNames(t *testing.T) {
 	for text, want := range map[string]Distance{
 		"LOC": LOC, "pix": PIX, "PXB": PXB, "PHB": PHB, "SYS": SYS, "0": LOC, "1": PIX, "2": PXB, "3": PHB, "4": SYS, "5": SYS, "9": SYS,
-		"": 0, "NVL": 0, "-1": 0, "10": 0,
+		"7": SYS, "10": SYS, "": 0, "NVL": 0, "-1": 0, "99999999999": 0,
 	} {
 		require.Equal(t, want, distanceNamed(text), "%q", text)
 	}

@@ -157,5 +157,5 @@ func (n *nic) connect(qp *ibv.QP, psn uint32, to *address, s *Settings) error {
 	if err != nil {
 		return because(err)
 	}
-	return because(qp.Send(psn, s.Timeout, s.Retries))
+	return because(qp.Send(psn, attributeOf(s.Timeout), attributeOf(s.Retries)))
 }

@@ -27,8 +27,19 @@ func TestFromEnv(t *testing.T) {
 		"NCCL_IB_DISABLE": "yes", "NCCL_IB_GID_INDEX": "-1", "NCCL_IB_TC": "256", "NCCL_IB_SL": "x", "NCCL_IB_TIMEOUT": "32",
 		"NCCL_IB_RETRY_CNT": "-2", "NCCL_IB_QPS_PER_CONNECTION": "1000", "MONEL_IB_RAILS": "",
 	})), "what is out of range is ignored")
+	require.Equal(t, Settings{Timeout: -1, Retries: -1}, FromEnv(env(map[string]string{"NCCL_IB_TIMEOUT": "0", "NCCL_IB_RETRY_CNT": "0x0"})), "not the defaults")
 	zero := 0
 	require.Equal(t, Settings{GIDIndex: &zero}, FromEnv(env(map[string]string{"NCCL_IB_GID_INDEX": "0"})))
+}
+
+// TestZeroForAdapters: what is negative here is what adapters call 0, and passes the checks.
+func TestZeroForAdapters(t *testing.T) {
+	s := Settings{Timeout: -1, Retries: -1}
+	s.fill()
+	require.NoError(t, s.check())
+	require.Equal(t, []int{0, 0}, []int{attributeOf(s.Timeout), attributeOf(s.Retries)})
+	require.Zero(t, s.repeatTime())
+	require.ErrorIs(t, (&Settings{Timeout: -2, Retries: 1, QPs: 1, Rails: 1}).check(), transport.ErrInvalid)
 }
 
 func TestHCA(t *testing.T) {
@@ -51,6 +62,13 @@ func TestHCA(t *testing.T) {
 		{"^=mlx5_1", "mlx5_1", 1, false},
 		{" mlx5_0 , mlx5_2 ", "mlx5_2", 1, true},
 		{",", "mlx5_2", 1, false},
+		{"=mlx5_0:1:0:0", "mlx5_0", 1, true},
+		{"=mlx5_0:1:0:0", "mlx5_0", 2, false},
+		{"=mlx5_0::0:0", "mlx5_0", 2, true},
+		{"^=mlx5_0:1:0", "mlx5_0", 1, false},
+		{"^=mlx5_0:1:0", "mlx5_0", 2, true},
+		{"mlx5_0:01", "mlx5_0", 1, true},
+		{"mlx5_0:x", "mlx5_0", 1, false},
 	} {
 		s := Settings{HCA: c.list}
 		require.Equal(t, c.want, s.matches(c.device, c.port), "%q of %s:%d", c.list, c.device, c.port)

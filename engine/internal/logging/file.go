@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Expand fills in a pattern for file names: %h is the host, %p the process number,
-// %% a percent sign, and others say what values says. What is left stays as it is.
+// Expand fills in a pattern for file names: %h is the host's name up to its first dot, as
+// NCCL has it, %p the process number, %% a percent sign, and others say what values says. What is left stays as it is.
 func Expand(pattern string, values map[byte]string) string {
 	var b strings.Builder
 	for i := 0; i < len(pattern); i++ {
@@ -24,7 +24,7 @@ func Expand(pattern string, values map[byte]string) string {
 			b.WriteByte('%')
 		case 'h':
 			name, _ := os.Hostname()
-			b.WriteString(name)
+			b.WriteString(hostPart(name))
 		case 'p':
 			b.WriteString(strconv.Itoa(os.Getpid()))
 		default:
@@ -36,6 +36,13 @@ func Expand(pattern string, values map[byte]string) string {
 		}
 	}
 	return b.String()
+}
+
+// hostPart is a host's name as a part of a file's: up to the first dot, and with a dash for
+// what would mean something there.
+func hostPart(name string) string {
+	name, _, _ = strings.Cut(name, ".")
+	return strings.NewReplacer("/", "-", "%", "-").Replace(name)
 }
 
 // opened are the files that this process logs to. They stay open, since loggers may

@@ -28,32 +28,53 @@ func Of(logger *slog.Logger, subsystem string) *slog.Logger {
 	return logger.With(subsystemKey, subsystem)
 }
 
-// Level is what NCCL_DEBUG asks for.
-type Level int
+// Levels is a set of what NCCL_DEBUG and NCCL_DEBUG_LEVELS ask for.
+type Levels uint8
 
-// The levels. Each hears what those before it hear.
+// The levels. NCCL's ATTN, notices that are no errors, are warnings here, and nothing has
+// its ABORT.
 const (
-	None    Level = iota
-	Version       // the version alone
+	Version Levels = 1 << iota // the version alone
 	Warn
 	Info
 	Trace
+
+	None Levels = 0
 )
 
-// LevelNamed is the level that a value of NCCL_DEBUG, in capitals, asks for.
-func LevelNamed(name string) Level {
+// LevelsUpTo is what a value of NCCL_DEBUG, in capitals, asks for: a level and those
+// before it.
+func LevelsUpTo(name string) Levels {
 	switch name {
 	case "VERSION":
 		return Version
-	case "WARN":
-		return Warn
+	case "WARN", "ATTN":
+		return Version | Warn
 	case "INFO", "ABORT":
+		return Version | Warn | Info
+	case "TRACE":
+		return Version | Warn | Info | Trace
+	}
+	return None
+}
+
+// LevelNamed is what a word of NCCL_DEBUG_LEVELS, in capitals, asks for: a level by itself.
+func LevelNamed(name string) Levels {
+	switch name {
+	case "VERSION":
+		return Version
+	case "WARN", "ATTN":
+		return Warn
+	case "INFO":
 		return Info
 	case "TRACE":
 		return Trace
 	}
 	return None
 }
+
+// Has reports whether a level is asked for.
+func (l Levels) Has(level Levels) bool { return l&level != 0 }
 
 // LevelVersion is the level of the one message that tells the version.
 const LevelVersion = slog.LevelError + 4
@@ -64,7 +85,7 @@ type Subsystems interface{ Has(subsystem string) bool }
 // Filter is a handler that hands on what the settings let through.
 type Filter struct {
 	next   slog.Handler
-	level  Level
+	levels Levels
 	heard  Subsystems // nil: those that are heard by default
 	asked  bool       // for the subsystem of this handler, by name
 	silent bool       // this handler's subsystem is heard from warnings on only
@@ -75,9 +96,9 @@ type Filter struct {
 var byDefault = []string{Init, Bootstrap, Env}
 
 // New returns a handler that writes lines of text to w. heard may be nil.
-func New(w io.Writer, level Level, heard Subsystems) *Filter {
+func New(w io.Writer, levels Levels, heard Subsystems) *Filter {
 	next := slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug - 4, ReplaceAttr: nameVersion})
-	return (&Filter{next: next, level: level, heard: heard}).of(Init)
+	return (&Filter{next: next, levels: levels, heard: heard}).of(Init)
 }
 
 func nameVersion(_ []string, a slog.Attr) slog.Attr {
@@ -91,7 +112,7 @@ func nameVersion(_ []string, a slog.Attr) slog.Attr {
 func (f *Filter) of(subsystem string) *Filter {
 	g := *f
 	if f.heard == nil {
-		g.asked, g.silent = false, f.level < Trace && !slices.Contains(byDefault, subsystem)
+		g.asked, g.silent = false, !f.levels.Has(Trace) && !slices.Contains(byDefault, subsystem)
 	} else {
 		g.asked = f.heard.Has(subsystem)
 		g.silent = !g.asked
@@ -103,15 +124,15 @@ func (f *Filter) of(subsystem string) *Filter {
 func (f *Filter) Enabled(_ context.Context, l slog.Level) bool {
 	switch {
 	case l >= LevelVersion:
-		return f.level >= Version
+		return f.levels.Has(Version)
 	case l >= slog.LevelWarn:
-		return f.level >= Warn
+		return f.levels.Has(Warn)
 	case f.silent:
 		return false
 	case l >= slog.LevelInfo:
-		return f.level >= Info
+		return f.levels.Has(Info)
 	}
-	return f.level >= Trace || f.level == Info && f.asked
+	return f.levels.Has(Trace) || f.levels.Has(Info) && f.asked
 }
 
 // Handle hands a record on.

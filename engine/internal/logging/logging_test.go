@@ -33,18 +33,20 @@ func TestLevelsAndSubsystems(t *testing.T) {
 	}
 	const all = "/debug /info /warn init/debug init/info init/warn coll/debug coll/info coll/warn version"
 	for _, c := range []struct {
-		level Level
+		level Levels
 		heard Subsystems
 		want  string
 	}{
 		{None, nil, ""},
-		{Version, nil, "version"},
-		{Warn, words{Coll}, "/warn init/warn coll/warn version"},
-		{Info, nil, "/info /warn init/info init/warn coll/warn version"},
-		{Info, words{Coll}, "/warn init/warn coll/debug coll/info coll/warn version"},
-		{Info, words{Init, Coll}, all},
-		{Trace, nil, all},
-		{Trace, words{Init}, "/debug /info /warn init/debug init/info init/warn coll/warn version"},
+		{LevelsUpTo("VERSION"), nil, "version"},
+		{Warn, nil, "/warn init/warn coll/warn"}, // as NCCL_DEBUG_LEVELS asks for it
+		{Warn | Trace, nil, "/debug /warn init/debug init/warn coll/debug coll/warn"},
+		{LevelsUpTo("WARN"), words{Coll}, "/warn init/warn coll/warn version"},
+		{LevelsUpTo("INFO"), nil, "/info /warn init/info init/warn coll/warn version"},
+		{LevelsUpTo("INFO"), words{Coll}, "/warn init/warn coll/debug coll/info coll/warn version"},
+		{LevelsUpTo("INFO"), words{Init, Coll}, all},
+		{LevelsUpTo("TRACE"), nil, all},
+		{LevelsUpTo("TRACE"), words{Init}, "/debug /info /warn init/debug init/info init/warn coll/warn version"},
 	} {
 		var b bytes.Buffer
 		say(slog.New(New(&b, c.level, c.heard)))
@@ -71,9 +73,19 @@ func TestAttributesOfGroupsAreNoSubsystems(t *testing.T) {
 	require.Contains(t, b.String(), "peer.subsys=COLL")
 }
 
-func TestLevelNamed(t *testing.T) {
-	for name, want := range map[string]Level{"NONE": None, "VERSION": Version, "WARN": Warn, "INFO": Info, "ABORT": Info, "TRACE": Trace} {
-		require.Equal(t, want, LevelNamed(name))
+func TestLevelNames(t *testing.T) {
+	const warn, info = Version | Warn, Version | Warn | Info
+	for name, want := range map[string]Levels{"NONE": None, "VERSION": Version, "WARN": warn, "ATTN": warn, "INFO": info, "ABORT": info, "TRACE": info | Trace} {
+		require.Equal(t, want, LevelsUpTo(name), name)
+	}
+	for name, want := range map[string]Levels{"VERSION": Version, "WARN": Warn, "ATTN": Warn, "INFO": Info, "ABORT": None, "TRACE": Trace} {
+		require.Equal(t, want, LevelNamed(name), name)
+	}
+}
+
+func TestHostPart(t *testing.T) {
+	for name, want := range map[string]string{"node7": "node7", "node7.cluster.example": "node7", "a/b%c.d": "a-b-c", "": ""} {
+		require.Equal(t, want, hostPart(name))
 	}
 }
 
@@ -81,7 +93,7 @@ func TestExpand(t *testing.T) {
 	host, err := os.Hostname()
 	require.NoError(t, err)
 	got := Expand("/tmp/%h-%p-%r-%%h-%q-%", map[byte]string{'r': "3"})
-	require.Equal(t, fmt.Sprintf("/tmp/%s-%d-3-%%h-%%q-%%", host, os.Getpid()), got)
+	require.Equal(t, fmt.Sprintf("/tmp/%s-%d-3-%%h-%%q-%%", hostPart(host), os.Getpid()), got)
 }
 
 func TestWriter(t *testing.T) {
