@@ -140,9 +140,9 @@ type Config struct {
 
 	// DumpFile is where the flight recorder is written, as JSON, when a collective
 	// fails on this rank, and again when the communicator does; nowhere by default.
-	// In it "%r" stands for the rank, "%c" for Name (and ".1" and so on behind it, where
-	// Stats.Namesake is not 0), "%h" for the host, "%p" for the process number and "%%"
-	// for a percent sign.
+	// In it "%r" stands for the rank, "%c" for Name with dashes for slashes (and ".1" and
+	// so on behind it, where Stats.Namesake is not 0), "%h" for the host's name up to the
+	// first dot, "%p" for the process number and "%%" for a percent sign.
 	DumpFile string
 
 	// TraceHops is how many hops and operations are kept for WriteTrace, the latest;

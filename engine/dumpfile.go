@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,7 @@ import (
 
 // fileName fills in a pattern of Config.DumpFile or Config.TraceFile.
 func (c *Comm) fileName(pattern string) string {
-	name := c.cfg.Name
+	name := strings.NewReplacer("/", "-", string(os.PathSeparator), "-").Replace(c.cfg.Name)
 	if c.namesake > 0 {
 		name += "." + strconv.Itoa(c.namesake) // or one's file would take the other's place
 	}

@@ -1,25 +1,35 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/monel-dev/monel/transport/bootstrap"
 )
 
 // InitScalable is Init with several unique ids, as ncclCommInitRankScalable has them:
-// from one up to as many as there are ranks, the same in the same order on every rank,
-// which is checked. cfg.ID and cfg.Root are ignored.
+// from one up to as many as there are ranks, the same in the same order on every rank. A
+// difference is an error on all ranks that have found each other; those whose lists have
+// not even the id in common at which ranks meet do not, and Init's timeout ends that.
+// cfg.ID and cfg.Root are ignored.
 //
 // NCCL spreads its ranks over all ids to start large jobs faster. Here all ranks meet at
-// the first, whose root serves them at once, and the others are given up: those that
-// this process has made listen no longer when InitScalable returns.
+// one, the least by its bytes, whose root serves them at once, and the others are given
+// up: those that this process has made listen no longer when InitScalable returns.
 func InitScalable(ctx context.Context, cfg Config, ids []UniqueID) (*Comm, error) {
+	var meeting UniqueID
+	if len(ids) > 0 {
+		meeting = slices.MinFunc(ids, func(a, b UniqueID) int { return bytes.Compare(a[:], b[:]) }) // whatever their order
+	}
 	defer func() {
-		for _, id := range ids[min(1, len(ids)):] {
-			roots.giveUp(id)
+		for _, id := range ids {
+			if id != meeting {
+				roots.giveUp(id)
+			}
 		}
 	}()
 	bad := func(format string, args ...any) (*Comm, error) {
@@ -35,7 +45,7 @@ func InitScalable(ctx context.Context, cfg Config, ids []UniqueID) (*Comm, error
 		}
 		digest.Write(ids[i][:])
 	}
-	cfg.ID, cfg.Root, cfg.Secret, cfg.launched = ids[0], "", nil, nil
+	cfg.ID, cfg.Root, cfg.Secret, cfg.launched = meeting, "", nil, nil
 	if len(ids) > 1 {
 		cfg.ids = fmt.Sprintf("%d ids %x", len(ids), digest.Sum(nil)[:8])
 	}

@@ -280,6 +280,32 @@ static void scalable(void) {
 	GIVES(ncclInvalidArgument, ncclCommInitRankScalable(&comms[0], 1, 0, 1, NULL, NULL), "ids");
 }
 
+/* Names of communicators, and of what is made of them, show in files' names. */
+static void named(void) {
+	char dir[] = "/tmp/monel-named-XXXXXX", pattern[64], path[96];
+	MUST(mkdtemp(dir) != NULL);
+	sprintf(pattern, "%s/%%c.%%r", dir);
+	setenv("MONEL_TRACE_FILE", pattern, 1);
+	ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+	config.commName = "tp/0";
+	ncclComm_t comms[n], parts[n];
+	born(comms, &config);
+	config.commName = "part";
+	OK(ncclGroupStart());
+	for (int r = 0; r < n; r++)
+		OK(ncclCommSplit(comms[r], 0, r, &parts[r], &config));
+	OK(ncclGroupEnd());
+	destroy(parts, n);
+	destroy(comms, n);
+	unsetenv("MONEL_TRACE_FILE");
+	for (int r = 0; r < n; r++)
+		for (int i = 0; i < 2; i++) {
+			sprintf(path, "%s/%s.%d", dir, i ? "part" : "tp-0", r);
+			MUST(remove(path) == 0);
+		}
+	MUST(remove(dir) == 0);
+}
+
 int main(void) {
 	ncclComm_t near[n], far[n], *both[] = {near, far};
 	OK(ncclCommInitAll(near, n, NULL));
@@ -300,5 +326,6 @@ int main(void) {
 	revocation(1);
 	revocation(0);
 	scalable();
+	named();
 	return 0;
 }
