@@ -52,7 +52,7 @@ func runContest(ctx context.Context, cfg *cli.Config, w *world, out *output) (ve
 	if err != nil {
 		return nil, err
 	}
-	c := &contest{cfg: cfg, runner: &measure.Runner{Comm: comm, Buffers: buffers}}
+	c := &contest{cfg: cfg, runner: newRunner(cfg, comm, buffers)}
 	if c.baton, err = newBaton(ctx, comm); err != nil {
 		return nil, err
 	}

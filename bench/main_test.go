@@ -134,7 +134,7 @@ func TestEveryTypeAndOperatorBetweenProcesses(t *testing.T) {
 		require.Zero(t, *rec.Wrong)
 		seen[fmt.Sprint(rec.DType, rec.Op, rec.InPlace)] = true
 	}
-	require.Len(t, seen, 12*5*2)
+	require.Len(t, seen, 12*6*2)
 }
 
 func TestEveryRoot(t *testing.T) {
@@ -160,6 +160,19 @@ func TestTableOnStandardOutput(t *testing.T) {
 	require.Len(t, all, 2)
 	require.Nil(t, all[0].Wrong)
 	require.True(t, all[0].InPlace)
+}
+
+// TestNcclTestsFlags measures as a line of nccl-tests' asks for it.
+func TestNcclTestsFlags(t *testing.T) {
+	r := invoke(t, quick("reduce_scatter_perf", "-np", "2", "-b", "8", "-e", "512K", "-f", "256", "-g", "1", "-t", "1", "-m", "3", "-a", "1", "-z", "1", "-N", "2", "-R", "1", "-o", "mulsum", "--json", "-")...)
+	require.Zero(t, r.status, r.stderr)
+	all := records(t, r.stdout)
+	require.Len(t, all, 2*3*2)
+	for _, rec := range all {
+		require.Equal(t, "mulsum", rec.Op)
+		require.Zero(t, *rec.Wrong)
+	}
+	require.Contains(t, r.stderr, "agg iters: 3 ")
 }
 
 func TestRatioBetweenProcesses(t *testing.T) {
@@ -199,7 +212,7 @@ func TestUsage(t *testing.T) {
 	}
 	r := invoke(t, "--help")
 	require.Zero(t, r.status)
-	require.Contains(t, r.stdout, "bench ratio all_reduce|broadcast")
+	require.Contains(t, r.stdout, "bench ratio COLLECTIVE")
 }
 
 func TestARankThatFailsEndsTheJob(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/measure"
+	"github.com/monel-dev/monel/bench/internal/oracle"
 	"github.com/monel-dev/monel/bench/internal/report"
 )
 
@@ -23,7 +24,7 @@ func newSide(cfg *cli.Config, c cli.Case, w *world) *side {
 	comm := w.of(c)
 	return &side{
 		about:  report.Context{Collective: string(c.Collective), Transport: comm.Transport(), Layout: string(c.Layout), Device: string(c.Device), Ranks: comm.Size()},
-		runner: &measure.Runner{Comm: comm},
+		runner: newRunner(cfg, comm, nil),
 		lines:  measure.Lines(c, cfg.Sweep, comm.Size()),
 	}
 }
@@ -165,7 +166,7 @@ func describe(c cli.Case) string {
 		s += fmt.Sprintf(" -r %d", c.Root)
 	}
 	if c.Collective.Reduces() {
-		s += fmt.Sprintf(" -o %v", c.Ops[0])
+		s += " -o " + oracle.OpName(c.Ops[0])
 	}
 	if c.Device == cli.CUDA {
 		s += fmt.Sprintf(" --device %s", c.Device)

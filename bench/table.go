@@ -27,29 +27,42 @@ func runTable(ctx context.Context, cfg *cli.Config, w *world, out *output) (verd
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Register {
+		if err := buffers.Register(comm); err != nil {
+			return nil, fmt.Errorf("--local_register: %w", err)
+		}
+	}
 	head, err := header(ctx, cfg, comm, gpu)
 	if err != nil {
 		return nil, err
 	}
 	table := report.NewTable(out.table, head)
-	b := bench{cfg: cfg, runner: &measure.Runner{Comm: comm, Buffers: buffers}, progress: out.progress(len(calls))}
+	b := bench{cfg: cfg, runner: newRunner(cfg, comm, buffers), progress: out.progress(len(calls) * max(cfg.Cycles, 1))}
 	about := report.Context{
 		Collective: string(cfg.Case.Collective), Transport: comm.Transport(), Layout: string(cfg.Case.Layout),
 		Device: string(cfg.Case.Device), Ranks: comm.Size(),
 	}
-	for _, l := range lines {
-		row, err := b.line(ctx, l)
-		if err != nil {
-			b.progress.Close()
-			return nil, err
-		}
-		table.Add(row)
-		if err := out.json.Add(about, row); err != nil {
-			return nil, fmt.Errorf("--json: %w", err)
+	defer b.progress.Close()
+	for cycle := 0; cycle < cfg.Cycles || cfg.Cycles == 0; cycle++ {
+		for _, l := range lines {
+			row, err := b.line(ctx, l)
+			if err != nil {
+				return nil, err
+			}
+			table.Add(row)
+			if err := out.json.Add(about, row); err != nil {
+				return nil, fmt.Errorf("--json: %w", err)
+			}
 		}
 	}
 	b.progress.Close()
 	return verdictOn(b.wrong), table.Close()
+}
+
+// newRunner makes this rank's calls as the command line has them.
+func newRunner(cfg *cli.Config, comm *engine.Comm, buffers *measure.Buffers) *measure.Runner {
+	across := map[int]measure.Across{0: measure.OfRank0, 1: measure.Average, 2: measure.Least, 3: measure.Greatest}
+	return &measure.Runner{Comm: comm, Buffers: buffers, Aggregate: cfg.Aggregate, Across: across[cfg.Average], Blocking: cfg.Blocking}
 }
 
 // bench measures lines of the table.
@@ -98,7 +111,7 @@ func header(ctx context.Context, cfg *cli.Config, comm *engine.Comm, gpu *measur
 		Program: program(), Collective: string(cfg.Case.Collective), Transport: comm.Transport(),
 		Layout: string(cfg.Case.Layout), Mode: string(cfg.Case.Mode), Ranks: ranks,
 		MinBytes: int64(cfg.Sweep.Min), MaxBytes: int64(cfg.Sweep.Max), Step: int64(cfg.Sweep.Step), StepIs: "bytes",
-		Warmup: cfg.Warmup, Iters: cfg.Iters, Check: cfg.Check,
+		Warmup: cfg.Warmup, Iters: cfg.Iters, Aggregate: cfg.Aggregate, Check: cfg.Check,
 	}
 	if cfg.Sweep.Factor > 1 {
 		h.Step, h.StepIs = cfg.Sweep.Factor, "factor"

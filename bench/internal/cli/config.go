@@ -155,6 +155,12 @@ type Config struct {
 	Bind    bool          // ranks of -np to cores
 	JSON    string        // file for one object per row, "-" for standard output
 
+	Aggregate int  // calls of a group; 1: none are grouped
+	Average   int  // which of the ranks' times counts: of rank 0, the mean, the least, the greatest
+	Blocking  bool // wait for each call on a GPU
+	Cycles    int  // how often the table is measured; 0: without end
+	Register  bool // tell communicators of the buffers
+
 	Contest Contest // what is measured beside ours
 
 	Rounds   int     // ratio and contest: how often everything is measured

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/monel-dev/monel/bench/internal/layouts"
+	"github.com/monel-dev/monel/bench/internal/oracle"
 	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided/dtype"
 )
@@ -22,7 +23,7 @@ var ErrHelp = pflag.ErrHelp
 // line is a command line being read: the flags' destinations.
 type line struct {
 	cfg     Config
-	ops     opList
+	ops     collectiveOps
 	dtypes  dtypeList
 	root    rootValue
 	timeout timeoutValue
@@ -40,6 +41,9 @@ func Parse(args []string) (*Config, error) {
 		return nil, err
 	}
 	if err := l.checkCommon(); err != nil {
+		return nil, err
+	}
+	if err := l.checkNcclTests(); err != nil {
 		return nil, err
 	}
 	if l.cfg.Verb == Ratio {
@@ -76,8 +80,10 @@ func newLine() *line {
 			Verb:  Measure,
 			Case:  Case{Layout: layouts.Contiguous, Mode: Both, Device: CPU, Transport: Auto, Algorithm: BySize, Protection: Unprotected},
 			Sweep: Sweep{Min: 32 << 20, Max: 32 << 20, Step: 1 << 20, Factor: 1},
+
+			Average: greatest,
 		},
-		ops:    opList{dtype.Sum},
+		ops:    collectiveOps{dtype.Sum},
 		dtypes: dtypeList{dtype.Float32},
 		flags:  pflag.NewFlagSet("bench", pflag.ContinueOnError),
 	}
@@ -93,7 +99,7 @@ func newLine() *line {
 	f.IntVarP(&c.Iters, "iters", "n", 20, "timed `calls` per measurement, back to back")
 	f.IntVarP(&c.Warmup, "warmup_iters", "w", 5, "`calls` before them that are not timed")
 	f.IntVarP(&c.Check, "check", "c", 1, "verified `calls` per measurement; 0 verifies nothing")
-	f.VarP(&l.ops, "op", "o", "reduction `operator`: "+join(dtype.Ops())+", or all")
+	f.VarP(&l.ops, "op", "o", "reduction `operator`: "+opNames(oracle.Ops())+", or all")
 	f.VarP(&l.dtypes, "datatype", "d", "element `type`: "+join(dtype.All())+", or all")
 	f.VarP(&l.root, "root", "r", "root `rank`, or all")
 	f.BoolVar(&c.Bind, "bind", true, "with -np, work on a core of its own in each rank if there are enough")
@@ -110,6 +116,7 @@ func newLine() *line {
 	f.StringVar(&c.JSON, "json", "", "write one object per row to `FILE`; - is standard output")
 	f.Var(&l.layouts, "layouts", "ratio: the `two` layouts to compare, as in transpose,contiguous")
 	f.StringVar(&l.vs, "vs", "", "ratio: `flags` that make the second configuration out of the first")
+	l.declareNcclTests()
 	l.declareContest()
 	f.IntVar(&c.Rounds, "rounds", 9, "ratio, peers (5), limit (5): `times` that everything is measured")
 	f.Float64Var(&c.MaxRatio, "max_ratio", 0, "ratio: fail when the median is above `R`")
@@ -136,16 +143,10 @@ func (l *line) words(words []string) error {
 	return nil
 }
 
-// explain adds a remedy to errors about flags of nccl-tests that have no
-// meaning without GPUs.
+// explain makes the request for help one of this package.
 func explain(err error) error {
 	if errors.Is(err, pflag.ErrHelp) {
 		return ErrHelp
-	}
-	for _, flag := range []string{"g", "t", "ngpus", "nthreads"} {
-		if strings.HasSuffix(err.Error(), " in -"+flag) || strings.HasSuffix(err.Error(), "--"+flag) {
-			return fmt.Errorf("%w: every rank is one process here; -np N sets their number", err)
-		}
 	}
 	return err
 }

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/monel-dev/monel/bench/internal/layouts"
+	"github.com/monel-dev/monel/bench/internal/oracle"
 	"github.com/monel-dev/monel/strided/dtype"
 )
 
@@ -20,7 +22,7 @@ func TestDefaultsAreThoseOfNcclTests(t *testing.T) {
 			Ops: []dtype.Op{dtype.Sum}, DTypes: []dtype.DType{dtype.Float32},
 		},
 		Sweep: Sweep{Min: 32 << 20, Max: 32 << 20, Step: 1 << 20, Factor: 1},
-		Iters: 20, Warmup: 5, Check: 1, NP: 2, Rounds: 9, Bind: true,
+		Iters: 20, Warmup: 5, Check: 1, NP: 2, Rounds: 9, Bind: true, Aggregate: 1, Average: 3, Cycles: 1,
 	}, c)
 }
 
@@ -45,10 +47,26 @@ func TestFlagsAsNcclTestsUsersTypeThem(t *testing.T) {
 	}
 }
 
+// TestPastedLines: nccl-tests' own flags, also those that change nothing here.
+func TestPastedLines(t *testing.T) {
+	c, err := Parse(strings.Fields("all_reduce_perf -b 8 -e 128M -f 2 -g 1 -t 1 -p 1 -G 0 -C 0 -m 4 -a 1 -z 1 -N 2 -R 1 -o mulsum"))
+	require.NoError(t, err)
+	require.Equal(t, []dtype.Op{oracle.MulSum}, c.Case.Ops)
+	require.Equal(t, []int{4, 1, 2}, []int{c.Aggregate, c.Average, c.Cycles})
+	require.True(t, c.Blocking && c.Register)
+	c, err = Parse(strings.Fields("all_reduce --ngpus 1 --nthreads=1 --parallel_init 0 --cudagraph 0 --report_cputime 0 --agg_iters 1 --average 0 --blocking 0 --run_cycles 0 --local_register 0"))
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 0, 0}, []int{c.Aggregate, c.Average, c.Cycles})
+	require.False(t, c.Blocking || c.Register)
+	for _, collective := range Collectives() {
+		require.Contains(t, Usage(), string(collective))
+	}
+}
+
 func TestAll(t *testing.T) {
 	c, err := Parse([]string{"broadcast", "-o", "all", "-d", "all", "-r", "all"})
 	require.NoError(t, err)
-	require.Equal(t, dtype.Ops(), c.Case.Ops)
+	require.Equal(t, oracle.Ops(), c.Case.Ops)
 	require.Equal(t, dtype.All(), c.Case.DTypes)
 	require.Equal(t, AllRoots, c.Case.Root)
 }
@@ -99,8 +117,21 @@ func TestMistakes(t *testing.T) {
 		{[]string{"all_reduce", "broadcast"}, `unexpected argument "broadcast" after all_reduce`},
 		{[]string{"all_reduce", "--frobnicate"}, "unknown flag: --frobnicate"},
 		{[]string{"all_reduce", "-x"}, "unknown shorthand flag: 'x' in -x"},
-		{[]string{"all_reduce", "-g", "1"}, "-np N sets their number"},
-		{[]string{"all_reduce", "--ngpus", "1"}, "-np N sets their number"},
+		{[]string{"all_reduce", "-g", "2"}, "-np N sets their number"},
+		{[]string{"all_reduce", "--ngpus", "8"}, "-np N sets their number"},
+		{[]string{"all_reduce", "-t", "2"}, "-np N sets their number"},
+		{[]string{"all_reduce", "-G", "1"}, "CUDA graphs"},
+		{[]string{"all_reduce", "-C", "1"}, "no column"},
+		{[]string{"all_reduce", "-p", "2"}, "side by side"},
+		{[]string{"all_reduce", "-a", "4"}, "want a number from 0 to 3"},
+		{[]string{"all_reduce", "-z", "2"}, "want a number from 0 to 1"},
+		{[]string{"all_reduce", "-R", "3"}, "want a number from 0 to 2"},
+		{[]string{"all_reduce", "-m", "0"}, "--agg_iters 0: want at least 1"},
+		{[]string{"all_reduce", "-N", "-1"}, "--run_cycles -1"},
+		{[]string{"sendrecv", "-m", "2"}, "sendrecv is made of groups already"},
+		{[]string{"all_reduce", "--limit", "-m", "2"}, "the others have no --agg_iters"},
+		{[]string{"ratio", "all_reduce", "--layouts", "slice,column", "-N", "2"}, "ratio has --rounds"},
+		{[]string{"ratio", "all_reduce", "--vs", "-m 2"}, "only the collective's own flags may differ"},
 		{[]string{"all_reduce", "-b"}, "flag needs an argument: 'b' in -b"},
 		{[]string{"all_reduce", "-b", "12Q"}, `"12Q" is not a size`},
 		{[]string{"all_reduce", "-b", "64M", "-e", "8"}, "--minbytes 64M is above --maxbytes 8"},
@@ -114,7 +145,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"all_reduce", "-c", "-1"}, "--check -1: want 0 or more"},
 		{[]string{"all_reduce", "--connections", "65"}, "--connections 65: want 1 to 64"},
 		{[]string{"all_reduce", "-np", "0"}, "-np 0: want at least 1"},
-		{[]string{"all_reduce", "-o", "mulsum"}, `"mulsum" is not a reduction operator: want one of sum, prod, max, min, avg, or all`},
+		{[]string{"all_reduce", "-o", "mulsun"}, `"mulsun" is not a reduction operator: want one of sum, prod, max, min, avg, mulsum, or all`},
 		{[]string{"all_reduce", "-d", "complex"}, `"complex" is not an element type: want one of int8`},
 		{[]string{"broadcast", "-r", "-1"}, `"-1" is not a root: want a rank, or all`},
 		{[]string{"all_reduce", "--layout", "diagonal"}, `"diagonal" is not a layout: want one of contiguous, transpose`},

@@ -2,14 +2,18 @@ package cli
 
 const usageHead = `Measure and verify collectives on tensors of any memory layout.
 
-  bench all_reduce|broadcast [flags]
-  bench all_reduce|broadcast --peers NAMES [--limit] [flags]
-  bench ratio all_reduce|broadcast --layouts A,B [flags]
-  bench ratio all_reduce|broadcast --vs "FLAGS" [flags]
+  bench COLLECTIVE [flags]
+  bench COLLECTIVE --peers NAMES [--limit] [flags]
+  bench ratio COLLECTIVE --layouts A,B [flags]
+  bench ratio COLLECTIVE --vs "FLAGS" [flags]
   bench kernels [flags]
   bench cuda-kernels [flags]
   bench doctor [flags]
   bench faults kill|exit|crash|stop|cut|mismatch|strangers|soak|all [flags]
+
+COLLECTIVE is all_reduce, all_gather, alltoall, broadcast, gather, hypercube, reduce,
+reduce_scatter, scatter or sendrecv, also with nccl-tests' _perf behind it. --limit has
+all_reduce and broadcast; peers say which they have.
 
 Without a launcher, -np N processes are started on this machine. Under torchrun,
 Open MPI or Slurm each process is one rank of that job. The table and the flags

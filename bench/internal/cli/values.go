@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/monel-dev/monel/bench/internal/layouts"
+	"github.com/monel-dev/monel/bench/internal/oracle"
 	"github.com/monel-dev/monel/strided/dtype"
 )
 
@@ -76,7 +77,36 @@ func (l *opList) Set(s string) error {
 }
 
 func (l *opList) String() string { return join(*l) }
-func (*opList) Type() string     { return "op" }
+
+// collectiveOps are operators of collectives: those of kernels, and mulsum.
+type collectiveOps []dtype.Op
+
+func (l *collectiveOps) Set(s string) error {
+	if s == all {
+		*l = oracle.Ops()
+		return nil
+	}
+	for _, op := range oracle.Ops() {
+		if oracle.OpName(op) == s {
+			*l = collectiveOps{op}
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a reduction operator: want one of %s, or all", s, opNames(oracle.Ops()))
+}
+
+func (l *collectiveOps) String() string { return opNames(*l) }
+func (*collectiveOps) Type() string     { return "op" }
+
+func opNames(ops []dtype.Op) string {
+	var names []string
+	for _, op := range ops {
+		names = append(names, oracle.OpName(op))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (*opList) Type() string { return "op" }
 
 type rootValue int
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/layouts"
+	"github.com/monel-dev/monel/bench/internal/oracle"
 	"github.com/monel-dev/monel/bench/internal/report"
 	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided"
@@ -40,7 +41,7 @@ func (c Call) OpName() string {
 	if !c.Collective.Reduces() {
 		return "none"
 	}
-	return c.Op.String()
+	return oracle.OpName(c.Op)
 }
 
 // RootOrNone is the root as the table has it.

@@ -18,6 +18,7 @@ type Comm interface {
 	Reduce(ctx context.Context, dst, src strided.Tensor, op strided.Op, root int) error
 	ReduceScatter(ctx context.Context, dst, src strided.Tensor, op strided.Op) error
 	Scatter(ctx context.Context, dst, src strided.Tensor, root int) error
+	NewPreMulSum(dt strided.DType, factor strided.Tensor) (strided.Op, error)
 	Group(ctx context.Context, build func(g *engine.Group) error) error
 	StartAllReduce(ctx context.Context, dst, src strided.Tensor, op strided.Op, options ...engine.CallOption) (*engine.Work, error)
 	StartBroadcast(ctx context.Context, dst, src strided.Tensor, root int, options ...engine.CallOption) (*engine.Work, error)
@@ -57,6 +58,35 @@ func Max(ctx context.Context, c Comm, value float64) (float64, error) {
 	v := []float64{value}
 	x := strided.Of(v)
 	err := c.AllReduce(ctx, x, x, strided.Max)
+	return v[0], err
+}
+
+// Across says which of the ranks' values stands for all.
+type Across uint8
+
+// The choices.
+const (
+	Greatest Across = iota
+	OfRank0
+	Average
+	Least
+)
+
+// of is that value.
+func (a Across) of(ctx context.Context, c Comm, value float64) (float64, error) {
+	v := []float64{value}
+	x := strided.Of(v)
+	var err error
+	switch a {
+	case OfRank0:
+		err = c.Broadcast(ctx, x, x, 0)
+	case Average:
+		err = c.AllReduce(ctx, x, x, strided.Avg)
+	case Least:
+		err = c.AllReduce(ctx, x, x, strided.Min)
+	default:
+		return Max(ctx, c, value)
+	}
 	return v[0], err
 }
 

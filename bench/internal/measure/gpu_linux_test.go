@@ -13,6 +13,7 @@ import (
 
 	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/layouts"
+	"github.com/monel-dev/monel/bench/internal/oracle"
 	"github.com/monel-dev/monel/cudaffi"
 	"github.com/monel-dev/monel/cudaffi/cudasim"
 	"github.com/monel-dev/monel/engine"
@@ -168,6 +169,40 @@ func TestTimeOnGPUs(t *testing.T) {
 		return err
 	})
 	require.Equal(t, [3]int{13, 13, 13}, calls)
+}
+
+// groupCounter counts the groups that are put on a stream.
+type groupCounter struct {
+	Comm
+	groups *int
+}
+
+func (g groupCounter) StartGroup(ctx context.Context, build func(*engine.Group) error) ([]*engine.Work, error) {
+	*g.groups++
+	return g.Comm.StartGroup(ctx, build)
+}
+
+// Groups of calls go on the stream, each waited for if asked.
+func TestGroupsOnGPUs(t *testing.T) {
+	for _, blocking := range []bool{false, true} {
+		t.Run(fmt.Sprintf("blocking=%v", blocking), func(t *testing.T) {
+			var groups [2]int
+			count := func(c Comm, _ *GPU) Comm { return groupCounter{c, &groups[c.Rank()]} }
+			call := Call{Collective: cli.AllReduce, Layout: layouts.Mixed, DType: dtype.Float32, Op: oracle.MulSum, Count: 1 << 10}
+			onGPUs(t, 2, []Call{call}, count, func(r *Runner) error {
+				r.Aggregate, r.Blocking = 3, blocking
+				if _, err := r.Time(t.Context(), call, 2, 5); err != nil {
+					return err
+				}
+				wrong, err := r.Verify(t.Context(), call, 1)
+				if wrong != 0 {
+					return fmt.Errorf("%d wrong, %w", wrong, err)
+				}
+				return err
+			})
+			require.Equal(t, [2]int{7, 7}, groups)
+		})
+	}
 }
 
 // What a GPU lacks memory for is an error that says so.

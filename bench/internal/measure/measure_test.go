@@ -10,6 +10,7 @@ import (
 
 	"github.com/monel-dev/monel/bench/internal/cli"
 	"github.com/monel-dev/monel/bench/internal/layouts"
+	"github.com/monel-dev/monel/bench/internal/oracle"
 	"github.com/monel-dev/monel/bench/internal/report"
 	"github.com/monel-dev/monel/engine"
 	"github.com/monel-dev/monel/strided"
@@ -42,7 +43,7 @@ func plain(c Comm) Comm { return c }
 func testCase(collective cli.Collective, layout layouts.Name) cli.Case {
 	c := cli.Case{
 		Collective: collective, Layout: layout, Mode: cli.Both,
-		Ops: dtype.Ops(), DTypes: dtype.All(), Root: cli.AllRoots,
+		Ops: oracle.Ops(), DTypes: dtype.All(), Root: cli.AllRoots,
 	}
 	if layout != layouts.Mixed {
 		c.DTypes = []dtype.DType{dtype.Int8, dtype.BFloat16, dtype.Float32, dtype.Int64}
@@ -176,7 +177,7 @@ func (l lazy) AllReduce(ctx context.Context, dst, src strided.Tensor, op strided
 }
 
 func TestDoingNothingIsWrong(t *testing.T) {
-	for _, op := range dtype.Ops() {
+	for _, op := range oracle.Ops() {
 		for _, dt := range dtype.All() {
 			for _, inPlace := range []bool{false, true} {
 				each(t, 2, func(c Comm) Comm { return lazy{c} }, func(c Comm) error {

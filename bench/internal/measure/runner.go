@@ -16,12 +16,20 @@ import (
 type Runner struct {
 	Comm    Comm
 	Buffers *Buffers
-	seed    uint64 // of the last filling; the same on all ranks
+	// Aggregate is how many calls Time makes as one group, if more than 1.
+	Aggregate int
+	// Across says which of the ranks' times Time returns.
+	Across Across
+	// Blocking has Time wait for each call, or group, that is on a GPU's stream.
+	Blocking bool
+
+	seed   uint64 // of the last filling; the same on all ranks
+	mulsum map[strided.DType]strided.Op
 }
 
-// Time returns the seconds that one call takes: the mean over iters calls made
-// back to back after warmup others, on the rank where it is greatest. Those on a
-// GPU follow each other on its stream, and the last has ended when the time is
+// Time returns the seconds that one call takes: the mean over iters calls, or groups of
+// Aggregate, made back to back after warmup others, of the rank or ranks that Across says.
+// Those on a GPU follow each other on its stream, and the last has ended when the time is
 // taken, as in nccl-tests.
 func (r *Runner) Time(ctx context.Context, c Call, warmup, iters int) (float64, error) {
 	p := r.Buffers.tensors(c, r.Comm.Rank(), r.Comm.Size())
@@ -43,28 +51,40 @@ func (r *Runner) Time(ctx context.Context, c Call, warmup, iters int) (float64, 
 		}
 	}
 	into, from := p.into, p.from
-	if _, err := r.repeat(ctx, c, into, from, warmup); err != nil {
+	c, err := r.withOp(c)
+	if err != nil {
+		return 0, err
+	}
+	together := max(r.Aggregate, 1)
+	if _, err := r.repeat(ctx, c, into, from, warmup, together); err != nil {
 		return 0, err
 	}
 	if err := Barrier(ctx, r.Comm); err != nil {
 		return 0, err
 	}
-	took, err := r.repeat(ctx, c, into, from, iters)
+	took, err := r.repeat(ctx, c, into, from, iters, together)
 	if err != nil {
 		return 0, err
 	}
-	return Max(ctx, r.Comm, took.Seconds()/float64(iters))
+	return r.Across.of(ctx, r.Comm, took.Seconds()/float64(iters*together))
 }
 
-// repeat makes a call times times, back to back, and returns how long that took.
-func (r *Runner) repeat(ctx context.Context, c Call, dst, src strided.Tensor, times int) (time.Duration, error) {
+// repeat makes a call times times, back to back, or as many groups of so many calls, and
+// returns how long that took.
+func (r *Runner) repeat(ctx context.Context, c Call, dst, src strided.Tensor, times, together int) (time.Duration, error) {
 	gpu := r.Buffers.gpu
 	if gpu != nil {
-		return r.repeatOn(ctx, gpu.Stream, c, dst, src, times)
+		return r.repeatOn(ctx, gpu.Stream, c, dst, src, times, together)
 	}
 	start := time.Now()
 	for range times {
-		if err := c.do(ctx, r.Comm, dst, src); err != nil {
+		var err error
+		if together > 1 {
+			err = r.Comm.Group(ctx, c.joined(together, dst, src))
+		} else {
+			err = c.do(ctx, r.Comm, dst, src)
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -73,11 +93,14 @@ func (r *Runner) repeat(ctx context.Context, c Call, dst, src strided.Tensor, ti
 
 // repeatOn is repeat on a stream. Whether the calls have succeeded is asked when
 // all have ended.
-func (r *Runner) repeatOn(ctx context.Context, stream cudaffi.Stream, c Call, dst, src strided.Tensor, times int) (time.Duration, error) {
+func (r *Runner) repeatOn(ctx context.Context, stream cudaffi.Stream, c Call, dst, src strided.Tensor, times, together int) (time.Duration, error) {
 	works := make([]*engine.Work, 0, times)
 	start := time.Now()
 	for range times {
-		more, err := c.start(ctx, r.Comm, dst, src, stream)
+		more, err := r.put(ctx, stream, c, dst, src, together)
+		if err == nil && r.Blocking {
+			err = stream.Sync()
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -91,6 +114,17 @@ func (r *Runner) repeatOn(ctx context.Context, stream cudaffi.Stream, c Call, ds
 		}
 	}
 	return took, err
+}
+
+// put puts a call on a stream, or a group of so many.
+func (r *Runner) put(ctx context.Context, stream cudaffi.Stream, c Call, dst, src strided.Tensor, together int) ([]*engine.Work, error) {
+	if together == 1 {
+		return c.start(ctx, r.Comm, dst, src, stream)
+	}
+	return r.Comm.StartGroup(ctx, func(g *engine.Group) error {
+		g.Use(engine.OnStream(stream))
+		return c.joined(together, dst, src)(g)
+	})
 }
 
 // Verify makes times calls, each on new values, and returns the number of wrong
@@ -146,7 +180,10 @@ func (r *Runner) Once(ctx context.Context, c Call, seed uint64) (wrong int64, er
 			return 0, err
 		}
 	}
-	if _, err := r.repeat(ctx, c, p.into, p.from, 1); err != nil {
+	if c, err = r.withOp(c); err != nil {
+		return 0, err
+	}
+	if _, err := r.repeat(ctx, c, p.into, p.from, 1, 1); err != nil {
 		return 0, err
 	}
 	var errs [2]error

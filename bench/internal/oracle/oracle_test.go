@@ -71,13 +71,13 @@ func TestEveryTypeHasAFormat(t *testing.T) {
 // grouping of the ranks, every partial result is a number of the type.
 func TestPartialResultsAreExactInAnyOrder(t *testing.T) {
 	for _, dt := range dtype.All() {
-		for _, op := range dtype.Ops() {
+		for _, op := range Ops() {
 			for _, ranks := range []int{1, 2, 3, 4, 5, 8, 17, 64, 300} {
 				t.Run(fmt.Sprint(dt, "/", op, "/", ranks), func(t *testing.T) {
 					f := formats[dt]
 					r := rand.New(rand.NewPCG(uint64(ranks), 1))
 					for range 40 {
-						checkOrder(t, f, dt, op, values(f, op, ranks, r), r)
+						checkOrder(t, f, dt, op, weighted(op, values(f, op, ranks, r)), r)
 					}
 				})
 			}
@@ -175,13 +175,31 @@ func TestTablesAgreeBetweenRanksAndDependOnTheSeed(t *testing.T) {
 	require.NotEqual(t, Copy(1, 7), Copy(2, 7))
 }
 
+// TestMulSum: the result is the sum of what each rank has times its factor.
+func TestMulSum(t *testing.T) {
+	require.Equal(t, "mulsum", OpName(MulSum))
+	require.Equal(t, "avg", OpName(dtype.Avg))
+	const ranks = 3
+	var want [Classes]float64
+	for rank, factor := range []float64{1, 2, 1} {
+		input, result := Reduction(MulSum, dtype.Float64, ranks, rank, 5)
+		for class := range want {
+			want[class] += factor * math.Float64frombits(input[class])
+			if rank == ranks-1 {
+				require.Equal(t, want[class], math.Float64frombits(result[class]))
+			}
+		}
+		require.Equal(t, uint64(factor), FactorBits(dtype.Uint8, rank))
+	}
+}
+
 func TestSteadyTensorsStay(t *testing.T) {
 	for _, dt := range dtype.All() {
-		for _, op := range dtype.Ops() {
+		for _, op := range Ops() {
 			f := formats[dt]
 			table := Steady(op, dt, 3, 1, 9)
 			switch op {
-			case dtype.Sum:
+			case dtype.Sum, MulSum:
 				require.Zero(t, table[5])
 			case dtype.Prod:
 				require.Equal(t, f.encode(f, 1), table[5])

@@ -21,7 +21,7 @@ func Reduction(op dtype.Op, dt dtype.DType, ranks, rank int, seed uint64) (input
 		source.Seed(seed, uint64(class))
 		v := values(f, op, ranks, random)
 		input[class] = f.encode(f, v[rank])
-		result[class] = f.encode(f, reduce(f, dt, op, v))
+		result[class] = f.encode(f, reduce(f, dt, op, weighted(op, v)))
 	}
 	return input, result
 }
@@ -44,7 +44,7 @@ func Copy(rank int, seed uint64) *Table {
 func Steady(op dtype.Op, dt dtype.DType, ranks, rank int, seed uint64) *Table {
 	f := formats[dt]
 	switch op {
-	case dtype.Sum:
+	case dtype.Sum, MulSum:
 		return constant(f.encode(f, 0))
 	case dtype.Prod:
 		return constant(f.encode(f, 1))

@@ -17,6 +17,9 @@ func values(f format, op dtype.Op, ranks int, r *rand.Rand) []float64 {
 		return factors(f, ranks, r)
 	case dtype.Max, dtype.Min:
 		return spread(f, ranks, min(f.exact, largest), r)
+	case MulSum:
+		f.exact /= int64(Factor(1)) // for the products
+		return summands(f, ranks, r)
 	default:
 		return summands(f, ranks, r)
 	}

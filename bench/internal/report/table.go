@@ -21,6 +21,7 @@ type Header struct {
 	StepIs     string // "bytes" or "factor"
 	Warmup     int
 	Iters      int
+	Aggregate  int // calls of a group, 0 or 1 for none
 	Check      int
 }
 
@@ -47,8 +48,8 @@ func NewTable(out io.Writer, h Header) *Table {
 	t := &Table{out: out, name: h.Collective}
 	t.printf("# %s\n", h.Program)
 	t.printf("# Collective test starting: %s\n", h.Collective)
-	t.printf("# nThread 1 nRanks %d minBytes %d maxBytes %d step: %d(%s) warmup iters: %d iters: %d agg iters: 1 validation: %d\n",
-		len(h.Ranks), h.MinBytes, h.MaxBytes, h.Step, h.StepIs, h.Warmup, h.Iters, h.Check)
+	t.printf("# nThread 1 nRanks %d minBytes %d maxBytes %d step: %d(%s) warmup iters: %d iters: %d agg iters: %d validation: %d\n",
+		len(h.Ranks), h.MinBytes, h.MaxBytes, h.Step, h.StepIs, h.Warmup, h.Iters, max(h.Aggregate, 1), h.Check)
 	t.printf("# transport: %s layout: %s mode: %s\n", h.Transport, h.Layout, h.Mode)
 	t.printf("#\n# Using ranks\n")
 	for rank, r := range h.Ranks {
