@@ -28,8 +28,14 @@ func TestAskedAlgorithmsAreTaken(t *testing.T) {
 		comms, err := NewLocal(size, Config{Algorithms: c.asked})
 		require.NoError(t, err)
 		root := comms[0]
-		require.Equal(t, []choose.Blocks{c.small, c.large}, []choose.Blocks{root.allGatherBy(small), root.allGatherBy(large)})
-		require.Equal(t, []choose.Blocks{c.small, c.large}, []choose.Blocks{root.reduceScatterBy(small), root.reduceScatterBy(large)})
+		for one, want := range map[*strided.Tensor]choose.Blocks{&small: c.small, &large: c.large} {
+			all := strided.Of(make([]float32, size*one.Count()))
+			gather, _, err := root.prepareAllGather(&all, one)
+			require.NoError(t, err)
+			scatter, _, err := root.prepareReduceScatter(one, &all, Sum)
+			require.NoError(t, err)
+			require.Equal(t, []choose.Blocks{want, want}, []choose.Blocks{gather.how, scatter.how}, "%+v", c.asked)
+		}
 		reduce := func(x strided.Tensor) tree.Algorithm {
 			return root.treeConfig(x, 0, root.cfg.Algorithms.Reduce).Algorithm
 		}
