@@ -54,8 +54,8 @@ func (c *Comm) readPlan(leader int, b []byte) (p plan, err error) {
 
 // bear makes the communicator of a plan. Its first member founds it, and the others
 // join.
-func (c *Comm) bear(ctx context.Context, p plan) (*Comm, error) {
-	cfg := c.childConfig(slices.Index(p.Members, c.rank), len(p.Members))
+func (c *Comm) bear(ctx context.Context, p plan, options []ChildOption) (*Comm, error) {
+	cfg := c.childConfig(slices.Index(p.Members, c.rank), len(p.Members), options)
 	child, err := c.jointly(ctx, "given up "+p.Token, p.Members, func(ctx context.Context) (*Comm, error) { return c.raise(ctx, p, cfg) })
 	if err != nil {
 		return nil, err
@@ -65,9 +65,9 @@ func (c *Comm) bear(ctx context.Context, p plan) (*Comm, error) {
 }
 
 // childConfig is the configuration of a rank of a new communicator.
-func (c *Comm) childConfig(rank, size int) Config {
+func (c *Comm) childConfig(rank, size int, options []ChildOption) Config {
 	cfg := c.cfg
-	cfg.Rank, cfg.Size, cfg.Name = rank, size, ""
+	cfg.Rank, cfg.Size, cfg.Name = rank, size, childOptionsOf(options).name
 	cfg.ID, cfg.Root, cfg.Secret, cfg.launched, cfg.ids, cfg.founded = UniqueID{}, "", nil, nil, "", false
 	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil {
 		cfg.Listen = host // the port is in use
@@ -82,7 +82,7 @@ func (c *Comm) raise(ctx context.Context, p plan, cfg Config) (*Comm, error) {
 	m := &regroup.Meeting{Topic: "new " + p.Token, Members: p.Members, Once: true}
 	var root *meetingRoot
 	m.Decide = func([][]byte) (answers []regroup.Answer, err error) {
-		answers, root, err = c.family.place.found(c, p.Members)
+		answers, root, err = c.family.place.found(c, p.Members, cfg)
 		return answers, err
 	}
 	a, err := c.attend(ctx, m)
@@ -173,7 +173,7 @@ func meetingPoint(addr string, cfg *Config) (*meetingRoot, error) {
 }
 
 // found makes a root at the address by which the other ranks know this one already.
-func (p *sessionPlace) found(c *Comm, members []int) ([]regroup.Answer, *meetingRoot, error) {
+func (p *sessionPlace) found(c *Comm, members []int, _ Config) ([]regroup.Answer, *meetingRoot, error) {
 	ip := p.session.Addr().Addr()
 	root, err := meetingPoint(netip.AddrPortFrom(ip, 0).String(), &c.cfg)
 	if err != nil {

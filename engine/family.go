@@ -39,8 +39,8 @@ type place interface {
 	// gone says why a rank cannot come to a meeting any more, or returns nil.
 	gone(ctx context.Context, rank int) error
 	// found makes the answers from which the members of a new communicator can join
-	// it, on the first of them: at a root, if they need one.
-	found(c *Comm, members []int) ([]regroup.Answer, *meetingRoot, error)
+	// it, on the first of them, whose configuration cfg is: at a root, if they need one.
+	found(c *Comm, members []int, cfg Config) ([]regroup.Answer, *meetingRoot, error)
 	// join makes the new communicator from an answer.
 	join(ctx context.Context, c *Comm, cfg Config, a regroup.Answer) (*Comm, error)
 	// close frees what other ranks' visits hold.

@@ -57,13 +57,14 @@ func (f *family) takeGrowth(ctx context.Context, id UniqueID, err error) {
 //
 //	Config{ID: id, Rank: their number, Size: size}
 //
-// and otherwise this communicator's configuration. This communicator goes on to work
+// and otherwise this communicator's configuration; Config.Name is the default here unless
+// the option Named gives another. This communicator goes on to work
 // and may be closed afterwards.
 //
 // Grow returns when all have joined, within Config.Timeout for this communicator's
 // ranks and Config.InitTimeout for the new ones. Errors are those of collectives and
 // of Init: a *bootstrap.WorldError lists new ranks that have not come.
-func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (next *Comm, err error) {
+func (c *Comm) Grow(ctx context.Context, size int, id UniqueID, options ...ChildOption) (next *Comm, err error) {
 	call := agree.NewCall(agree.Grow, 0, 0, size, nil)
 	m, argument, err := c.growMeeting(size, id)
 	if err != nil {
@@ -74,13 +75,13 @@ func (c *Comm) Grow(ctx context.Context, size int, id UniqueID) (next *Comm, err
 	if err != nil {
 		return nil, err
 	}
-	return c.growTo(ctx, size, m.Topic, a)
+	return c.growTo(ctx, size, m.Topic, a, options)
 }
 
 // StartGrow is Grow without the wait, as StartSplit is Split. Calls that follow wait until
 // this communicator's ranks have come to it, and not for the new ones. The id has been used
 // when the new communicator has been made or cannot be.
-func (c *Comm) StartGrow(ctx context.Context, size int, id UniqueID) (*PendingComm, error) {
+func (c *Comm) StartGrow(ctx context.Context, size int, id UniqueID, options ...ChildOption) (*PendingComm, error) {
 	call := agree.NewCall(agree.Grow, 0, 0, size, nil)
 	m, argument, err := c.growMeeting(size, id)
 	if err != nil {
@@ -92,7 +93,7 @@ func (c *Comm) StartGrow(ctx context.Context, size int, id UniqueID) (*PendingCo
 		if err != nil {
 			return nil, err
 		}
-		return c.growTo(within, size, m.Topic, a)
+		return c.growTo(within, size, m.Topic, a, options)
 	})
 	if err != nil {
 		nobody, cancel := context.WithCancel(ctx)
@@ -119,7 +120,7 @@ func (c *Comm) growMeeting(size int, id UniqueID) (m *regroup.Meeting, argument 
 
 // growTo joins the communicator of so many ranks that the meeting of a growth has decided
 // on, op by name.
-func (c *Comm) growTo(ctx context.Context, size int, op string, a regroup.Answer) (*Comm, error) {
+func (c *Comm) growTo(ctx context.Context, size int, op string, a regroup.Answer, options []ChildOption) (*Comm, error) {
 	var g grown
 	if err := json.Unmarshal(a.Body, &g); err != nil {
 		return nil, &RankError{Rank: 0, Doing: "grow", Err: fmt.Errorf("%w: %w", ErrProtocol, err)}
@@ -127,7 +128,7 @@ func (c *Comm) growTo(ctx context.Context, size int, op string, a regroup.Answer
 	if g.Refused != "" {
 		return nil, &ArgumentError{Rank: c.rank, Call: "grow", Argument: "id", Err: fmt.Errorf("%s", g.Refused)}
 	}
-	cfg := c.childConfig(c.rank, size)
+	cfg := c.childConfig(c.rank, size, options)
 	var err error
 	if cfg.ID, err = readID(g.ID); err != nil {
 		return nil, &RankError{Rank: 0, Doing: "grow", Err: err}

@@ -34,8 +34,8 @@ func (l *localPlace) gone(_ context.Context, rank int) error {
 	return &RankError{Rank: rank, Err: fmt.Errorf("%w: it has closed the communicator", ErrClosed)}
 }
 
-func (l *localPlace) found(c *Comm, members []int) ([]regroup.Answer, *meetingRoot, error) {
-	comms, err := NewLocal(len(members), c.childConfig(0, len(members)))
+func (l *localPlace) found(_ *Comm, members []int, cfg Config) ([]regroup.Answer, *meetingRoot, error) {
+	comms, err := NewLocal(len(members), cfg)
 	answers := make([]regroup.Answer, len(comms))
 	for i := range answers {
 		answers[i].Value = comms[i]

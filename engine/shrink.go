@@ -49,12 +49,12 @@ const (
 // A survivor that does not come is named, with ErrTimeout, after Config.InitTimeout,
 // which bounds the whole call. An excluded rank that lives is not asked, and a group of
 // survivors that agree does not wait for others who name other ranks.
-func (c *Comm) Shrink(ctx context.Context, exclude []int, flags ShrinkFlags) (*Comm, error) {
+func (c *Comm) Shrink(ctx context.Context, exclude []int, flags ShrinkFlags, options ...ChildOption) (*Comm, error) {
 	members, err := c.survivors(exclude, flags)
 	if err != nil {
 		return nil, err
 	}
-	child, err := c.shrink(ctx, members, flags)
+	child, err := c.shrink(ctx, members, flags, options)
 	if err != nil {
 		return nil, c.failed(ctx, "shrink", err)
 	}
@@ -70,12 +70,12 @@ func (c *Comm) Shrink(ctx context.Context, exclude []int, flags ShrinkFlags) (*C
 // communicator alone; survivors that wait for this rank in the same call hear of it. If this
 // communicator is closed before the new one has been made, that is not made; Finalize waits
 // for it.
-func (c *Comm) StartShrink(ctx context.Context, exclude []int, flags ShrinkFlags) (*PendingComm, error) {
+func (c *Comm) StartShrink(ctx context.Context, exclude []int, flags ShrinkFlags, options ...ChildOption) (*PendingComm, error) {
 	members, err := c.survivors(exclude, flags)
 	if err != nil {
 		return nil, err
 	}
-	s := shrinking{c: c, members: members, flags: flags}
+	s := shrinking{c: c, members: members, flags: flags, options: options}
 	if err := s.halt(); err != nil {
 		return nil, c.failed(ctx, "shrink", err)
 	}
@@ -117,8 +117,8 @@ func (c *Comm) notExcluded(exclude []int, flags ShrinkFlags) ([]int, error) {
 	return slices.DeleteFunc(inRankOrder(c.size), func(rank int) bool { return slices.Contains(exclude, rank) }), nil
 }
 
-func (c *Comm) shrink(ctx context.Context, members []int, flags ShrinkFlags) (*Comm, error) {
-	s := shrinking{c: c, members: members, flags: flags}
+func (c *Comm) shrink(ctx context.Context, members []int, flags ShrinkFlags, options []ChildOption) (*Comm, error) {
+	s := shrinking{c: c, members: members, flags: flags, options: options}
 	if err := s.halt(); err != nil {
 		return nil, err
 	}
@@ -135,6 +135,7 @@ type shrinking struct {
 	c       *Comm
 	members []int
 	flags   ShrinkFlags
+	options []ChildOption
 	halted  bool  // what is in progress has been ended, or ends by itself
 	earlier *Work // ends with the calls before, unless those are halted or have ended
 	mayFail bool  // the communicator, or has done so
@@ -200,7 +201,7 @@ func (s *shrinking) make(ctx context.Context, regroup func(context.Context, []in
 	if len(p.Members) == 0 {
 		return nil, &RankError{Rank: s.members[0], Err: fmt.Errorf("%w: a plan without ranks", ErrProtocol)}
 	}
-	child, err := s.c.bear(within, p)
+	child, err := s.c.bear(within, p, s.options)
 	if err != nil {
 		return nil, s.c.unborn(within, err, s.mayFail)
 	}

@@ -20,8 +20,8 @@ const NoColor = -1
 // All ranks call Split, in the same place of their sequence of calls on this
 // communicator, whatever their colors; it begins when calls made before have ended. The
 // new communicators have this one's configuration, but for Config.Name, which is the
-// default, and are independent of it from then on: it may be used at the same time, or
-// closed. Comm.ParentRanks tells who is who. Split works on a communicator that has been
+// default unless the option Named gives another, and are independent of it from then on: it
+// may be used at the same time, or closed. Comm.ParentRanks tells who is who. Split works on a communicator that has been
 // revoked, too.
 //
 // It returns when all ranks of the new communicator have joined it, within
@@ -30,20 +30,20 @@ const NoColor = -1
 // the text goes on with the new one's numbers, it says so.
 // If this communicator fails meanwhile, its error is returned, also on ranks whose new one
 // does not need the lost rank.
-func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
+func (c *Comm) Split(ctx context.Context, color, key int, options ...ChildOption) (*Comm, error) {
 	call := agree.NewCall(agree.Split, 0, 0, 0, nil)
 	m, err := splitMeeting(color, key)
 	if err != nil {
 		return nil, c.refuse(&call, "color", err)
 	}
 	if c.State() == Revoked {
-		return c.splitRevoked(ctx, m, c.regroup)
+		return c.splitRevoked(ctx, m, c.regroup, options)
 	}
 	a, err := c.inSequence(ctx, call, m)
 	if err != nil {
 		return nil, err
 	}
-	return c.splitAs(ctx, a)
+	return c.splitAs(ctx, a, options)
 }
 
 // StartSplit is Split without the wait. It takes its place among the calls of this
@@ -56,21 +56,21 @@ func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 // call that others count on. After that it gives up the new one alone, which the ranks that
 // would have been in it hear. If this communicator is closed before the new one has been
 // made, that is not made; Finalize waits for it.
-func (c *Comm) StartSplit(ctx context.Context, color, key int) (*PendingComm, error) {
+func (c *Comm) StartSplit(ctx context.Context, color, key int, options ...ChildOption) (*PendingComm, error) {
 	call := agree.NewCall(agree.Split, 0, 0, 0, nil)
 	m, err := splitMeeting(color, key)
 	if err != nil {
 		return nil, c.refuseLater(call, "color", err)
 	}
 	if c.State() == Revoked {
-		return c.startInLine(ctx, "split", func(within context.Context) (*Comm, error) { return c.splitRevoked(within, m, c.regroupNow) })
+		return c.startInLine(ctx, "split", func(within context.Context) (*Comm, error) { return c.splitRevoked(within, m, c.regroupNow, options) })
 	}
 	return c.startInSequence(ctx, call, m, func(within context.Context, met func() (regroup.Answer, error)) (*Comm, error) {
 		a, err := met()
 		if err != nil {
 			return nil, err
 		}
-		return c.splitAs(within, a)
+		return c.splitAs(within, a, options)
 	})
 }
 
@@ -87,32 +87,32 @@ func splitMeeting(color, key int) (*regroup.Meeting, error) {
 }
 
 // splitRevoked makes the communicator when all ranks of a revoked one have met by regroup.
-func (c *Comm) splitRevoked(ctx context.Context, m *regroup.Meeting, regroup func(context.Context, []int, *regroup.Meeting) (plan, error)) (*Comm, error) {
+func (c *Comm) splitRevoked(ctx context.Context, m *regroup.Meeting, regroup func(context.Context, []int, *regroup.Meeting) (plan, error), options []ChildOption) (*Comm, error) {
 	within, cancel := c.settle(ctx, true)
 	p, err := regroup(within, inRankOrder(c.size), m)
 	cancel()
 	if err != nil {
 		return nil, err
 	}
-	return c.splitOff(ctx, p, true)
+	return c.splitOff(ctx, p, true, options)
 }
 
 // splitAs makes the communicator that the meeting of a split has decided on.
-func (c *Comm) splitAs(ctx context.Context, a regroup.Answer) (*Comm, error) {
+func (c *Comm) splitAs(ctx context.Context, a regroup.Answer, options []ChildOption) (*Comm, error) {
 	p, err := c.readPlan(0, a.Body)
 	if err != nil {
 		return nil, err
 	}
-	return c.splitOff(ctx, p, false)
+	return c.splitOff(ctx, p, false, options)
 }
 
-func (c *Comm) splitOff(ctx context.Context, p plan, mayFail bool) (*Comm, error) {
+func (c *Comm) splitOff(ctx context.Context, p plan, mayFail bool, options []ChildOption) (*Comm, error) {
 	if len(p.Members) == 0 {
 		return nil, nil
 	}
 	within, cancel := c.settle(ctx, mayFail)
 	defer cancel()
-	child, err := c.bear(within, p)
+	child, err := c.bear(within, p, options)
 	if err != nil {
 		return nil, c.failed(ctx, "split", c.unborn(within, err, mayFail))
 	}

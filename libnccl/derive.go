@@ -18,6 +18,7 @@ type derivation struct {
 	out     *C.ncclComm_t
 	config  *C.ncclConfig_t // NULL: as the parent
 	group   C.uintptr_t
+	name    string                   // of the new communicator, or "": what config says, from prepare on
 	nowhere bool                     // this rank will be in none: out becomes NULL
 	check   func(parent *comm) error // of what else the call says
 	from    func(ctx context.Context, parent *engine.Comm) (*engine.Comm, error)
@@ -55,6 +56,7 @@ func (d *derivation) prepare() (*comm, error) {
 			return nil, err
 		}
 	}
+	d.name = nameIn(d.config)
 	put(d.out, 0)
 	c := newComm(parent.rank, parent.size, parent.current, nil)
 	c.blocking, c.parent, c.nowhere = blocking, parent, d.nowhere
@@ -73,7 +75,7 @@ func (d *derivation) prepare() (*comm, error) {
 func monelCommSplit(of C.uintptr_t, color, key C.int, out *C.ncclComm_t, config *C.ncclConfig_t, group C.uintptr_t) C.int {
 	d := derivation{of: of, out: out, config: config, group: group, nowhere: color == C.NCCL_SPLIT_NOCOLOR}
 	d.from = func(ctx context.Context, parent *engine.Comm) (*engine.Comm, error) {
-		return parent.Split(ctx, int(color), int(key))
+		return parent.Split(ctx, int(color), int(key), engine.Named(d.name))
 	}
 	return d.derive()
 }
@@ -89,7 +91,7 @@ func monelCommShrink(of C.uintptr_t, exclude *C.int, n C.int, out *C.ncclComm_t,
 	}
 	d := derivation{of: of, out: out, config: config, group: group}
 	d.from = func(ctx context.Context, parent *engine.Comm) (*engine.Comm, error) {
-		return parent.Shrink(ctx, ranks, engine.ShrinkFlags(flags))
+		return parent.Shrink(ctx, ranks, engine.ShrinkFlags(flags), engine.Named(d.name))
 	}
 	return d.derive()
 }

@@ -96,7 +96,7 @@ func monelCommGrow(of C.uintptr_t, size C.int, given *C.ncclUniqueId, rank C.int
 		return nil
 	}
 	d.from = func(ctx context.Context, parent *engine.Comm) (*engine.Comm, error) {
-		return parent.Grow(ctx, int(size), id)
+		return parent.Grow(ctx, int(size), id, engine.Named(d.name))
 	}
 	c, err := d.prepare()
 	if err != nil {

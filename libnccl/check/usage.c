@@ -186,10 +186,17 @@ static void names(void) {
 	setenv("MONEL_TRACE_FILE", path, 1);
 	ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
 	config.commName = "weights";
-	OK(ncclCommDestroy(alone(&config)));
+	ncclComm_t comm = alone(&config), child = NULL;
+	config.commName = "halves";
+	OK(ncclCommSplit(comm, 0, 0, &child, &config));
+	OK(ncclCommDestroy(child));
+	OK(ncclCommDestroy(comm));
 	unsetenv("MONEL_TRACE_FILE");
-	snprintf(path, sizeof path, "%s/weights.json", folder);
-	MUST(unlink(path) == 0);
+	const char *names[] = {"weights", "halves"};
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "%s/%s.json", folder, names[i]);
+		MUST(unlink(path) == 0);
+	}
 	MUST(rmdir(folder) == 0);
 }
 
