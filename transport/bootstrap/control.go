@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/monel-dev/monel/internal/awake"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -75,6 +76,7 @@ type Control struct {
 	closed  bool
 	// deserters is how many members have given the coordinator up; coordinator only.
 	deserters int
+	pulse     *pulse // coordinator only; nil if it is alone
 
 	done   chan struct{} // closed when verdict may be seen
 	ready  chan struct{} // all links stand
@@ -95,6 +97,10 @@ func newControl(rank, size int, cfg ControlConfig) (*Control, error) {
 		links: make([]*link, size), left: make([]bool, size),
 		done: make(chan struct{}), ready: make(chan struct{}), allBye: make(chan struct{})}
 	c.inbox.init(cfg.QueueBytes)
+	if rank == 0 && size > 1 {
+		c.pulse = newPulse(cfg.Heartbeat)
+		c.wg.Go(c.pulse.run)
+	}
 	return c, nil
 }
 
@@ -319,7 +325,7 @@ func (c *Control) awaitVerdict(cause *transport.RankError, asked time.Time) {
 		case c.Desert(2 * c.cfg.Heartbeat), waited >= AnswerDue && c.Desert(waited):
 			return
 		case now.Sub(began) >= patience:
-			c.conclude(cause)
+			c.inOrder(func() { c.conclude(cause) })
 			return
 		}
 	}
@@ -333,7 +339,7 @@ func (c *Control) Settle(cause *transport.RankError) *transport.RankError {
 	return c.Err()
 }
 
-// after runs fn later unless a verdict comes first.
+// after runs fn later unless a verdict comes first: when this process has run for so long.
 func (c *Control) after(d time.Duration, fn func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -343,12 +349,22 @@ func (c *Control) after(d time.Duration, fn func()) {
 	c.wg.Add(1)
 	go func() {
 		defer c.wg.Done()
-		timer := time.NewTimer(d)
+		wait := awake.NewWait(d)
+		timer := time.NewTimer(wait.Next())
 		defer timer.Stop()
-		select {
-		case <-timer.C:
-			fn()
-		case <-c.done:
+		for {
+			select {
+			case <-timer.C:
+			case <-c.done:
+				return
+			}
+			wait.Look()
+			look := wait.Next()
+			if look == 0 {
+				fn()
+				return
+			}
+			timer.Reset(look)
 		}
 	}()
 }

@@ -24,11 +24,11 @@ func (c *Control) fromMember(l *link, t frameType, payload []byte) error {
 		if err != nil {
 			return err
 		}
-		if l.reported {
+		if l.reported && !c.isDesertion(l.peer, e) {
 			return nil // the first one is waiting already
 		}
 		l.reported = true
-		l.deserted = c.report(l.peer, e)
+		l.deserted = c.report(l.peer, e) || l.deserted
 	case frameBye:
 		if len(payload) != 0 {
 			return fmt.Errorf("%w: farewell with a payload", transport.ErrProtocol)
@@ -50,14 +50,14 @@ func (c *Control) memberDown(l *link, err error) {
 	case over:
 	case l.deserted: // and ends its link; what follows from that is being settled
 	case left && !errors.Is(err, transport.ErrProtocol):
-		c.settle(leftError(l.peer))
+		c.blame(leftError(l.peer))
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.alone():
 		// It is this rank that has lost touch.
 		c.cfg.Logger.Warn("heard nothing from any rank", "for", c.cfg.LostAfter)
 		c.settle(coordinatorLost)
 	default:
 		c.cfg.Logger.Warn("lost a rank", "rank", l.peer, "reason", err.Error())
-		c.settle(&transport.RankError{Rank: l.peer, Err: lossText(err, c.cfg.LostAfter)})
+		c.blame(&transport.RankError{Rank: l.peer, Err: lossText(err, c.cfg.LostAfter)})
 	}
 	if !left {
 		l.cut()
@@ -75,72 +75,6 @@ func (c *Control) alone() bool {
 		}
 	}
 	return c.size > 2
-}
-
-// report considers a failure that the rank from tells of, and reports whether that rank
-// gives this one up. What a rank says about
-// another's death is hearsay: the other may have died of something that the
-// coordinator is about to see itself, or may have left in order.
-func (c *Control) report(from int, e *transport.RankError) (deserted bool) {
-	c.mu.Lock()
-	away := e.Rank == 0 && from != 0 && !c.left[0]
-	c.mu.Unlock()
-	if from != 0 && e.Rank == from && errors.Is(e.Err, transport.ErrTimeout) {
-		select {
-		case <-c.ready:
-		default: // its time is up, earlier than this rank's: it is others who are missing
-			if absent := c.absent(); len(absent) > 0 {
-				e = &transport.RankError{Rank: absent[0], Doing: "bootstrap", Err: fmt.Errorf("%w: it did not open its control link to rank 0 in time", transport.ErrTimeout)}
-			}
-		}
-	}
-	if away && e.Err.Error() == coordinatorLost.Err.Error() {
-		c.deserted(from, e)
-		return true
-	}
-	// A member that cannot reach this very process over data links: there is no better
-	// evidence to wait for.
-	hearsay := !away && e.Rank != from && (errors.Is(e.Err, transport.ErrPeerLost) || errors.Is(e.Err, transport.ErrClosed))
-	if !hearsay {
-		c.settle(e)
-		return false
-	}
-	c.after(c.cfg.HearsayWait, func() {
-		c.mu.Lock()
-		left := c.left[e.Rank]
-		c.mu.Unlock()
-		if left {
-			e = leftError(e.Rank)
-		}
-		c.settle(e)
-	})
-	return false
-}
-
-// deserted considers that a member has given this very process up because it hears
-// nothing from it. If this process was stopped, the others have done the same. If they
-// have not, or if they cannot be asked and nothing was amiss with what came from that
-// member, it is the member which is cut off, in one direction.
-func (c *Control) deserted(from int, e *transport.RankError) {
-	c.mu.Lock()
-	c.deserters++
-	first := c.deserters == 1
-	c.mu.Unlock()
-	if !first {
-		return
-	}
-	c.after(c.cfg.HearsayWait, func() {
-		c.mu.Lock()
-		few := c.size > 2 && c.deserters*2 < c.size-1
-		some := c.size == 2 || c.deserters < c.size-1
-		l := c.links[from]
-		c.mu.Unlock()
-		few = few || some && l.steady()
-		if few {
-			e = &transport.RankError{Rank: from, Err: fmt.Errorf("%w: it hears nothing from rank 0, which hears it; the network is cut in one direction", transport.ErrPeerLost)}
-		}
-		c.settle(e)
-	})
 }
 
 // bye notes that a rank leaves in order.

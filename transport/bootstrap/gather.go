@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/monel-dev/monel/internal/awake"
 )
 
 // gatherer is the state of the root's one goroutine that decides.
@@ -18,6 +20,7 @@ type gatherer struct {
 	began    time.Time
 	due      time.Time // when the least patient rank gives up
 	deadline <-chan time.Time
+	wait     *awake.Wait      // what is left when that has passed
 	patience time.Duration    // of that rank
 	asked    bool             // all that are here have been, whether they live
 	answers  bool             // one of another host has said so
@@ -65,7 +68,11 @@ func (r *Root) serve() {
 		case <-g.returns:
 			failed = g.notReturned()
 		case <-g.deadline:
-			failed = g.timeIsUp()
+			if look := g.look(); look > 0 {
+				g.deadline = time.After(look)
+			} else {
+				failed = g.timeIsUp()
+			}
 		case <-r.stop:
 			failed = &WorldError{Reason: RootClosed, Text: "the process that hosts the root closed it before all ranks had come; look at that process's own error"}
 		}
@@ -104,6 +111,27 @@ func (g *gatherer) joined(j *joiner) *WorldError {
 	return nil
 }
 
+// look is for how long to go on looking, when the deadline has passed, for what has come
+// while this process slept: it had not let in ranks that came in time, nor read what ranks
+// that it asked have answered.
+func (g *gatherer) look() time.Duration {
+	switch {
+	case g.wait != nil:
+		g.wait.Look()
+	case time.Since(g.due) < awake.Step:
+		return 0
+	default:
+		g.await()
+	}
+	return g.wait.Next()
+}
+
+// await begins a wait of some of the time by which the root is earlier than the ranks.
+func (g *gatherer) await() {
+	wait := awake.NewWait(min(g.patience/18, 250*time.Millisecond))
+	g.wait = &wait
+}
+
 // timeIsUp names the ranks that are missing. But if those of other hosts that have come are
 // not heard any more either, it is this host that is cut off from all: so they are asked
 // first, in some of the time by which the root is earlier than they are.
@@ -136,7 +164,8 @@ func (g *gatherer) timeIsUp() *WorldError {
 			default: // asked already
 			}
 		}
-		g.deadline = time.After(min(g.patience/18, 250*time.Millisecond))
+		g.await()
+		g.deadline = time.After(g.wait.Next())
 		return nil
 	case far && !g.answers:
 		e := &WorldError{Reason: MissingRanks, Text: "the host of the root hears nothing from the ranks that have come, those of its own apart, so it is most likely cut off from the others; check its network"}
@@ -196,7 +225,7 @@ func (g *gatherer) leftUs(j *joiner) {
 	g.world.remove(j.greeting)
 	if len(g.world.here) == 0 { // nobody waits for it
 		g.deadline, g.due, g.began = nil, time.Time{}, time.Time{}
-		g.asked, g.answers = false, false
+		g.asked, g.answers, g.wait = false, false, nil
 		g.returns, g.gone = nil, nil
 		clear(g.world.gone)
 	}
@@ -226,6 +255,14 @@ func (g *gatherer) awaitReturn() {
 
 // notReturned is the error for the first rank that has gone and not come again in time.
 func (g *gatherer) notReturned() *WorldError {
+	if now := time.Now(); len(g.gone) > 0 && now.Sub(g.gone[0].due) >= 2*awake.Step {
+		// This process slept: one that is back may not have been let in.
+		for i := range g.gone {
+			if g.gone[i].due.Before(now) {
+				g.gone[i].due = now.Add(returnTime)
+			}
+		}
+	}
 	for len(g.gone) > 0 && !time.Now().Before(g.gone[0].due) {
 		rank := g.gone[0].rank
 		g.gone = g.gone[1:]

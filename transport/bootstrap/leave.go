@@ -63,6 +63,9 @@ func (c *Control) Close() error {
 	c.leaving = true
 	links := append([]*link(nil), c.links...)
 	c.mu.Unlock()
+	if c.pulse != nil {
+		close(c.pulse.quit)
+	}
 	own := &transport.RankError{Rank: c.rank, Err: fmt.Errorf("%w: this rank closed the communicator", transport.ErrClosed)}
 	select {
 	case <-c.allBye:

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/monel-dev/monel/internal/awake"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -233,16 +234,23 @@ func (l *link) read() error {
 // watchedConn fails a Read when nothing came for the link's lost time. When that
 // time is nearly up it looks a second time, with a fresh deadline: if it was this
 // process that slept (stopped and continued, or a suspended machine), what the
-// peer sent meanwhile is there.
+// peer sent meanwhile is there. A look that it slept through does not count.
 type watchedConn struct{ l *link }
+
+// mostLooks bounds how often it looks.
+const mostLooks = 10
 
 func (w *watchedConn) Read(p []byte) (int, error) {
 	second := min(w.l.beat, w.l.lost/4)
 	w.l.conn.SetReadDeadline(time.Now().Add(w.l.lost - second))
 	n, err := w.l.conn.Read(p)
-	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-		w.l.conn.SetReadDeadline(time.Now().Add(second))
+	for looks := 0; n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && looks < mostLooks; looks++ {
+		began := time.Now()
+		w.l.conn.SetReadDeadline(began.Add(second))
 		n, err = w.l.conn.Read(p)
+		if time.Since(began) < second+awake.Step {
+			break
+		}
 	}
 	if n > 0 {
 		now := time.Since(w.l.began)

@@ -56,7 +56,7 @@ func (c *Control) coordinatorDown(l *link, err error) {
 	if c.Err() == nil {
 		c.cfg.Logger.Warn("lost the coordinator", "rank", c.rank, "reason", err.Error())
 	}
-	c.inOrder(func() { c.desert(l) })
+	c.desert(l)
 }
 
 // Desert gives the coordinator up if nothing has come from it for so long, with the
@@ -76,11 +76,19 @@ func (c *Control) Desert(silence time.Duration) bool {
 	return true
 }
 
+// desert tells the coordinator at once, while the link can be written to, and concludes
+// when all has been delivered that came before, which may say more.
 func (c *Control) desert(l *link) {
+	c.mu.Lock()
+	over := c.verdict != nil
+	c.mu.Unlock()
+	if over {
+		return
+	}
 	// If the coordinator was only asleep, it finds this when it wakes up, and
 	// gives the same error as everybody else.
 	l.send(frameReport, c.codec.encode(coordinatorLost), true, false)
-	c.conclude(coordinatorLost)
+	c.inOrder(func() { c.conclude(coordinatorLost) })
 }
 
 // coordinatorLost is the error that every member gives: how each of them noticed

@@ -15,6 +15,9 @@ import (
 // table.
 const starTime = 30 * time.Second
 
+// settingUp is what ranks do until the links stand.
+const settingUp = "bootstrap"
+
 // checkTime is how often the coordinator looks whether ranks that it waits for live.
 const checkTime = 250 * time.Millisecond
 
@@ -36,7 +39,7 @@ func (cfg *Config) star(ctx context.Context, s *Session, deadline time.Time, sta
 			if errors.Is(ended, context.DeadlineExceeded) {
 				rank = 0 // it has not answered
 			}
-			err = &transport.RankError{Rank: rank, Doing: "bootstrap", Err: cfg.setupError(ctx, err)}
+			err = &transport.RankError{Rank: rank, Doing: settingUp, Err: cfg.setupError(ctx, err)}
 		}
 		return nil, err
 	}
@@ -90,9 +93,9 @@ func (cfg *Config) gatherStar(ctx context.Context, s *Session, stands func()) (*
 	stop()
 	<-stood
 	if absent := c.absent(); len(absent) > 0 && c.Err() == nil {
-		e := &transport.RankError{Rank: absent[0], Doing: "bootstrap", Err: fmt.Errorf("%w: it did not open its control link to rank 0 at %v in time; check that its host reaches that address", transport.ErrTimeout, s.Addr())}
+		e := &transport.RankError{Rank: absent[0], Doing: settingUp, Err: fmt.Errorf("%w: it did not open its control link to rank 0 at %v in time; check that its host reaches that address", transport.ErrTimeout, s.Addr())}
 		if errors.Is(ctx.Err(), context.Canceled) {
-			e = &transport.RankError{Rank: 0, Doing: "bootstrap", Err: cfg.setupError(ctx, nil)}
+			e = &transport.RankError{Rank: 0, Doing: settingUp, Err: cfg.setupError(ctx, nil)}
 		}
 		c.Fail(e)
 	}
@@ -154,7 +157,7 @@ func (cfg *Config) checkAbsent(ctx context.Context, s *Session, c *Control) {
 			continue
 		}
 		if isRefused(err) {
-			c.Fail(&transport.RankError{Rank: r, Doing: "bootstrap", Err: fmt.Errorf("%w: its process ended before all ranks were connected", transport.ErrPeerLost)})
+			c.Fail(&transport.RankError{Rank: r, Doing: settingUp, Err: fmt.Errorf("%w: its process ended before all ranks were connected", transport.ErrPeerLost)})
 		}
 	}
 }
@@ -200,7 +203,7 @@ func (cfg *Config) whenReady(ctx context.Context, c *Control) (*Control, error) 
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) && c.othersSay() {
 			break
 		}
-		c.fail(&transport.RankError{Rank: c.rank, Doing: "bootstrap", Err: cfg.setupError(ctx, nil)}, over)
+		c.fail(&transport.RankError{Rank: c.rank, Doing: settingUp, Err: cfg.setupError(ctx, nil)}, over)
 		<-c.done
 	}
 	select {

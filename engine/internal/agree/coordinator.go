@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/monel-dev/monel/internal/awake"
 	"github.com/monel-dev/monel/transport"
 )
 
@@ -50,8 +51,7 @@ type settlement struct {
 	missing int
 	hurried bool
 	timer   *time.Timer
-	late    time.Time // after which the timer does not ring unless this process has slept
-	slept   bool      // it has
+	wait    *awake.Wait // what the timer is left of
 }
 
 // NewCoordinator returns a coordinator of size ranks, whose chunks have so many

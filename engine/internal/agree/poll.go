@@ -1,6 +1,10 @@
 package agree
 
-import "time"
+import (
+	"time"
+
+	"github.com/monel-dev/monel/internal/awake"
+)
 
 // askNow polls ranks whether they have called the operation or not.
 func (c *Coordinator) askNow(s *settlement) {
@@ -17,25 +21,27 @@ func (c *Coordinator) poll(s *settlement, now bool) {
 	}
 }
 
-// arm has a settlement decided in a while. If this process has slept meanwhile (stopped
-// and continued), answers that came are about to be read, and it takes the time once more.
+// arm has a settlement decided in a while, in which this process runs: if it has slept
+// (stopped and continued, or without a processor), answers that came are about to be read.
 func (c *Coordinator) arm(s *settlement, d time.Duration) {
 	s.stop()
-	s.late = time.Now().Add(2 * d)
-	s.timer = time.AfterFunc(d, func() { c.ring(s, d) })
+	wait := awake.NewWait(d)
+	s.wait = &wait
+	s.timer = time.AfterFunc(wait.Next(), func() { c.ring(s, &wait) })
 }
 
-func (c *Coordinator) ring(s *settlement, d time.Duration) {
+func (c *Coordinator) ring(s *settlement, wait *awake.Wait) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.current != s:
-	case !s.slept && time.Now().After(s.late):
-		s.slept = true
-		s.timer.Reset(d)
-	default:
-		c.decide(s)
+	if c.current != s || s.wait != wait { // or it has been armed again meanwhile
+		return
 	}
+	wait.Look()
+	if look := wait.Next(); look > 0 {
+		s.timer.Reset(look)
+		return
+	}
+	c.decide(s)
 }
 
 // stop ends the wait for answers.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/monel-dev/monel/internal/awake"
 	"github.com/monel-dev/monel/strided"
 	"github.com/monel-dev/monel/transport"
 )
@@ -45,30 +46,36 @@ func TestTimeoutGoesFirst(t *testing.T) {
 	}
 }
 
-// A coordinator that has slept reads what has come meanwhile before it decides.
+// A coordinator that has slept, however long, reads what has come meanwhile before it
+// decides: nobody is named because it slept itself.
 func TestDecidesNothingAsleep(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t, 2)
-		op := begin(t, n.members[0], call(4), strided.Logical)
-		begin(t, n.members[1], call(4), strided.Logical)
-		n.members[0].Slow(0)
-		n.deliverUp()
-		n.deliverDown(everybody) // the answers are under way
-		open := func() *settlement {
-			n.coord.mu.Lock()
-			defer n.coord.mu.Unlock()
-			return n.coord.current
-		}
-		n.coord.mu.Lock()
-		n.coord.current.late = time.Now().Add(-time.Second)
-		n.coord.current.reason = reasonTimeout
-		n.coord.mu.Unlock()
-		time.Sleep(timeoutGrace + timeoutGrace/2)
-		require.NotNil(t, open())
-		n.deliver()
-		require.Nil(t, open())
-		var re *transport.RankError
-		require.ErrorIs(t, op.Stop.Err(), transport.ErrTimeout)
-		require.NotErrorAs(t, op.Stop.Err(), &re)
-	})
+	// It wakes up after the answers were due. A shorter sleep leaves time to read them.
+	for asleep := timeoutGrace + timeoutGrace/8; asleep < 4*timeoutGrace; asleep += timeoutGrace / 8 {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork(t, 2)
+			op := begin(t, n.members[0], call(4), strided.Logical)
+			begin(t, n.members[1], call(4), strided.Logical)
+			n.members[0].TimedOut(0)
+			n.deliverUp()
+			n.deliverDown(everybody) // the answers are under way
+			open := func() *settlement {
+				n.coord.mu.Lock()
+				defer n.coord.mu.Unlock()
+				return n.coord.current
+			}
+			// Its timers ring when it wakes up, and nothing is read until a little later.
+			s := open()
+			s.timer.Stop()
+			time.Sleep(asleep)
+			s.timer.Reset(0)
+			time.Sleep(awake.Step / 2)
+			synctest.Wait()
+			require.NotNil(t, open(), "asleep for %v", asleep)
+			n.deliver()
+			require.Nil(t, open())
+			var re *transport.RankError
+			require.ErrorIs(t, op.Stop.Err(), transport.ErrTimeout)
+			require.NotErrorAs(t, op.Stop.Err(), &re, "asleep for %v", asleep)
+		})
+	}
 }
