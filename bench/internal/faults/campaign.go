@@ -324,6 +324,7 @@ func (c *losing) plan(number int) *trial {
 			t.LostAfter = c.Timeout
 		}
 		t.strike, t.revive = (*process).stop, (*process).resume
+		t.stops = c.kind == Stop
 	}
 	return t
 }

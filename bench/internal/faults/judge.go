@@ -60,11 +60,21 @@ func judge(t *trial, out *outcome) *finding {
 	return f
 }
 
-// judgeVictim: one that was only out of the way returns once it is back.
+// judgeVictim: one that was only out of the way returns once it is back. If it was stopped
+// it blames nobody else for that.
 func judgeVictim(t *trial, x *fate, f *finding) {
 	if t.revive != nil && (x.hung || x.died) {
 		f.hung = true
 		f.fault("the victim, rank %d, was back and did not return: %s", x.rank, x.stderr)
+	}
+	for _, e := range x.failed {
+		if e.Part && (e.Cause == Aborted || e.Cause == TimedOut || e.Cause == LeftEarly) {
+			continue // others gave the part up, or closed it, meanwhile
+		}
+		if t.stops && e.Named >= 0 && e.Named != t.victim {
+			f.misname = true
+			f.fault("the victim, rank %d, in %s, names rank %d (%s): %s", x.rank, e.Phase, e.Named, e.Cause, e.Error)
+		}
 	}
 }
 

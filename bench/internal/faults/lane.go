@@ -51,6 +51,7 @@ type trial struct {
 	delay  time.Duration
 	strike func(*process) time.Time // returns when it did
 	revive func(*process)           // for victims that are only out of the way
+	stops  bool                     // the victim does not run meanwhile
 	limit  time.Duration            // how long the others may take to notice
 	failed error                    // of strike or revive
 }
