@@ -211,10 +211,12 @@ func TestNoAnswer(t *testing.T) {
 	})
 }
 
-// A rank that is lost need not be told goodbye.
+// A rank that is lost, and does not take what is sent to it, need not be told goodbye.
 func TestCloseWithoutTheLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := NewCoordinator(ControlConfig{Logger: quiet}, []net.Conn{nil, mute()})
+		a, b := net.Pipe()
+		defer b.Close()
+		c, err := NewCoordinator(ControlConfig{Logger: quiet}, []net.Conn{nil, a})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -244,10 +244,38 @@ func TestPasser(t *testing.T) {
 // TestOwnUser: names of sockets are no secret, so what another user's processes do there
 // must not matter.
 func TestOwnUser(t *testing.T) {
+	f, err := createMemfd(nonce{6}, 4096)
+	require.NoError(t, err)
+	defer f.Close()
+	p, err := passFile(&offer{size: 4096}, f)
+	require.NoError(t, err)
+	defer p.Close()
 	own := uint32(os.Geteuid())
 	for uid, want := range map[uint32]bool{own: true, 0: true, own + 1: false, 65534: own == 65534} {
-		if allowed(uid) != want {
+		if p.(*passer).user(uid) != want {
 			t.Errorf("user %d: allowed %v, want %v", uid, !want, want)
 		}
+	}
+}
+
+// TestCallerIsAsked: a passer that is not meant for this user gives it nothing, not even for
+// the token, and knows who it is from the system.
+func TestCallerIsAsked(t *testing.T) {
+	f, err := createMemfd(nonce{6}, 4096)
+	require.NoError(t, err)
+	defer f.Close()
+	for _, want := range []bool{true, false} {
+		o := &offer{size: 4096, nonce: nonce{6}, way: wayPass}
+		asked := make(chan uint32, 1)
+		passer, err := passFileTo(o, f, func(uid uint32) bool { asked <- uid; return want })
+		require.NoError(t, err)
+		got, err := openOffered(o)
+		require.Equal(t, want, err == nil, "%v", err)
+		require.Len(t, asked, 1)
+		require.Equal(t, uint32(os.Geteuid()), <-asked)
+		if err == nil {
+			got.Close()
+		}
+		require.NoError(t, passer.Close())
 	}
 }

@@ -28,6 +28,7 @@ type passer struct {
 	ln    *net.UnixListener
 	f     *os.File
 	token nonce
+	user  func(uid uint32) bool // whose callers are served
 	wg    sync.WaitGroup
 
 	mu      sync.Mutex
@@ -35,8 +36,10 @@ type passer struct {
 	callers map[*net.UnixConn]struct{}
 }
 
-// passFile begins to offer f, and puts into o where.
-func passFile(o *offer, f *os.File) (io.Closer, error) {
+// passFile begins to offer f to processes of this user, and puts into o where.
+func passFile(o *offer, f *os.File) (io.Closer, error) { return passFileTo(o, f, allowed) }
+
+func passFileTo(o *offer, f *os.File, user func(uid uint32) bool) (io.Closer, error) {
 	var name nonce
 	rand.Read(name[:])
 	// A name in the abstract namespace is no file and cannot be left behind.
@@ -44,7 +47,7 @@ func passFile(o *offer, f *os.File) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &passer{ln: ln, f: f, callers: map[*net.UnixConn]struct{}{}}
+	p := &passer{ln: ln, f: f, user: user, callers: map[*net.UnixConn]struct{}{}}
 	rand.Read(p.token[:])
 	o.socket, o.token = ln.Addr().String(), p.token
 	p.wg.Go(p.listen)
@@ -57,7 +60,7 @@ func (p *passer) listen() {
 		if err != nil {
 			return
 		}
-		if !ownUser(c) { // names can be read in /proc/net/unix, and callers are few
+		if uid, err := caller(c); err != nil || !p.user(uid) { // names can be read in /proc/net/unix, and callers are few
 			c.Close()
 			continue
 		}
@@ -72,22 +75,22 @@ func (p *passer) listen() {
 	}
 }
 
-// ownUser reports whether the process at the other end of c is one of this user or of
-// root, for nobody else can be meant.
-func ownUser(c *net.UnixConn) bool {
+// caller is the user of the process at the other end of c.
+func caller(c *net.UnixConn) (uid uint32, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return false
+		return 0, err
 	}
 	var who *unix.Ucred
 	if errs := raw.Control(func(fd uintptr) {
 		who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	}); errs != nil || err != nil {
-		return false
+		return 0, errors.Join(errs, err)
 	}
-	return allowed(who.Uid)
+	return who.Uid, nil
 }
 
+// allowed reports whether a user is this one or root, for nobody else can be meant.
 func allowed(uid uint32) bool { return uid == uint32(os.Geteuid()) || uid == 0 }
 
 func (p *passer) serve(c *net.UnixConn) {
