@@ -168,7 +168,6 @@ func (m *blockMachine) run(pick func(n int) int) error {
 // Every world size up to 40, at and around the edges of chunks, in turns and in
 // random order, through as many slots as the depth.
 func TestBlocks(t *testing.T) {
-	t.Parallel()
 	rng := seeded(t)
 	for n := 2; n <= 40; n++ {
 		for _, reduces := range []bool{false, true} {
@@ -183,7 +182,6 @@ func TestBlocks(t *testing.T) {
 }
 
 func TestBlocksOfDifferentSizes(t *testing.T) {
-	t.Parallel()
 	rng := seeded(t)
 	for range 200 {
 		c := ring.Config{Size: 2 + rng.IntN(8), Chunk: 1 + rng.Int64N(9), Align: 1, Depth: 2 + rng.IntN(4)}
@@ -198,7 +196,6 @@ func TestBlocksOfDifferentSizes(t *testing.T) {
 }
 
 func TestBlockConfigs(t *testing.T) {
-	t.Parallel()
 	for field, c := range map[string]ring.Config{
 		"Size":   {Size: 0, Chunk: 1, Align: 1, Depth: 2},
 		"Count":  {Size: 2, Count: -1, Chunk: 1, Align: 1, Depth: 2},

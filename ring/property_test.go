@@ -81,7 +81,6 @@ func abs(x int64) int64 { return max(x, -x) }
 // rank, and each link carries what the theory says, through no more slots than
 // the depth.
 func TestEveryWorldSizeTo64(t *testing.T) {
-	t.Parallel()
 	rng := seeded(t)
 	for n := 2; n <= 64; n++ {
 		chunk := 1 + rng.Int64N(40)
@@ -105,7 +104,6 @@ func TestEveryWorldSizeTo64(t *testing.T) {
 }
 
 func TestLargeWorlds(t *testing.T) {
-	t.Parallel()
 	for _, c := range []ring.Config{
 		{Size: 65, Count: 6*65*8 + 3, Chunk: 8, Align: 4, Depth: 4},
 		{Size: 100, Count: 99, Chunk: 16, Align: 1, Depth: 2},
@@ -117,7 +115,6 @@ func TestLargeWorlds(t *testing.T) {
 		{Size: 4096, Count: 4096 + 77, Chunk: 2, Align: 1, Depth: 2},
 	} {
 		t.Run(fmt.Sprint(c.Size), func(t *testing.T) {
-			t.Parallel()
 			m := newMachine(t, c, c.Depth)
 			require.NoError(t, m.run(nil))
 			if c.Size <= 1024 { // at 4096 the plans were walked once, which is enough
@@ -131,7 +128,6 @@ func TestLargeWorlds(t *testing.T) {
 // pipeline derives: with so many it completes, with one less it does not. Since
 // the outcome does not depend on the schedule, one run decides each.
 func TestSlotsNeededExactly(t *testing.T) {
-	t.Parallel()
 	for n := 2; n <= 64; n++ {
 		if n > 24 && n%8 > 1 && n%8 < 7 {
 			continue // every size to 24, then those around multiples of 8
@@ -157,7 +153,6 @@ func ceilDiv(a, b int) int { return (a-1)/b + 1 }
 
 // Random schedules, from one elementary action at a time to long bursts.
 func TestRandomInterleavings(t *testing.T) {
-	t.Parallel()
 	rng := seeded(t)
 	for range 400 {
 		n := 2 + rng.IntN(15)
@@ -178,7 +173,6 @@ func TestRandomInterleavings(t *testing.T) {
 // Chunks of full loops are exactly Chunk elements; those of the last loop differ
 // by less than two units of alignment; all start on a multiple of it.
 func TestChunksAreAlignedAndBalanced(t *testing.T) {
-	t.Parallel()
 	rng := seeded(t)
 	for range 2000 {
 		n := 2 + rng.IntN(20)

@@ -33,7 +33,6 @@ func seeded(t *testing.T) *rand.Rand {
 // chunks: each element arrives once at every rank, in order, through one slot
 // per link, and each link carries each element once.
 func TestEveryWorldSizeTo64(t *testing.T) {
-	t.Parallel()
 	rng := seeded(t)
 	for n := 1; n <= 64; n++ {
 		for root := range n {
@@ -51,7 +50,6 @@ func TestEveryWorldSizeTo64(t *testing.T) {
 }
 
 func TestLargeWorlds(t *testing.T) {
-	t.Parallel()
 	for _, n := range []int{65, 100, 127, 128, 255, 1000, 1024, 4095, 4096} {
 		for _, root := range []int{0, 1, n / 2, n - 1} {
 			c := tree.Config{Size: n, Root: root, Count: 37, Chunk: 8, Align: 1}
@@ -64,7 +62,6 @@ func TestLargeWorlds(t *testing.T) {
 
 // Random schedules, from one elementary action at a time to long bursts.
 func TestRandomInterleavings(t *testing.T) {
-	t.Parallel()
 	rng := seeded(t)
 	for range 400 {
 		n := 1 + rng.IntN(24)
@@ -121,7 +118,6 @@ func measure(t *testing.T, c tree.Config) shape {
 }
 
 func TestShapes(t *testing.T) {
-	t.Parallel()
 	for n := 1; n <= 300; n++ {
 		c := tree.Config{Size: n, Root: n / 3, Count: 1, Chunk: 1, Align: 1}
 		log := bits.Len(uint(n - 1)) // ceil(log2 n)
@@ -140,7 +136,6 @@ func TestShapes(t *testing.T) {
 // The choice is the cheaper shape by the documented model, and binomial when
 // they cost the same.
 func TestChooseFollowsTheModel(t *testing.T) {
-	t.Parallel()
 	rng := seeded(t)
 	chosen := map[tree.Algorithm]int{}
 	for range 20000 {
@@ -165,7 +160,6 @@ func TestChooseFollowsTheModel(t *testing.T) {
 
 // The largest numbers do not overflow.
 func TestChooseAtTheLimits(t *testing.T) {
-	t.Parallel()
 	const huge = math.MaxInt64
 	for _, tc := range []struct {
 		bytes, chunk int64
@@ -185,7 +179,6 @@ func TestChooseAtTheLimits(t *testing.T) {
 
 // TestLimit: Choose changes its mind there, and nowhere else.
 func TestLimit(t *testing.T) {
-	t.Parallel()
 	_, ok := tree.Limit(256<<10, 2)
 	require.False(t, ok)
 	for size := 3; size < 70; size++ {
