@@ -8,9 +8,8 @@ import (
 )
 
 // report considers a failure that the rank from tells of, and reports whether that rank
-// gives this one up. What a rank says about
-// another's death is hearsay: the other may have died of something that the
-// coordinator is about to see itself, or may have left in order.
+// gives this one up. What a rank says about another's death is hearsay: the other may have
+// died of something that the coordinator is about to see itself, or may have left in order.
 func (c *Control) report(from int, e *transport.RankError) (deserted bool) {
 	if c.isDesertion(from, e) {
 		c.deserted(from, e)
@@ -22,7 +21,8 @@ func (c *Control) report(from int, e *transport.RankError) (deserted bool) {
 	// A member that cannot reach this very process over data links: there is no better
 	// evidence to wait for.
 	hearsay := !away && e.Rank != from && (errors.Is(e.Err, transport.ErrPeerLost) || errors.Is(e.Err, transport.ErrClosed))
-	if !hearsay && !c.pulse.stoodStill(justNow) {
+	asleep := c.pulse.stoodStill(justNow)
+	if !hearsay && !asleep {
 		c.settle(c.whoIsLate(from, e, false))
 		return false
 	}
@@ -33,7 +33,7 @@ func (c *Control) report(from int, e *transport.RankError) (deserted bool) {
 		if hearsay && left {
 			return leftError(e.Rank)
 		}
-		return c.whoIsLate(from, e, true)
+		return c.whoIsLate(from, e, asleep)
 	})
 	return false
 }
