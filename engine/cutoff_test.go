@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -264,4 +265,35 @@ func TestCutOffAndStillHeard(t *testing.T) {
 			require.ErrorContains(t, e.err, "all_reduce", "the broadcast has what it needs")
 		}
 	})
+}
+
+// TestOversleepsSplit: a rank that was asleep when its time to make a communicator was up
+// hears what the others make of that before it says who did not come.
+func TestOversleepsSplit(t *testing.T) {
+	for _, asleep := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			comms := (&cutOff{victim: -1}).world(t, 3, engine.Config{Logger: slog.New(slog.DiscardHandler)}, time.Hour)
+			up := time.Now()
+			if asleep {
+				time.Sleep(time.Second)
+			}
+			ctx, cancel := context.WithDeadline(background, up)
+			defer cancel()
+			time.AfterFunc(300*time.Millisecond, func() { _ = comms[1].Revoke() })
+			missed := &engine.RankError{Rank: 2, Err: engine.ErrTimeout}
+			err := engine.Unborn(ctx, comms[0], missed)
+			if asleep {
+				require.ErrorIs(t, err, engine.ErrRevoked)
+			} else {
+				require.Equal(t, missed, err)
+			}
+			ended := make(chan error)
+			for _, c := range comms {
+				go func() { ended <- c.Abort() }()
+			}
+			for range comms {
+				<-ended
+			}
+		})
+	}
 }

@@ -184,3 +184,6 @@ func Oversleep(c *Comm) {
 // WhyFailed is why the communicator has failed on all ranks, and what the control plane
 // alone says.
 func WhyFailed(c *Comm) (why, control error) { return c.whyFailed(), c.control.Err() }
+
+// Unborn is why a communicator that c was to make did not come to be.
+func Unborn(ctx context.Context, c *Comm, err error) error { return c.unborn(ctx, err, false) }

@@ -127,20 +127,27 @@ const heardWait = time.Second
 // unborn is why a new communicator did not come to be. If that is because some rank has
 // given up, it may have done so because the old one has failed, of which this rank hears
 // a little later; then that is the reason, unless it does not matter. Once the time of
-// ctx is up, this rank need not have been told of anything.
+// ctx is up, this rank need not have been told of anything; unless it was up long ago, so
+// that this process has slept: it has not read then what others make of that.
 func (c *Comm) unborn(ctx context.Context, err error, mayFail bool) error {
 	if mayFail || c.control == nil {
 		return err
 	}
+	up := ctx.Done()
+	due, timed := ctx.Deadline()
+	asleep := timed && time.Since(due) > verdictDue
+	if asleep {
+		up = nil
+	}
 	var told givenUp // and by itself: the failure of the old one would have been told otherwise
-	if !errors.As(err, &told) && (errors.Is(err, ErrAborted) || errors.Is(err, ErrPeerLost) || errors.Is(err, context.Canceled)) {
+	if asleep || !errors.As(err, &told) && (errors.Is(err, ErrAborted) || errors.Is(err, ErrPeerLost) || errors.Is(err, context.Canceled)) {
 		timer := time.NewTimer(heardWait)
 		defer timer.Stop()
 		select {
 		case <-c.control.Done():
 		case <-c.member.Over():
 		case <-timer.C:
-		case <-ctx.Done():
+		case <-up:
 		}
 	}
 	if why := c.whyFailed(); why != nil {

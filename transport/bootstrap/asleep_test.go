@@ -1,6 +1,8 @@
 package bootstrap
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -309,4 +311,19 @@ func TestDesertInOrder(t *testing.T) {
 		}
 		s.close()
 	})
+}
+
+// A coordinator whose time is up before it begins to wait for control links blames nobody
+// for not having opened one.
+func TestCoordinatorBeginsTooLate(t *testing.T) {
+	table := &Table{Peers: []Peer{testPeer(0), testPeer(1), testPeer(2)}, session: newSessionID()}
+	s := newSession(0, 3, handshakeKey(NewSecret()), ProtocolVersion)
+	s.join(table)
+	defer s.Close()
+	cfg := &Config{Rank: 0, Size: 3, Control: ControlConfig{Logger: quiet}, Logger: quiet}
+	_, err := cfg.star(context.Background(), s, time.Now().Add(-time.Second), func() {})
+	var e *transport.RankError
+	if !errors.As(err, &e) || e.Rank != 0 || !errors.Is(err, transport.ErrTimeout) {
+		t.Errorf("%v", err)
+	}
 }

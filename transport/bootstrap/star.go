@@ -55,6 +55,7 @@ func (cfg *Config) star(ctx context.Context, s *Session, deadline time.Time, sta
 
 // gatherStar is rank 0's side.
 func (cfg *Config) gatherStar(ctx context.Context, s *Session, stands func()) (*Control, error) {
+	overslept := ctx.Err() != nil // this process stood still before it came to this
 	c, err := newControl(0, cfg.Size, cfg.Control)
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func (cfg *Config) gatherStar(ctx context.Context, s *Session, stands func()) (*
 	<-stood
 	if absent := c.absent(); len(absent) > 0 && c.Err() == nil {
 		e := &transport.RankError{Rank: absent[0], Doing: settingUp, Err: fmt.Errorf("%w: it did not open its control link to rank 0 at %v in time; check that its host reaches that address", transport.ErrTimeout, s.Addr())}
-		if errors.Is(ctx.Err(), context.Canceled) {
+		if overslept || errors.Is(ctx.Err(), context.Canceled) {
 			e = &transport.RankError{Rank: 0, Doing: settingUp, Err: cfg.setupError(ctx, nil)}
 		}
 		c.Fail(e)
