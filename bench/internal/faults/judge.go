@@ -72,7 +72,6 @@ func judgeVictim(t *trial, x *fate, f *finding) {
 			continue // others gave the part up, or closed it, meanwhile
 		}
 		if t.stops && e.Named >= 0 && e.Named != t.victim {
-			f.misname = true
 			f.fault("the victim, rank %d, in %s, names rank %d (%s): %s", x.rank, e.Phase, e.Named, e.Cause, e.Error)
 		}
 	}
