@@ -120,6 +120,42 @@ func Conflict(dst, src Tensor) error {
 	}
 }
 
+// Disjoint returns an error that wraps ErrOverlap if a and b, which have no errors, share
+// memory. It is as exact as Conflict; that they are the same is no excuse.
+func Disjoint(a, b Tensor) error {
+	if a.layout.count == 0 || b.layout.count == 0 {
+		return nil
+	}
+	switch intersect(&a, &b) {
+	case found:
+		return errorf("Disjoint", ErrOverlap, "%v and %v share memory", a.layout, b.layout)
+	case unknown:
+		return errorf("Disjoint", ErrOverlap, "cannot prove that %v and %v share no memory", a.layout, b.layout)
+	default:
+		return nil
+	}
+}
+
+// Extent is where a tensor without errors lies: the address of the first byte of any of
+// its elements, and that behind the last one. Both are 0 if it has none. Tensors whose
+// extents meet need not share memory.
+func (t Tensor) Extent() (first, end uint64) {
+	if t.layout.count == 0 {
+		return 0, 0
+	}
+	l := &t.layout
+	lo, hi := l.offset, l.offset
+	for i, n := range l.shape {
+		if reach := (n - 1) * l.strides[i]; reach > 0 {
+			hi += reach
+		} else {
+			lo += reach
+		}
+	}
+	base, size := int64(t.mem.start()), int64(l.dt.Size())
+	return uint64(base + lo*size), uint64(base + (hi+1)*size)
+}
+
 // Same reports whether element i of a is element i of b for every i, in logical order,
 // so that b is a under another shape at most. Neither has an error.
 func Same(a, b Tensor) bool { return identical(&a, &b) }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/monel-dev/monel/strided/dtype"
 )
 
 func TestCheckOutput(t *testing.T) {
@@ -167,4 +169,68 @@ func TestOverlapGivesUp(t *testing.T) {
 	err = l.CheckOutput()
 	require.ErrorIs(t, err, ErrOverlap)
 	require.ErrorContains(t, err, "cannot prove")
+}
+
+// TestDisjoint compares with the bytes that elements have, and the extent with the first
+// and the last of them.
+func TestDisjoint(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	memory := make([]byte, 4096)
+	random := func() Tensor {
+		dt := []DType{dtype.Uint8, dtype.Float16, dtype.Int32}[rng.IntN(3)]
+		at := rng.IntN(100) * 4
+		x := FromBytes(dt, memory[at:at+3200])
+		shape, strides := make([]int64, 1+rng.IntN(3)), make([]int64, 3)
+		for i := range shape {
+			shape[i], strides[i] = rng.Int64N(5), rng.Int64N(41)-20
+		}
+		return x.AsStrided(shape, strides[:len(shape)], 300)
+	}
+	touched := func(x Tensor) (map[uint64]bool, uint64, uint64) {
+		bytes, first, end := map[uint64]bool{}, ^uint64(0), uint64(0)
+		shape, strides := x.Layout().Shape(), x.Layout().Strides()
+		for i := range x.Count() {
+			element := int64(0)
+			for d, rest := len(shape)-1, i; d >= 0; d-- {
+				element += rest % shape[d] * strides[d]
+				rest /= shape[d]
+			}
+			size := int64(x.DType().Size())
+			for b := range size {
+				a := x.Address() + uint64(element*size+b)
+				bytes[a], first, end = true, min(first, a), max(end, a+1)
+			}
+		}
+		return bytes, first, end
+	}
+	met := [2]int{}
+	for range 10_000 {
+		a, b := random(), random()
+		require.NoError(t, a.Err())
+		in, first, end := touched(a)
+		gotFirst, gotEnd := a.Extent()
+		if a.Count() == 0 {
+			first, end = 0, 0
+		}
+		require.Equal(t, [2]uint64{first, end}, [2]uint64{gotFirst, gotEnd}, "%v", a.Layout())
+		also, _, _ := touched(b)
+		shared := 0
+		for at := range also {
+			if in[at] {
+				shared = 1
+			}
+		}
+		met[shared]++
+		if err := Disjoint(a, b); shared == 1 {
+			require.ErrorIs(t, err, ErrOverlap, "%v and %v", a.Layout(), b.Layout())
+		} else {
+			require.NoError(t, err, "%v and %v", a.Layout(), b.Layout())
+		}
+	}
+	require.Greater(t, met[0], 50)
+	require.Greater(t, met[1], 50)
+	x := Of(make([]int32, 8))
+	require.ErrorIs(t, Disjoint(x, x), ErrOverlap)
 }
