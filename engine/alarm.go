@@ -33,7 +33,7 @@ type alarm struct {
 	timer *time.Timer
 	set   atomic.Bool // the timer runs, or what it calls
 
-	// When a verdict on a timeout was asked for, and about which operation; of onAlarm.
+	// When a verdict on a timeout was asked for, and about which operation; of what it calls.
 	asked    time.Time
 	askedFor uint64
 	born     time.Time
@@ -72,46 +72,34 @@ func (c *Comm) firstLook() time.Duration { return min(slowAfter, c.cfg.Timeout) 
 // something is wrong with an operation that lasts, then for a verdict, which says
 // who is missing, and at last gives up.
 func (c *Comm) onAlarm() {
-	if late := c.alarm.late(); late > asleep {
-		if !c.alarm.asked.IsZero() {
-			c.alarm.asked = time.Now()
-		}
-		c.alarm.ring(verdictDue)
-		return
-	} else if late > verdictLook && !c.alarm.asked.IsZero() {
-		// Where this process gets no processor for so long, nor may the coordinator.
-		c.alarm.asked = c.alarm.asked.Add(late)
-	}
-	if lasted, ok := c.member.Apart(); ok {
-		c.onAlarmApart(lasted)
+	a := &c.alarm
+	if a.overslept() {
 		return
 	}
 	seq, lasted, ok := c.member.Elapsed()
-	if !(ok && c.alarm.askedFor == seq) && c.unanswered() {
+	if !(ok && a.askedFor == seq) && c.unanswered(a) {
 		return
 	}
 	if !ok || c.control == nil { // a rank that is alone has nobody to ask
-		c.alarm.set.Store(false)
+		a.set.Store(false)
 		// One that has begun since may have relied on this alarm.
-		_, _, ok := c.member.Elapsed()
-		ok = ok && c.control != nil
-		if _, apart := c.member.Apart(); ok || apart {
-			c.alarm.arm(c.firstLook())
+		if _, _, ok := c.member.Elapsed(); ok && c.control != nil {
+			a.arm(c.firstLook())
 		}
 		return
 	}
 	timeout := c.cfg.Timeout
 	switch first := c.firstLook(); {
 	case lasted < first: // set for an earlier operation
-		c.alarm.ring(first - lasted)
+		a.ring(first - lasted)
 	case lasted < timeout:
 		c.member.Slow(seq)
-		c.alarm.ring(min(lasted, timeout-lasted))
-	case c.alarm.asked.IsZero() || c.alarm.askedFor != seq:
+		a.ring(min(lasted, timeout-lasted))
+	case a.asked.IsZero() || a.askedFor != seq:
 		c.member.TimedOut(seq)
-		c.awaitVerdict(seq)
-	case !c.overdue():
-		c.alarm.ring(verdictLook)
+		a.awaitVerdict(seq)
+	case !c.overdue(a):
+		a.ring(verdictLook)
 	default:
 		err := fmt.Errorf("%w after %v and the coordinator has not said why", ErrTimeout, timeout)
 		c.control.Fail(&RankError{Rank: c.rank, Err: err})
@@ -119,22 +107,38 @@ func (c *Comm) onAlarm() {
 	}
 }
 
+// overslept reports whether the alarm rings so late that nothing can be concluded from
+// time; then it has been set for another look.
+func (a *alarm) overslept() bool {
+	if late := a.late(); late > asleep {
+		if !a.asked.IsZero() {
+			a.asked = time.Now()
+		}
+		a.ring(verdictDue)
+		return true
+	} else if late > verdictLook && !a.asked.IsZero() {
+		// Where this process gets no processor for so long, nor may the coordinator.
+		a.asked = a.asked.Add(late)
+	}
+	return false
+}
+
 // awaitVerdict notes that the coordinator has been asked what keeps an operation.
-func (c *Comm) awaitVerdict(seq uint64) {
-	c.alarm.asked, c.alarm.askedFor = time.Now(), seq
-	c.alarm.ring(verdictDue)
+func (a *alarm) awaitVerdict(seq uint64) {
+	a.asked, a.askedFor = time.Now(), seq
+	a.ring(verdictDue)
 }
 
 // unanswered reports whether the coordinator still owes the answer to what it was asked
 // about an operation that has ended meanwhile; then the alarm has been set for the next
 // look. An operation may be late and end well because a rank that hears nobody any more,
 // the coordinator itself perhaps, is still heard by others. The next one will not.
-func (c *Comm) unanswered() bool {
-	if c.alarm.asked.IsZero() || time.Since(c.alarm.asked) > bootstrap.AnswerDue+4*verdictLook || c.member.Broken() != nil {
+func (c *Comm) unanswered(a *alarm) bool {
+	if a.asked.IsZero() || time.Since(a.asked) > bootstrap.AnswerDue+4*verdictLook || c.member.Broken() != nil {
 		return false
 	}
-	_ = c.overdue()
-	c.alarm.ring(verdictLook)
+	_ = c.overdue(a)
+	a.ring(verdictLook)
 	return true
 }
 
@@ -147,8 +151,8 @@ const silentBeats = 1.5
 // once if its heartbeats have not come either, and otherwise, since in the worst of cases
 // the last one came just before, when it has said nothing to what it was asked. One that is
 // alive has more time.
-func (c *Comm) overdue() bool {
-	waited := time.Since(c.alarm.asked)
+func (c *Comm) overdue(a *alarm) bool {
+	waited := time.Since(a.asked)
 	beat := float64(c.cfg.LostAfter) / beatsBeforeLost
 	if waited >= verdictDue && c.control.Desert(time.Duration(silentBeats*beat)) ||
 		waited >= bootstrap.AnswerDue && c.control.Desert(waited) {

@@ -100,9 +100,16 @@ func (c *Comm) allReduce(o agree.Op, p *prepared, dst, src *strided.Tensor, op O
 	return c.doublingAllReduce(o, in, out, by)
 }
 
+// inOneRound reports whether doubling's rounds are replaced by one.
+func (c *Comm) inOneRound(bytes int64) bool {
+	return c.oneHost && c.direct.fits(bytes, c.cfg.ChunkBytes) && choose.OneRound(bytes, int64(c.cfg.HopBytes), c.size)
+}
+
 // allReduceBy is the algorithm for an all_reduce of tensors like t.
-func (c *Comm) allReduceBy(t strided.Tensor) choose.AllReduce {
-	bytes, chunk := bytesOf(t), int64(c.cfg.ChunkBytes)
+func (c *Comm) allReduceBy(t strided.Tensor) choose.AllReduce { return c.allReduceOfBytes(bytesOf(t)) }
+
+func (c *Comm) allReduceOfBytes(bytes int64) choose.AllReduce {
+	chunk := int64(c.cfg.ChunkBytes)
 	switch {
 	case c.algorithm == choose.Auto:
 		return choose.Pick(bytes, chunk, int64(c.cfg.HopBytes), c.size)

@@ -194,6 +194,11 @@ func checkApart(dst, src, all, one strided.Tensor, start int64, rank int) (inPla
 // move copies n elements from one view to another of the same type, which share no
 // memory.
 func (c *Comm) move(to strided.View, at int64, from strided.View, start, n int64) {
+	c.moveBy(c.partial, to, at, from, start, n)
+}
+
+// moveBy is move with scratch of the caller's, as large as a chunk.
+func (c *Comm) moveBy(scratch func() []byte, to strided.View, at int64, from strided.View, start, n int64) {
 	most := int64(c.cfg.ChunkBytes / max(from.DType().Size(), 1))
 	for n > 0 {
 		k := min(n, most)
@@ -202,7 +207,7 @@ func (c *Comm) move(to strided.View, at int64, from strided.View, start, n int64
 		} else if b, ok := to.Bytes(at, at+k); ok {
 			from.Pack(b, start, start+k)
 		} else {
-			b := c.partial()
+			b := scratch()
 			from.Pack(b, start, start+k)
 			to.Unpack(b, at, at+k)
 		}
@@ -213,6 +218,11 @@ func (c *Comm) move(to strided.View, at int64, from strided.View, start, n int64
 // copyElements copies src to dst element by element in logical order, whatever their
 // shapes, unless they are the same.
 func (c *Comm) copyElements(dst, src strided.Tensor) error {
+	return c.copyBy(c.partial, dst, src)
+}
+
+// copyBy is copyElements with scratch of the caller's, as large as a chunk.
+func (c *Comm) copyBy(scratch func() []byte, dst, src strided.Tensor) error {
 	if strided.Same(dst, src) {
 		return nil
 	}
@@ -227,6 +237,6 @@ func (c *Comm) copyElements(dst, src strided.Tensor) error {
 	if err != nil {
 		return err
 	}
-	c.move(to, 0, from, 0, from.Count())
+	c.moveBy(scratch, to, 0, from, 0, from.Count())
 	return nil
 }

@@ -62,10 +62,11 @@ type Comm struct {
 	soiled   bool // links used for the first time may hold chunks left over, too
 	factors  factors
 	products []byte // scratch of the collective in progress; see multiplied
-	posts    []post // for messages to and from each rank; nil until there is one
+	packed   []byte // the same, and as large; see fusedAllReduce
 	alarm    alarm
 	watches  watches // belongs to the collective in progress
-	family   family  // communicators made from this one
+	apart    messages
+	family   family // communicators made from this one
 
 	life      context.Context // ends with the communicator
 	endLife   context.CancelFunc
@@ -168,6 +169,8 @@ func newComm(rank, size int, cfg Config) *Comm {
 	c.life, c.endLife = context.WithCancel(context.Background())
 	c.watches.c = c
 	c.alarm.init(c.onAlarm)
+	c.apart.turn = newTurn()
+	c.apart.alarm.init(c.onAlarmApart)
 	c.family.init(rank)
 	return c
 }
@@ -302,6 +305,7 @@ func (c *Comm) Close() error {
 
 func (c *Comm) shut(inOrder bool) error {
 	c.alarm.timer.Stop()
+	c.apart.alarm.timer.Stop()
 	c.watches.drop()
 	c.disappear()
 	defer c.endLife()

@@ -80,7 +80,8 @@ type Config struct {
 	// each other about the job is encrypted. Same on all ranks.
 	Encrypt bool
 
-	// Timeout bounds every collective, and is on by default: DefaultTimeout.
+	// Timeout bounds every collective and message, and is on by default: DefaultTimeout. For
+	// messages of a group it begins when the collectives beside them have ended.
 	Timeout time.Duration
 
 	// InitTimeout bounds Init: DefaultInitTimeout.

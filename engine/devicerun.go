@@ -27,6 +27,8 @@ func (c *Comm) runOnDevice(ctx context.Context, t *task) error {
 	var err error
 	if t.apart != nil {
 		err = c.runApart(ctx, &t.call, attempt)
+	} else if t.parts != nil {
+		err = c.runParts(ctx, &t.call, t.parts, attempt)
 	} else {
 		err = c.run(ctx, &t.call, t.walk, attempt)
 	}

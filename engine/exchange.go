@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
 )
@@ -12,14 +13,15 @@ import (
 // exchange is the messages of a group, which go on side by side.
 type exchange struct {
 	self         [][2]transfer // to and from this rank itself
-	sends, recvs []convoy
+	sends, recvs []*convoy
 }
 
 // convoy is the messages to or from one peer, in order.
 type convoy struct {
 	peer     int
 	messages []transfer
-	chunks   int64 // that they take, at most
+	chunks   int64        // that they take, at most
+	done     atomic.Int64 // messages that have been sent or received
 }
 
 // exchangeOf sorts a group's transfers by peers. If those with this rank itself do not
@@ -55,16 +57,47 @@ func (c *Comm) exchangeOf(transfers []transfer) (*exchange, error) {
 	return x, nil
 }
 
-func (c *Comm) attach(convoys []convoy, t transfer) []convoy {
+func (c *Comm) attach(convoys []*convoy, t transfer) []*convoy {
 	chunks := t.bytes()/int64(c.cfg.ChunkBytes) + 1
-	for i := range convoys {
-		if k := &convoys[i]; k.peer == t.peer {
+	for _, k := range convoys {
+		if k.peer == t.peer {
 			k.messages = append(k.messages, t)
 			k.chunks += chunks
 			return convoys
 		}
 	}
-	return append(convoys, convoy{peer: t.peer, messages: []transfer{t}, chunks: chunks})
+	return append(convoys, &convoy{peer: t.peer, messages: []transfer{t}, chunks: chunks})
+}
+
+// describe is the exchange for the flight recorder and the like: a single message is one.
+func (x *exchange) describe(c *Comm) agree.Call {
+	var list []agree.Convoy
+	var only *transfer
+	add := func(k *convoy, from bool) {
+		d := agree.Convoy{From: from, Rank: k.peer, Messages: len(k.messages)}
+		for i := range k.messages {
+			d.Bytes += k.messages[i].bytes()
+		}
+		list, only = append(list, d), &k.messages[0]
+	}
+	for _, k := range x.sends {
+		add(k, false)
+	}
+	for _, k := range x.recvs {
+		add(k, true)
+	}
+	if len(x.self) > 0 {
+		to, from := agree.Convoy{Rank: c.rank}, agree.Convoy{Rank: c.rank, From: true}
+		for i := range x.self {
+			to.Messages, from.Messages = to.Messages+1, from.Messages+1
+			to.Bytes, from.Bytes = to.Bytes+x.self[i][1].bytes(), from.Bytes+x.self[i][0].bytes()
+		}
+		list = append(list, to, from)
+	}
+	if len(list) == 1 && list[0].Messages == 1 {
+		return only.describe()
+	}
+	return agree.NewMessages(list)
 }
 
 // run carries the exchange out. Everything that somebody else may have to wait for goes
@@ -77,8 +110,10 @@ func (c *Comm) attach(convoys []convoy, t transfer) []convoy {
 //     not keep it waiting. That is done in the order of peers. All other receiving has a
 //     goroutine per peer.
 func (x *exchange) run(c *Comm, o agree.Op) error {
+	c.apart.now.Store(x)
+	scratch := func() []byte { return make([]byte, c.cfg.ChunkBytes) } // the communicator's may be in use
 	for _, both := range x.self {
-		if err := c.copyElements(both[0].tensor, both[1].tensor); err != nil {
+		if err := c.copyBy(scratch, both[0].tensor, both[1].tensor); err != nil {
 			return err
 		}
 	}
@@ -88,11 +123,11 @@ func (x *exchange) run(c *Comm, o agree.Op) error {
 
 // begin starts what goes on by itself as tasks, and does the rest.
 func (x *exchange) begin(c *Comm, o agree.Op, tasks *parallel) error {
-	var later []convoy
+	var later []*convoy
 	for _, k := range x.recvs {
 		c.postOf(k.peer)
 		if k.chunks > ringDepth {
-			tasks.start(func() error { return c.receiveAll(o, k.peer, k.messages) })
+			tasks.start(func() error { return c.receiveAll(o, k) })
 		} else {
 			later = append(later, k)
 		}
@@ -102,11 +137,11 @@ func (x *exchange) begin(c *Comm, o agree.Op, tasks *parallel) error {
 		if sent, err := c.sendNow(o, p, k); err != nil {
 			return err
 		} else if !sent {
-			tasks.start(func() error { return c.sendAll(o, k.peer, k.messages) })
+			tasks.start(func() error { return c.sendAll(o, k) })
 		}
 	}
 	for _, k := range later {
-		if err := c.receiveAll(o, k.peer, k.messages); err != nil {
+		if err := c.receiveAll(o, k); err != nil {
 			return err
 		}
 	}
@@ -121,7 +156,7 @@ var over = func() context.Context {
 }()
 
 // sendNow sends messages that fit into one chunk, if that does not have to wait.
-func (c *Comm) sendNow(o agree.Op, p *post, k convoy) (sent bool, err error) {
+func (c *Comm) sendNow(o agree.Op, p *post, k *convoy) (sent bool, err error) {
 	if n := c.letters(k.messages); n != len(k.messages) && (k.chunks > 1 || len(k.messages) > 1) {
 		return false, nil
 	}
@@ -136,7 +171,7 @@ func (c *Comm) sendNow(o agree.Op, p *post, k convoy) (sent bool, err error) {
 	}
 	p.held = true
 	defer func() { p.held = false }()
-	return true, c.sendAll(o, k.peer, k.messages)
+	return true, c.sendAll(o, k)
 }
 
 // parallel runs functions side by side. The first error makes all of them end, by fail.

@@ -64,6 +64,16 @@ func (cfg *Config) logsCalls() *slog.Logger {
 	return l
 }
 
+// logCalls is logCall for an operation that may stand for several calls.
+func (c *Comm) logCalls(seq uint64, call *agree.Call, parts []*agree.Call) {
+	if parts == nil {
+		c.logCall(seq, call)
+	}
+	for i, part := range parts {
+		c.logCall(seq+uint64(i), part)
+	}
+}
+
 // logCall tells of a call that begins.
 func (c *Comm) logCall(seq uint64, call *agree.Call) {
 	c.calls.Debug(call.String(), "communicator", c.cfg.Name, "rank", c.rank, "seq", seq)

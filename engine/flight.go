@@ -11,9 +11,11 @@ import (
 )
 
 // Operation is one entry of the flight recorder: an operation of a communicator as
-// this rank saw it.
+// this rank saw it. Messages of a group are one entry, "messages", with the bytes of all
+// that it sends and receives. All_reduces of a group that are fused have an entry each,
+// which lasts as long as all of them.
 type Operation struct {
-	Seq        uint64 `json:"seq"`        // its number on the communicator, from 0, the same on all ranks; for messages, the next collective's
+	Seq        uint64 `json:"seq"`        // its number on the communicator, from 0, the same on all ranks; for messages, the next collective's when they began
 	Collective string `json:"collective"` // "all_reduce"
 	Call       string `json:"call"`       // spelled out, as a MismatchError has it
 	Signature  string `json:"signature"`  // hash of the call, the same where the ranks agree
@@ -46,7 +48,7 @@ type Flight struct {
 	Time  time.Time `json:"time"`            // when it was read
 	Error string    `json:"error,omitempty"` // Comm.Err
 
-	Operations []Operation `json:"operations"` // oldest first; the last one may be running
+	Operations []Operation `json:"operations"` // oldest first; those at the end may be running: messages, and a collective or those fused with it
 }
 
 // Flight returns the latest operations, at most Config.History and the one that is
@@ -59,12 +61,12 @@ func (c *Comm) Flight() Flight {
 		f.Error = err.Error()
 	}
 	born := c.recorder.Born()
-	c.member.Inspect(func(now *agree.InProgress) {
+	c.member.Inspect(func(now []agree.InProgress) {
 		for _, op := range c.recorder.Operations() {
 			f.Operations = append(f.Operations, operationOf(op.Call, &op.Ended, born, op.Lasted))
 		}
-		if now != nil {
-			op := operationOf(&now.Call, &now.Ended, born, time.Since(born)-now.Began)
+		for i := range now {
+			op := operationOf(&now[i].Call, &now[i].Ended, born, time.Since(born)-now[i].Began)
 			op.State = OperationRunning
 			f.Operations = append(f.Operations, op)
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/strided"
@@ -12,18 +13,37 @@ import (
 // while the function runs that it is given to, and used by that alone.
 //
 // The messages of a group go on side by side, whatever the order in which they are
-// collected, short ones to the same rank in one chunk; then its collectives follow, in
-// their order. Two messages from one rank to another arrive in the order in which they
-// are collected, as outside of groups, and the other side need not have them in a group.
+// collected, short ones to the same rank in one chunk. Its collectives follow each other in
+// their order, beside the messages: the other ranks may make the same calls in groups or one
+// by one, messages or collectives first. Only where a message and a collective touch the
+// same memory, or a tensor of the group is a device's, do the messages follow the
+// collectives, as NCCL has it. Two messages from one rank to another arrive in the order in
+// which they are collected, as outside of groups.
+//
+// No message may write what another one of the group reads or writes: that is an error that
+// wraps strided.ErrOverlap, as for a buffer that is sent and received at once. Only a
+// message to this rank itself may be in place.
+//
+// Small all_reduces that follow each other, of one dtype and operator, are fused: up to
+// FusedCalls of at most 8 KiB each, as many as fit into a chunk, go as one, with the bits
+// that single calls give. So all ranks have them in a group, and in the same one, or get a
+// *MismatchError; and none of them may write what another one reads or writes (ErrOverlap).
+// Where one of them is refused, so are all. Calls that need each other's results do not
+// belong in one group.
 //
 // Every method checks its arguments as the Comm's method of that name does and returns an
 // error if they are wrong; the group's other calls are carried out all the same, since
-// other ranks count on them. Tensors are borrowed until the group has ended.
+// other ranks count on them. What makes the communicator fail ends all of them; a
+// disagreement about a collective does not end the messages. Tensors are borrowed until the
+// group has ended.
 type Group struct {
 	c         *Comm
 	transfers []transfer
-	far       reach // to the transfers' tensors
-	tasks     []*task
+	far       reach     // to the transfers' tensors
+	touched   footprint // by the transfers
+	calls     []groupCall
+	notes     *notes
+	tasks     []*task // what is to be done, once that is known
 	errs      []error
 	options   []CallOption
 }
@@ -49,10 +69,12 @@ func RunGroup(ctx context.Context, build func(on func(c *Comm) *Group) error) er
 	}
 	if len(groups) == 1 {
 		g := groups[0]
-		tasks := g.all()
-		if len(tasks) == 1 && tasks[0].apart != nil && tasks[0].reach == nil && !g.c.queue.busy() {
-			// Nothing goes on beside it.
-			return errors.Join(append(g.errs, g.c.runApart(ctx, &tasks[0].call, tasks[0].apart))...)
+		if tasks := g.all(); len(tasks) == 1 && !tasks[0].onStream() {
+			err := errors.Join(append(g.errs, g.c.runAlone(ctx, tasks[0]))...)
+			if err == nil { // nobody refers to them any more
+				g.notes.reuse(g.calls)
+			}
+			return err
 		}
 	}
 	works, err := startAll(ctx, groups, false)
@@ -64,7 +86,8 @@ func RunGroup(ctx context.Context, build func(on func(c *Comm) *Group) error) er
 	return errors.Join(errs...)
 }
 
-// StartGroup is RunGroup without the wait, as StartAllReduce is AllReduce. After an
+// StartGroup is RunGroup without the wait, as StartAllReduce is AllReduce; a Work may stand
+// for several calls. After an
 // error, the calls that are not to blame have been started all the same; an error of
 // build itself says that nothing was. On a stream, calls begin in the order in which the
 // communicators were first named, which has to be the same on all ranks.
@@ -81,16 +104,6 @@ func (c *Comm) StartGroup(ctx context.Context, build func(g *Group) error) ([]*W
 	return StartGroup(ctx, func(on func(c *Comm) *Group) error { return build(on(c)) })
 }
 
-// AllGatherV is Comm.AllGatherV.
-func (g *Group) AllGatherV(dst, src strided.Tensor, counts []int64) error {
-	return g.add(g.c.allGatherVOf(dst, src, counts))
-}
-
-// AllToAllV is Comm.AllToAllV.
-func (g *Group) AllToAllV(dst, src strided.Tensor, recvCounts, sendCounts []int64) error {
-	return g.add(g.c.allToAllV(dst, src, recvCounts, sendCounts))
-}
-
 // collect has build make its calls.
 func collect(build func(on func(c *Comm) *Group) error) (groups []*Group, err error) {
 	err = build(func(c *Comm) *Group {
@@ -99,7 +112,8 @@ func collect(build func(on func(c *Comm) *Group) error) (groups []*Group, err er
 				return g
 			}
 		}
-		g := &Group{c: c}
+		g := &Group{c: c, notes: allNotes.Get().(*notes)}
+		g.calls = g.notes.calls
 		groups = append(groups, g)
 		return g
 	})
@@ -114,10 +128,10 @@ func startAll(ctx context.Context, groups []*Group, holds bool) (works []*Work, 
 		errs = append(errs, g.errs...)
 		for _, t := range tasks {
 			options := g.options
-			if t.onDevice == nil && t.reach == nil {
+			if !t.onStream() {
 				options = nil // no stream works on it
 			}
-			w, err := g.c.queueTask(ctx, t, options, holds)
+			w, err := g.c.queueTask(ctx, t, options, holds, false)
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -128,41 +142,97 @@ func startAll(ctx context.Context, groups []*Group, holds bool) (works []*Work, 
 	return works, errors.Join(errs...)
 }
 
-// all are the tasks that the group consists of: the messages, then the collectives.
-func (g *Group) all() []*task {
-	if len(g.transfers) == 0 {
-		return g.tasks
+// runAlone carries out the only task of a group, on the host.
+func (c *Comm) runAlone(ctx context.Context, t *task) error {
+	if t.apart != nil && !c.queue.busy() {
+		return c.runApart(ctx, &t.call, t.apart) // nothing goes on beside it
 	}
-	transfers := g.transfers
-	g.transfers = nil
-	x, err := g.c.exchangeOf(transfers)
+	w, err := c.queueTask(ctx, t, nil, false, true)
 	if err != nil {
-		g.errs = append(g.errs, err)
+		return err
 	}
-	messages := &task{call: agree.NewCall(agree.Send, 0, 0, 0, nil), reach: g.far.used(), tensors: g.far.tensors, apart: func(o agree.Op) error { return x.run(g.c, o) }}
-	g.tasks = append([]*task{messages}, g.tasks...)
-	return g.tasks
+	if w.here {
+		c.queue.workHere()
+	}
+	<-w.done
+	return w.err
 }
 
 // add collects a collective, or says what is wrong with it, which other ranks hear in
-// its turn.
-func (g *Group) add(r request) error {
+// its turn. dst and src are what it writes and reads on this rank.
+func (g *Group) add(r request, dst, src strided.Tensor) error {
 	if r.err == nil {
-		g.tasks = append(g.tasks, r.task())
+		g.calls = append(g.calls, groupCall{t: r.task(), dst: dst, src: src})
 		return nil
 	}
-	bad := &ArgumentError{Rank: g.c.rank, Call: r.call.Kind.String(), Argument: r.argument, Err: r.err}
-	g.tasks = append(g.tasks, &task{call: r.call, bad: bad})
+	return g.refuse(r.call, r.argument, r.err)
+}
+
+func (g *Group) refuse(call agree.Call, argument string, err error) error {
+	bad := &ArgumentError{Rank: g.c.rank, Call: call.Kind.String(), Argument: argument, Err: err}
+	g.calls = append(g.calls, groupCall{t: &task{call: call, bad: bad}})
 	return bad
 }
 
+// at is a tensor that only one rank needs, the zero Tensor elsewhere.
+func (g *Group) at(rank int, t strided.Tensor) strided.Tensor {
+	if g.c.rank != rank {
+		return strided.Tensor{}
+	}
+	return t
+}
+
 func (g *Group) addTransfer(t transfer) error {
-	if err := g.c.checkTransfer(&t, &g.far); err != nil {
+	err := g.c.checkTransfer(&t, &g.far)
+	if err == nil {
+		err = g.checkApart(&t)
+	}
+	if err != nil {
 		g.errs = append(g.errs, err)
 		return err
 	}
 	g.transfers = append(g.transfers, t)
+	own := touches(&g.transfers[len(g.transfers)-1])
+	g.touched.add(&own)
 	return nil
+}
+
+// checkApart checks that a transfer does not touch what others of the group write, or
+// write what they touch, since they go on at the same time. The two ends of a message to
+// this rank itself may be the same tensor.
+func (g *Group) checkApart(t *transfer) error {
+	own := touches(t)
+	err := g.touched.conflict(&own, func(i int) bool {
+		o := &g.transfers[i]
+		return t.peer == g.c.rank && o.peer == t.peer && o.kind != t.kind && strided.Same(o.tensor, t.tensor) &&
+			g.toSelf(i, o.kind) == g.toSelf(len(g.transfers), t.kind)
+	})
+	if err == nil {
+		return nil
+	}
+	argument := "src"
+	if t.kind == agree.Recv {
+		argument = "dst"
+	}
+	return &ArgumentError{Rank: g.c.rank, Call: t.kind.String(), Argument: argument, Err: fmt.Errorf("another message of the group goes on at the same time: %w", err)}
+}
+
+// touches is what a transfer does to its tensor.
+func touches(t *transfer) touched {
+	if t.kind == agree.Recv {
+		return writesTo(&t.tensor)
+	}
+	return readsOf(&t.tensor)
+}
+
+// toSelf counts the transfers of a kind with this rank itself before the i-th.
+func (g *Group) toSelf(i int, kind agree.Collective) (n int) {
+	for _, t := range g.transfers[:i] {
+		if t.peer == g.c.rank && t.kind == kind {
+			n++
+		}
+	}
+	return n
 }
 
 // Send is Comm.Send; the peer may be this rank, if the group has the Recv as well.
@@ -179,9 +249,9 @@ func (g *Group) Recv(dst strided.Tensor, peer int) error {
 func (g *Group) AllReduce(dst, src strided.Tensor, op Op) error {
 	p, argument, err := g.c.prepareAllReduce(&dst, &src, op)
 	if err != nil {
-		return g.add(refused(describeAllReduce(&src, op), argument, err))
+		return g.refuse(describeAllReduce(&src, op), argument, err)
 	}
-	g.tasks = append(g.tasks, g.c.allReduceTask(p, dst, src, op))
+	g.calls = append(g.calls, groupCall{p: p, dst: dst, src: src})
 	return nil
 }
 
@@ -189,37 +259,51 @@ func (g *Group) AllReduce(dst, src strided.Tensor, op Op) error {
 func (g *Group) Broadcast(dst, src strided.Tensor, root int) error {
 	p, argument, err := g.c.prepareBroadcast(&dst, &src, root)
 	if err != nil {
-		return g.add(refused(p.call, argument, err))
+		return g.refuse(p.call, argument, err)
 	}
-	g.tasks = append(g.tasks, g.c.broadcastTask(p, dst, src))
+	g.calls = append(g.calls, groupCall{t: g.c.broadcastTask(p, dst, src), dst: dst, src: g.at(root, src)})
 	return nil
 }
 
 // AllGather is Comm.AllGather.
-func (g *Group) AllGather(dst, src strided.Tensor) error { return g.add(g.c.allGatherOf(dst, src)) }
+func (g *Group) AllGather(dst, src strided.Tensor) error {
+	return g.add(g.c.allGatherOf(dst, src), dst, src)
+}
 
 // ReduceScatter is Comm.ReduceScatter.
 func (g *Group) ReduceScatter(dst, src strided.Tensor, op Op) error {
-	return g.add(g.c.reduceScatterOf(dst, src, op))
+	return g.add(g.c.reduceScatterOf(dst, src, op), dst, src)
 }
 
 // Reduce is Comm.Reduce.
 func (g *Group) Reduce(dst, src strided.Tensor, op Op, root int) error {
-	return g.add(g.c.reduce(dst, src, op, root))
+	return g.add(g.c.reduce(dst, src, op, root), g.at(root, dst), src)
 }
 
 // Gather is Comm.Gather.
 func (g *Group) Gather(dst, src strided.Tensor, root int) error {
-	return g.add(g.c.gather(dst, src, root))
+	return g.add(g.c.gather(dst, src, root), g.at(root, dst), src)
 }
 
 // Scatter is Comm.Scatter.
 func (g *Group) Scatter(dst, src strided.Tensor, root int) error {
-	return g.add(g.c.scatter(dst, src, root))
+	return g.add(g.c.scatter(dst, src, root), dst, g.at(root, src))
 }
 
 // AllToAll is Comm.AllToAll.
-func (g *Group) AllToAll(dst, src strided.Tensor) error { return g.add(g.c.allToAllOf(dst, src)) }
+func (g *Group) AllToAll(dst, src strided.Tensor) error {
+	return g.add(g.c.allToAllOf(dst, src), dst, src)
+}
+
+// AllGatherV is Comm.AllGatherV.
+func (g *Group) AllGatherV(dst, src strided.Tensor, counts []int64) error {
+	return g.add(g.c.allGatherVOf(dst, src, counts), dst, src)
+}
+
+// AllToAllV is Comm.AllToAllV.
+func (g *Group) AllToAllV(dst, src strided.Tensor, recvCounts, sendCounts []int64) error {
+	return g.add(g.c.allToAllV(dst, src, recvCounts, sendCounts), dst, src)
+}
 
 // Barrier is Comm.Barrier.
-func (g *Group) Barrier() error { return g.add(g.c.barrier()) }
+func (g *Group) Barrier() error { return g.add(g.c.barrier(), strided.Tensor{}, strided.Tensor{}) }

@@ -79,6 +79,11 @@ func (c *Comm) checkTransfer(t *transfer, far *reach) error {
 	return nil
 }
 
+// describe is the message for the flight recorder and the like.
+func (t *transfer) describe() agree.Call {
+	return agree.NewCall(t.kind, t.tensor.DType(), 0, t.peer, []int64{t.tensor.Count()})
+}
+
 // bytes is the length of the message.
 func (t *transfer) bytes() int64 { return bytesOf(t.tensor) }
 
@@ -91,12 +96,20 @@ func (c *Comm) transferTask(t transfer) (*task, error) {
 		return nil, &ArgumentError{Rank: c.rank, Call: t.kind.String(), Argument: "peer",
 			Err: fmt.Errorf("%d is this rank itself; a message to oneself needs both its ends in one Group", t.peer)}
 	}
-	one := []transfer{t}
-	return &task{call: agree.NewCall(t.kind, t.tensor.DType(), 0, t.peer, []int64{t.tensor.Count()}), reach: far.used(), tensors: far.tensors, empty: t.tensor.OnDevice(), apart: func(o agree.Op) error {
+	x := &exchange{}
+	k := &convoy{peer: t.peer, messages: []transfer{t}}
+	one := []*convoy{k}
+	if t.kind == agree.Send {
+		x.sends = one
+	} else {
+		x.recvs = one
+	}
+	return &task{call: t.describe(), reach: far.used(), tensors: far.tensors, empty: t.tensor.OnDevice(), apart: func(o agree.Op) error {
+		c.apart.now.Store(x)
 		if t.kind == agree.Send {
-			return c.sendAll(o, t.peer, one)
+			return c.sendAll(o, k)
 		}
-		return c.receiveAll(o, t.peer, one)
+		return c.receiveAll(o, k)
 	}}, nil
 }
 

@@ -313,7 +313,7 @@ func TestMessagesThatDoNotFit(t *testing.T) {
 // TestMessagesEnd: a wait for a message ends with its context, with the timeout, and
 // with Close.
 func TestMessagesEnd(t *testing.T) {
-	x := strided.Of(make([]float32, 4))
+	x, y := strided.Of(make([]float32, 4)), strided.Of(make([]float32, 4))
 	t.Run("context", func(t *testing.T) {
 		w := localWorld(t, 2, engine.Config{})
 		ctx, cancel := context.WithCancel(background)
@@ -332,7 +332,7 @@ func TestMessagesEnd(t *testing.T) {
 		w := localWorld(t, 3, engine.Config{Timeout: 50 * time.Millisecond})
 		for _, err := range w.each(t, func(rank int, c *engine.Comm) error {
 			if rank == 0 {
-				return c.Group(background, func(g *engine.Group) error { return errors.Join(g.Recv(x, 1), g.Recv(x, 2)) })
+				return c.Group(background, func(g *engine.Group) error { return errors.Join(g.Recv(x, 1), g.Recv(y, 2)) })
 			}
 			return c.Recv(background, x, 0)
 		}) {

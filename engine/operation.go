@@ -17,9 +17,20 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 	return c.conduct(ctx, call, walk, false, attempt)
 }
 
+// runParts is run for an operation that stands for several calls, whose attempt calls
+// member.Stamp.
+func (c *Comm) runParts(ctx context.Context, call *agree.Call, parts []*agree.Call, attempt func(op agree.Op) error) error {
+	return c.conductParts(ctx, call, parts, strided.Logical, true, attempt)
+}
+
 // conduct is run, where stamps says whether attempt calls member.Stamp itself, when it has
 // done what other ranks may be waiting for.
 func (c *Comm) conduct(ctx context.Context, call *agree.Call, walk strided.Walk, stamps bool, attempt func(op agree.Op) error) error {
+	return c.conductParts(ctx, call, nil, walk, stamps, attempt)
+}
+
+// conductParts is conduct for an operation that may stand for several calls.
+func (c *Comm) conductParts(ctx context.Context, call *agree.Call, parts []*agree.Call, walk strided.Walk, stamps bool, attempt func(op agree.Op) error) error {
 	if err := c.member.Broken(); err != nil {
 		return err // at once, even while Close holds the turn
 	}
@@ -31,6 +42,9 @@ func (c *Comm) conduct(ctx context.Context, call *agree.Call, walk strided.Walk,
 		return c.notStarted(call, err)
 	}
 	defer c.turn.give()
+	if parts != nil {
+		c.member.Together(parts)
+	}
 	op, err := c.member.Enter(call, walk, "")
 	if err != nil {
 		c.dumpFailure()
@@ -40,7 +54,7 @@ func (c *Comm) conduct(ctx context.Context, call *agree.Call, walk strided.Walk,
 		c.member.Stamp()
 	}
 	if c.calls != nil {
-		c.logCall(op.Seq, call)
+		c.logCalls(op.Seq, call, parts)
 	}
 	if c.size == 1 {
 		return c.member.End(attempt(op))
@@ -117,21 +131,27 @@ func (c *Comm) refuse(call *agree.Call, argument string, err error) error {
 	if c.queue.busy() {
 		return c.runTask(context.Background(), &task{call: *call, bad: bad})
 	}
-	return c.refuseNow(call, bad)
+	return c.refuseNow(call, nil, bad)
 }
 
 // refuseLater is refuse for a call that must not wait until the others before it
 // have ended.
 func (c *Comm) refuseLater(call agree.Call, argument string, err error) error {
-	bad := &ArgumentError{Rank: c.rank, Call: call.Kind.String(), Argument: argument, Err: err}
-	t := &task{call: call, bad: bad}
+	return c.refuseTask(&task{call: call}, argument, err)
+}
+
+// refuseTask is refuseLater for a task.
+func (c *Comm) refuseTask(of *task, argument string, err error) error {
+	bad := &ArgumentError{Rank: c.rank, Call: of.call.Kind.String(), Argument: argument, Err: err}
+	t := &task{call: of.call, parts: of.parts, bad: bad}
 	w := c.newWork(t)
-	w.run = func() error { return c.refuseNow(&call, bad) }
+	w.run = func() error { return c.refuseNow(&t.call, t.parts, bad) }
 	_ = c.enqueue(context.Background(), w, t) // if it fails, nobody is left to be told
 	return bad
 }
 
-func (c *Comm) refuseNow(call *agree.Call, bad *ArgumentError) error {
+// refuseNow refuses a call, or several that are one operation, in its turn.
+func (c *Comm) refuseNow(call *agree.Call, parts []*agree.Call, bad *ArgumentError) error {
 	if c.member.Broken() != nil {
 		return bad // nobody is left to be told
 	}
@@ -139,6 +159,9 @@ func (c *Comm) refuseNow(call *agree.Call, bad *ArgumentError) error {
 	defer c.turn.give()
 	if c.size > 1 {
 		c.soil()
+		if parts != nil {
+			c.member.Together(parts)
+		}
 		if _, failed := c.member.Begin(call, strided.Logical, fmt.Sprintf("%s: %v", bad.Argument, bad.Err)); failed != nil {
 			return errors.Join(bad, failed)
 		}

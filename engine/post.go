@@ -46,16 +46,16 @@ func (t *transfer) letterBytes() int { return letterHead + (int(t.bytes())+7)&^7
 
 // postOf is the post for a peer.
 func (c *Comm) postOf(peer int) *post {
-	if c.posts == nil {
-		c.posts = make([]post, c.size)
+	if c.apart.posts == nil {
+		c.apart.posts = make([]post, c.size)
 	}
-	return &c.posts[peer]
+	return &c.apart.posts[peer]
 }
 
 // sendAll sends messages to a peer, as many in one chunk as fit.
-func (c *Comm) sendAll(o agree.Op, peer int, messages []transfer) error {
-	p := c.postOf(peer)
-	to, err := c.dial(o, &p.out, peer, messageChannel)
+func (c *Comm) sendAll(o agree.Op, k *convoy) error {
+	p, messages := c.postOf(k.peer), k.messages
+	to, err := c.dial(o, &p.out, k.peer, messageChannel)
 	if err != nil {
 		return err
 	}
@@ -71,6 +71,7 @@ func (c *Comm) sendAll(o agree.Op, peer int, messages []transfer) error {
 			return err
 		}
 		p.sent += uint64(n)
+		k.done.Add(int64(n))
 		messages = messages[n:]
 	}
 	return nil
@@ -135,20 +136,21 @@ func (c *Comm) sendChunks(o agree.Op, p *post, to transport.Sender, m *transfer)
 }
 
 // receiveAll receives messages from a peer.
-func (c *Comm) receiveAll(o agree.Op, peer int, messages []transfer) error {
-	p := c.postOf(peer)
+func (c *Comm) receiveAll(o agree.Op, k *convoy) error {
+	p := c.postOf(k.peer)
 	if p.in == nil {
-		r, err := c.mesh.Receiver(o.Stop, peer, messageChannel)
+		r, err := c.mesh.Receiver(o.Stop, k.peer, messageChannel)
 		if err != nil {
 			return err
 		}
-		p.in = newInLink(peer, r)
+		p.in = newInLink(k.peer, r)
 	}
-	for i := range messages {
-		if err := c.receiveMessage(o, p, &messages[i]); err != nil {
+	for i := range k.messages {
+		if err := c.receiveMessage(o, p, &k.messages[i]); err != nil {
 			return err
 		}
 		p.got++
+		k.done.Add(1)
 	}
 	return nil
 }

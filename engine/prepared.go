@@ -51,7 +51,7 @@ func (c *Comm) prepareOtherAllReduce(dst, src *strided.Tensor, op Op) (p *prepar
 		return nil, argument, err
 	}
 	p = &prepared{op: op, pair: strided.PairOf(*dst, *src), call: describeAllReduce(src, op), by: c.allReduceBy(*src), device: onDevice(src)}
-	p.oneRound = c.oneHost && c.direct.fits(bytesOf(*src), c.cfg.ChunkBytes) && choose.OneRound(bytesOf(*src), int64(c.cfg.HopBytes), c.size)
+	p.oneRound = c.inOneRound(bytesOf(*src))
 	p.stamps = p.by == choose.Doubling && c.size > 1
 	if !c.cfg.LogicalOrder {
 		// Scattered writes cost more than scattered reads, so dst's order is the

@@ -151,7 +151,7 @@ func (c *Comm) turnedAway(w *Work, t *task, err error) error {
 		if t.apart != nil {
 			return bad // of messages no other rank knows
 		}
-		w.run = func() error { return c.refuseNow(&t.call, bad) }
+		w.run = func() error { return c.refuseNow(&t.call, t.parts, bad) }
 		c.queue.push(w)
 		return bad
 	}

@@ -20,8 +20,8 @@ type Stats struct {
 	Transport string `json:"transport"` // Comm.Transport
 	Failed    bool   `json:"failed"`    // Comm.Err is not nil
 
-	Queued  int           `json:"queued"`     // collectives that were started and have not ended
-	Running time.Duration `json:"running_ns"` // how long the one in progress has lasted; 0 if there is none
+	Queued  int           `json:"queued"`     // collectives that were started and have not ended; those of a group on host memory count as one
+	Running time.Duration `json:"running_ns"` // how long what is in progress has lasted; 0 if nothing is
 
 	Collectives []CollectiveStats `json:"collectives"` // those that were called
 	Wires       []WireStats       `json:"wires"`       // those that the communicator has, used or not
@@ -38,8 +38,9 @@ type WireStats struct {
 }
 
 // CollectiveStats are sums over a rank's calls of one collective, or of messages to or
-// from other ranks ("send", "recv"); those that a Group carries out together count as
-// one.
+// from other ranks: "send" and "recv", or "messages" for several that a Group carries out
+// together, which count as one. All_reduces of a Group that are fused count each, and each
+// with the time that all of them take.
 //
 // Time and Latency are estimates: of calls with less than 4 KiB, one in 16 is timed
 // and counts 16 times, since to time all of them would slow them down. Those that
@@ -80,9 +81,9 @@ func (c *Comm) Stats() Stats {
 			s.Wires = append(s.Wires, WireStats(t))
 		}
 	}
-	c.member.Inspect(func(now *agree.InProgress) {
-		if now != nil {
-			s.Running = max(time.Since(c.recorder.Born())-now.Began, 1)
+	c.member.Inspect(func(now []agree.InProgress) {
+		for i := range now {
+			s.Running = max(s.Running, time.Since(c.recorder.Born())-now[i].Began, 1)
 		}
 		c.recorder.Totals(func(kind agree.Collective, t record.Totals) {
 			s.Collectives = append(s.Collectives, CollectiveStats{

@@ -11,11 +11,13 @@ import (
 // task is a collective that is to be carried out later, or whose tensors are a
 // device's.
 type task struct {
-	call agree.Call
-	walk strided.Walk
+	call  agree.Call
+	parts []*agree.Call // the calls that it stands for, if those are several
+	walk  strided.Walk
 	// One attempt, on tensors in host memory or in a device's.
 	onHost   func(o agree.Op) error
 	apart    func(o agree.Op) error // instead, if it is not in the sequence of all ranks' operations
+	together func() error           // instead, if it is several, which are in one entry of the queue
 	onDevice func(d *deviceRun) error
 	reach    *reach         // instead of onDevice: onHost or apart gets at the device's memory by this
 	tensors  []argument     // of which some are a device's
@@ -33,12 +35,13 @@ type argument struct {
 // startTask queues a task and returns at once. The end of ctx aborts it from then
 // on, queued or not.
 func (c *Comm) startTask(ctx context.Context, t *task, options []CallOption) (*Work, error) {
-	return c.queueTask(ctx, t, options, true)
+	return c.queueTask(ctx, t, options, true, false)
 }
 
 // queueTask is startTask, where holds says whether later work on the task's stream waits
-// for it. It need not where the caller does.
-func (c *Comm) queueTask(ctx context.Context, t *task, options []CallOption, holds bool) (*Work, error) {
+// for it. It need not where the caller does. waits says that the caller will carry the
+// work out, if it is to be done here; see queue.push.
+func (c *Comm) queueTask(ctx context.Context, t *task, options []CallOption, holds, waits bool) (*Work, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, c.notStarted(&t.call, err)
 	}
@@ -49,9 +52,10 @@ func (c *Comm) queueTask(ctx context.Context, t *task, options []CallOption, hol
 		if t.apart != nil {
 			return nil, c.refuseApart(t, argument, err)
 		}
-		return nil, c.refuseLater(t.call, argument, err)
+		return nil, c.refuseTask(t, argument, err)
 	}
 	w := c.newWork(t)
+	w.waits = waits
 	unwatch := func() bool { return true }
 	if ctx.Done() != nil {
 		w.joined = func() { unwatch = context.AfterFunc(ctx, func() { c.abort(ctx, t.call.Kind) }) }
@@ -135,11 +139,15 @@ func (c *Comm) notStarted(call *agree.Call, err error) error {
 func (c *Comm) carryOut(ctx context.Context, t *task) error {
 	switch {
 	case t.bad != nil:
-		return c.refuseNow(&t.call, t.bad)
+		return c.refuseNow(&t.call, t.parts, t.bad)
+	case t.together != nil:
+		return t.together()
 	case t.gate != nil:
 		return c.runOnDevice(ctx, t)
 	case t.apart != nil:
 		return c.runApart(ctx, &t.call, t.apart)
+	case t.parts != nil:
+		return c.runParts(ctx, &t.call, t.parts, t.onHost)
 	}
 	return c.run(ctx, &t.call, t.walk, t.onHost)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/monel-dev/monel/engine/internal/agree"
 	"github.com/monel-dev/monel/engine/internal/hoptrace"
 	"github.com/monel-dev/monel/engine/internal/record"
 	"github.com/monel-dev/monel/transport"
@@ -16,8 +17,13 @@ func (c *Comm) watch() {
 	var observe func(op *record.Operation)
 	if c.cfg.TraceHops > 0 {
 		observe = func(op *record.Operation) {
+			kind := hoptrace.Operation
+			switch op.Call.Kind {
+			case agree.Send, agree.Recv, agree.Messages:
+				kind = hoptrace.Messages
+			}
 			c.tracer.Add(hoptrace.Event{
-				Kind: hoptrace.Operation, Name: op.Call.String(), Bytes: op.Call.Bytes(),
+				Kind: kind, Name: op.Call.String(), Bytes: op.Call.Bytes(),
 				Label: hoptrace.Label{Seq: op.Seq, Attempt: op.Attempt},
 				Began: op.Began, Had: op.Began, Ended: op.Began + op.Lasted,
 			})
@@ -44,8 +50,8 @@ func (c *Comm) traced(mesh transport.Mesh) transport.Mesh {
 // WriteTrace writes the latest hops of communicators, at most Config.TraceHops of
 // each, as a timeline in Chrome's trace event format, for chrome://tracing and
 // ui.perfetto.dev: a process for each communicator's rank, with a track for its
-// operations and two for each peer, for what it sends and receives, and arrows
-// between the two ends of hops. Communicators without Config.TraceHops add nothing.
+// operations, one for messages and up to four for each peer, for what it sends and
+// receives of either, and arrows between the two ends of hops. Communicators without Config.TraceHops add nothing.
 //
 // It may be called from any goroutine.
 func WriteTrace(w io.Writer, comms ...*Comm) error {

@@ -17,7 +17,7 @@
 //
 //	monel_communicator_info               1; labels size and transport
 //	monel_communicator_failed             1 if the communicator is unusable
-//	monel_operations_queued               collectives that were started and have not ended
+//	monel_operations_queued               collectives that were started and have not ended; a group's on host memory count as one
 //	monel_operation_running_seconds       how long the one in progress has lasted; 0 if none is
 //	monel_operations_total                collectives that have ended
 //	monel_operations_failed_total         of them, those that failed

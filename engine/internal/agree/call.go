@@ -27,6 +27,7 @@ const (
 	AllToAllV
 	Send
 	Recv
+	Messages // several of a group, to and from any ranks; never on the wire
 	numCollectives
 )
 
@@ -38,7 +39,7 @@ const PreMulSum dtype.Op = 5
 var names = [numCollectives]string{
 	AllReduce: "all_reduce", Broadcast: "broadcast", AllGather: "all_gather", ReduceScatter: "reduce_scatter",
 	Reduce: "reduce", Gather: "gather", Scatter: "scatter", AllToAll: "alltoall", Barrier: "barrier",
-	AllGatherV: "all_gather_v", AllToAllV: "alltoall_v", Send: "send", Recv: "recv",
+	AllGatherV: "all_gather_v", AllToAllV: "alltoall_v", Send: "send", Recv: "recv", Messages: "messages",
 }
 
 // Reduces reports whether the collective has an operator.
@@ -74,8 +75,10 @@ type Call struct {
 	Sig   uint64   // hash of all the other fields and of the whole shape
 
 	// The tensor's shape, or where shapes may differ what has to be the same: the
-	// number of elements of a block, or of each rank's.
+	// number of elements of a block, or of each rank's. See also Together and
+	// NewMessages.
 	ndim  uint8
+	parts uint16 // how many calls it stands for; 0 for one
 	shape [maxDescribedDims]int64
 }
 
@@ -114,8 +117,11 @@ func (c *Call) String() string {
 	}
 	var b strings.Builder
 	b.WriteString(c.Kind.String())
-	if c.Kind == Barrier {
+	switch c.Kind {
+	case Barrier:
 		return b.String()
+	case Messages:
+		return c.describeMessages()
 	}
 	fmt.Fprintf(&b, " %v", c.DType)
 	if c.Kind.Reduces() {
@@ -127,6 +133,10 @@ func (c *Call) String() string {
 	}
 	if c.Kind.Rooted() {
 		fmt.Fprintf(&b, " root %d", c.Root)
+	}
+	if c.parts > 0 {
+		c.describeParts(&b)
+		return b.String()
 	}
 	switch c.Kind {
 	case Send:
@@ -151,6 +161,7 @@ func (c *Call) described() []int64 { return c.shape[:min(int(c.ndim), maxDescrib
 
 func (c *Call) appendTo(b []byte) []byte {
 	b = append(b, byte(c.Kind), byte(c.DType), byte(c.Op), c.ndim)
+	b = binary.LittleEndian.AppendUint16(b, c.parts)
 	b = binary.LittleEndian.AppendUint32(b, uint32(c.Root))
 	b = binary.LittleEndian.AppendUint64(b, c.Sig)
 	for _, n := range c.described() {
@@ -161,6 +172,7 @@ func (c *Call) appendTo(b []byte) []byte {
 
 func readCall(r *wireReader) (c Call) {
 	c.Kind, c.DType, c.Op, c.ndim = Collective(r.u8()), dtype.DType(r.u8()), dtype.Op(r.u8()), r.u8()
+	c.parts = r.u16()
 	c.Root, c.Sig = int32(r.u32()), r.u64()
 	for i := range c.described() {
 		c.shape[i] = int64(r.u64())

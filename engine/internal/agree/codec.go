@@ -26,6 +26,13 @@ func (r *wireReader) u8() uint8 {
 	return 0
 }
 
+func (r *wireReader) u16() uint16 {
+	if p := r.take(2); p != nil {
+		return binary.LittleEndian.Uint16(p)
+	}
+	return 0
+}
+
 func (r *wireReader) u32() uint32 {
 	if p := r.take(4); p != nil {
 		return binary.LittleEndian.Uint32(p)

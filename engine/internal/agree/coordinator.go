@@ -284,9 +284,11 @@ func (c *Coordinator) decide(s *settlement) {
 	s.stop()
 	c.current = nil
 	if v.outcome != outcomeCarryOn {
-		if c.settled = append(c.settled, s.key); len(c.settled) > maxSettled {
-			c.settled = c.settled[1:]
+		c.settled = append(c.settled, s.key)
+		for n := uint64(1); n < uint64(v.numbers); n++ {
+			c.settled = append(c.settled, key{seq: s.seq + n})
 		}
+		c.settled = c.settled[max(0, len(c.settled)-maxSettled):]
 	}
 	m := v.encode()
 	for rank := range c.size {
@@ -299,8 +301,10 @@ func (c *Coordinator) decide(s *settlement) {
 func (s *settlement) mismatch(v *verdictMsg) {
 	first := -1
 	sameCall := true
+	v.numbers = 1
 	for i := range s.states {
 		st := &s.states[i]
+		v.numbers = max(v.numbers, uint16(st.call.numbers()))
 		// A rank that has finished the operation with its own error is in step
 		// with the others; one that has finished it rightly is ahead of them.
 		v.broken = v.broken || st.status == statusDone && st.invalid == ""

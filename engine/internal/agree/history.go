@@ -16,6 +16,13 @@ type history struct {
 }
 
 func (h *history) add(seq uint64, call *Call, sig uint64, invalid string) {
+	h.put(seq, call, sig, invalid)
+	if n := call.numbers(); n > 1 { // from where before finds it
+		h.put(seq+n-1, call, sig, invalid)
+	}
+}
+
+func (h *history) put(seq uint64, call *Call, sig uint64, invalid string) {
 	i := seq % uint64(len(h.ring))
 	p := &h.ring[i]
 	p.seq, p.sig = seq, sig
@@ -37,11 +44,13 @@ const told = 8
 // before lists the calls before seq, latest first, back to the latest that
 // failed: about that one the ranks have been told already.
 func (h *history) before(seq uint64) (list []past) {
-	for n := uint64(1); n <= told && n <= seq; n++ {
-		p, ok := h.find(seq - n)
-		if !ok || p.sig == 0 {
+	for len(list) < told && seq > 0 {
+		p, ok := h.find(seq - 1)
+		if !ok || p.sig == 0 || p.call.numbers() > seq {
 			break
 		}
+		seq -= p.call.numbers()
+		p.seq = seq
 		list = append(list, p)
 	}
 	return list

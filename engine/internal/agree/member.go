@@ -35,10 +35,10 @@ type Member struct {
 	mu       sync.Mutex
 	next     uint64 // number of the next operation
 	active   bool
-	apart    bool // an operation outside of the sequence is in progress
-	answered bool // LateApart has been, with nobody to blame
 	op       Op
 	call     Call
+	parts    []*Call // the calls that it stands for, if those are several; see Together
+	apart    apart
 	walk     strided.Walk // as this rank would have it
 	began    began
 	wasLate  bool          // late has been called about op
@@ -98,18 +98,18 @@ func (m *Member) Enter(call *Call, walk strided.Walk, invalid string) (Op, error
 func (m *Member) turnedAway(call *Call, walk strided.Walk, invalid string) (Op, error) {
 	defer m.mu.Unlock()
 	if m.broken != nil {
+		m.parts = nil
 		return Op{}, m.broken
 	}
 	seq := m.next
-	err, early := m.early[seq]
-	if !early && invalid == "" {
+	err := m.takeEarly(seq, call.numbers())
+	if err == nil && invalid == "" {
 		return m.enter(call, walk), nil
 	}
-	m.next++
+	m.next += call.numbers()
 	m.past.add(seq, call, 0, invalid)
 	m.rechain()
-	if early {
-		delete(m.early, seq)
+	if err != nil {
 		m.refused(seq, call, err)
 		return Op{}, err
 	}
@@ -131,7 +131,7 @@ func (m *Member) enter(call *Call, walk strided.Walk) Op {
 	}
 	op := Op{Seq: m.next, Sig: mix(m.chain, call.Sig), Walk: walk, Stop: stop}
 	m.op = op
-	m.next++
+	m.next += call.numbers()
 	m.active, m.thaw, m.wasLate = true, nil, false
 	m.began.forget()
 	m.call.set(call)
@@ -227,6 +227,9 @@ func (m *Member) end(result error) {
 		m.past.add(m.op.Seq, &m.call, 0, "")
 	}
 	m.record(m.op.Seq, m.op.Attempt(), m.began.at(m.born), result)
+	if m.apart.active {
+		m.apart.since = time.Since(m.born)
+	}
 }
 
 // Fail makes the communicator unusable: the operation in progress ends with
@@ -243,10 +246,14 @@ func (m *Member) fail(err error) {
 		m.failed.Store(true)
 	}
 	m.interrupt(err)
+	if m.apart.active && !m.apart.stop.fired() {
+		m.apart.stop.fire(err)
+	}
 }
 
+// interrupt ends the operation in progress.
 func (m *Member) interrupt(err error) {
-	if (m.active || m.apart) && !m.op.Stop.fired() {
+	if m.active && !m.op.Stop.fired() {
 		m.op.Stop.fire(err)
 	}
 }
@@ -321,7 +328,7 @@ func (m *Member) onVerdict(v *verdictMsg) {
 	mine := m.active && v.key == key{m.op.Seq, m.op.Attempt()}
 	switch v.outcome {
 	case outcomeCarryOn:
-		m.answered = m.answered || m.apart && m.wasLate && v.seq == m.next
+		m.apart.answer(v.seq)
 		if mine && m.thaw != nil {
 			close(m.thaw)
 			m.thaw = nil
@@ -354,10 +361,12 @@ func (m *Member) onVerdict(v *verdictMsg) {
 		}
 	case mine:
 		m.interrupt(err)
-	case v.seq >= m.next:
-		m.early[v.seq] = err
-	default:
+	case v.seq < m.next:
 		m.overtaken(v.seq, err)
+	}
+	// What is one operation elsewhere may be several here.
+	for seq := max(v.seq, m.next); m.broken == nil && seq < v.seq+uint64(v.numbers); seq++ {
+		m.early[seq] = err
 	}
 }
 
@@ -369,7 +378,7 @@ func (m *Member) overtaken(seq uint64, err error) {
 	done, ok := m.past.find(seq)
 	switch {
 	case ok && done.sig == 0: // it failed here, too
-	case seq+1 == m.next && !m.active:
+	case seq+done.call.numbers() == m.next && !m.active:
 		m.rechain()
 		m.past.add(seq, &done.call, 0, done.invalid)
 	default:

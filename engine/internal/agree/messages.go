@@ -68,6 +68,7 @@ type verdictMsg struct {
 	key
 	outcome outcome
 	broken  bool
+	numbers uint16       // of outcomeMismatch: of how many operations from seq on, at most
 	walk    strided.Walk // of outcomeRestart
 	groups  []Group
 }
@@ -107,6 +108,7 @@ func (m *stateMsg) encode() []byte {
 func (m *verdictMsg) encode() []byte {
 	b := append(appendKey(msgVerdict, m.key), byte(m.outcome))
 	b = appendBool(b, m.broken)
+	b = binary.LittleEndian.AppendUint16(b, m.numbers)
 	b = binary.LittleEndian.AppendUint64(b, uint64(m.walk))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.groups)))
 	for i := range m.groups {
@@ -139,7 +141,7 @@ func decode(payload []byte) (any, error) {
 		}
 		m = st
 	case msgVerdict:
-		v := &verdictMsg{key: k, outcome: outcome(r.u8()), broken: r.u8() != 0, walk: strided.Walk(r.u64())}
+		v := &verdictMsg{key: k, outcome: outcome(r.u8()), broken: r.u8() != 0, numbers: r.u16(), walk: strided.Walk(r.u64())}
 		for n := r.u32(); n > 0 && !r.bad; n-- {
 			v.groups = append(v.groups, Group{status: status(r.u8()), next: r.u64(), Ranks: r.ranks(),
 				Call: r.text(), Invalid: r.text()})

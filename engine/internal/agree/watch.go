@@ -27,8 +27,11 @@ func (m *Member) Watch(r Recorder) (born time.Time) {
 
 // record tells the recorder that the operation m.call is over.
 func (m *Member) record(seq uint64, attempt uint32, began time.Duration, err error) {
-	if m.recorder != nil {
-		m.recorder.Record(&m.call, Ended{seq, attempt, m.wasLate, began, err})
+	e := Ended{seq, attempt, m.wasLate, began, err}
+	if m.parts != nil {
+		m.recordParts(e)
+	} else if m.recorder != nil {
+		m.recorder.Record(&m.call, e)
 	}
 }
 
@@ -46,19 +49,27 @@ type InProgress struct {
 }
 
 // Inspect calls f under the member's lock, so that what the recorder holds can be
-// read, with the operation in progress, or nil if there is none. f must not call the
-// member.
-func (m *Member) Inspect(f func(now *InProgress)) {
+// read, with the calls in progress: messages, and those of the operation in the sequence.
+// f must not call the member.
+func (m *Member) Inspect(f func(now []InProgress)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch {
-	case m.active:
-		f(&InProgress{Ended{Seq: m.op.Seq, Attempt: m.op.Attempt(), Began: m.began.at(m.born), Late: m.wasLate}, m.call})
-	case m.apart:
-		f(&InProgress{Ended{Seq: m.next, Began: m.began.at(m.born), Late: m.wasLate}, m.call})
-	default:
-		f(nil)
+	var now []InProgress
+	if a := &m.apart; a.active {
+		now = append(now, InProgress{Ended{Seq: a.seq, Began: a.began, Late: a.late}, a.call})
 	}
+	if m.active {
+		op := InProgress{Ended{Seq: m.op.Seq, Attempt: m.op.Attempt(), Began: m.began.at(m.born), Late: m.wasLate}, m.call}
+		for _, part := range m.parts {
+			op.Call = *part
+			now = append(now, op)
+			op.Seq++
+		}
+		if m.parts == nil {
+			now = append(now, op)
+		}
+	}
+	f(now)
 }
 
 // Next is the number of the next operation in the sequence.
@@ -73,7 +84,12 @@ func (m *Member) Next() uint64 {
 // Dimensions beyond those that it spells out are not counted.
 func (c *Call) Bytes() int64 {
 	bytes := int64(c.DType.Size())
+	if c.parts > 0 {
+		return bytes * c.shape[0]
+	}
 	switch c.Kind {
+	case Messages:
+		return c.shape[sentBytes] + c.shape[receivedBytes]
 	case Barrier, AllToAllV:
 		return 0
 	case AllGatherV:

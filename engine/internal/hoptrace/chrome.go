@@ -103,27 +103,44 @@ func Merge(w io.Writer, files ...io.Reader) error {
 	return all.write(w)
 }
 
-// Tracks are Chrome's threads: one for operations, and two for each peer, since what
-// happens on one end of a link happens one after the other. Thread and process 0 are
-// the idle ones for Perfetto, so all count from 1.
-const operationTrack = 1
+// Tracks are Chrome's threads: one for operations and one for messages, and four for each
+// peer, since what happens on one end of a link happens one after the other. Thread and
+// process 0 are the idle ones for Perfetto, so all count from 1.
+const (
+	operationTrack = 1
+	messageTrack   = 2
+	firstPeerTrack = 3
+)
 
 func track(e *Event) int {
 	switch e.Kind {
-	case Sent:
-		return 2 + 2*int(e.Peer)
-	case Received:
-		return 3 + 2*int(e.Peer)
+	case Operation:
+		return operationTrack
+	case Messages:
+		return messageTrack
 	}
-	return operationTrack
+	t := firstPeerTrack + 4*int(e.Peer)
+	if e.Kind == Received {
+		t++
+	}
+	if e.Apart {
+		t += 2
+	}
+	return t
 }
 
 func trackName(e *Event) string {
+	what := ""
+	if e.Apart {
+		what = "messages "
+	}
 	switch e.Kind {
 	case Sent:
-		return fmt.Sprintf("to rank %d", e.Peer)
+		return fmt.Sprintf("%sto rank %d", what, e.Peer)
 	case Received:
-		return fmt.Sprintf("from rank %d", e.Peer)
+		return fmt.Sprintf("%sfrom rank %d", what, e.Peer)
+	case Messages:
+		return "messages"
 	}
 	return "operations"
 }
@@ -153,7 +170,7 @@ func (r *Rank) timeline(base time.Time, pid int) []event {
 			took := micros(to - from)
 			out = append(out, event{Name: what, Category: "hop", Phase: "X", Time: micros(shift + from), Duration: &took, Process: pid, Thread: t, Args: args})
 		}
-		if e.Kind == Operation {
+		if e.Kind == Operation || e.Kind == Messages {
 			slice(e.Name, e.Began, e.Ended, map[string]any{"seq": e.Seq, "bytes": e.Bytes, "attempts": e.Attempt + 1})
 			out[len(out)-1].Category = "operation"
 			continue
@@ -175,6 +192,6 @@ func (r *Rank) timeline(base time.Time, pid int) []event {
 // arrow is the same for both ends of a hop, and for no others.
 func (r *Rank) arrow(e *Event, from, to int32) string {
 	h := fnv.New64a()
-	fmt.Fprintln(h, r.Communicator, from, to, e.Seq, e.Attempt, e.Index)
+	fmt.Fprintln(h, r.Communicator, from, to, e.Apart, e.Seq, e.Attempt, e.Index)
 	return fmt.Sprintf("0x%x", h.Sum64())
 }

@@ -190,6 +190,27 @@ func hop(start time.Time) []Rank {
 	}
 }
 
+// TestMessagesHaveTracks: they may be under way beside collectives, with the same labels.
+func TestMessagesHaveTracks(t *testing.T) {
+	start := time.Now()
+	ranks := hop(start)
+	beside := ranks[0].Events[0]
+	beside.Apart = true
+	ranks[0].Events = append(ranks[0].Events, beside, Event{Kind: Messages, Name: "messages: 1 to rank 1 (100 B)", Began: beside.Began, Ended: beside.Ended})
+	var b bytes.Buffer
+	require.NoError(t, Write(&b, ranks...))
+	tracks, arrows := map[string]int{}, map[string]bool{}
+	for _, e := range parse(t, b.Bytes()).TraceEvents {
+		if e.Pid == 1 && e.Name == "thread_name" {
+			tracks[e.Args["name"].(string)] = e.Tid
+		} else if e.Ph == "s" {
+			arrows[e.ID] = true
+		}
+	}
+	require.Equal(t, map[string]int{"operations": 1, "messages": 2, "to rank 1": 7, "messages to rank 1": 9}, tracks)
+	require.Len(t, arrows, 2)
+}
+
 // check looks at the timeline of hop, whose processes are in this order.
 func check(t *testing.T, f timeline, first, second int) {
 	t.Helper()
@@ -209,17 +230,17 @@ func check(t *testing.T, f timeline, first, second int) {
 	}
 	require.Equal(t, []string{
 		fmt.Sprint(first, " 1 communicator c, rank 0 (a:1)"),
-		fmt.Sprint(first, " 4 to rank 1"),
-		fmt.Sprint(first, " 4 X wait 10.0 2.0"),
-		fmt.Sprint(first, " 4 X send 12.0 3.0"),
-		fmt.Sprint(first, " 4 s hop 12.0 0.0"),
+		fmt.Sprint(first, " 7 to rank 1"),
+		fmt.Sprint(first, " 7 X wait 10.0 2.0"),
+		fmt.Sprint(first, " 7 X send 12.0 3.0"),
+		fmt.Sprint(first, " 7 s hop 12.0 0.0"),
 		fmt.Sprint(first, " 1 operations"),
 		fmt.Sprint(first, " 1 X all_reduce float sum shape [25] 9.0 11.0"),
 		fmt.Sprint(second, " 1 communicator c, rank 1 (b:1)"),
-		fmt.Sprint(second, " 3 from rank 0"),
-		fmt.Sprint(second, " 3 X wait 6.0 10.5"),
-		fmt.Sprint(second, " 3 X receive 16.5 1.5"),
-		fmt.Sprint(second, " 3 f hop 16.5 0.0"),
+		fmt.Sprint(second, " 4 from rank 0"),
+		fmt.Sprint(second, " 4 X wait 6.0 10.5"),
+		fmt.Sprint(second, " 4 X receive 16.5 1.5"),
+		fmt.Sprint(second, " 4 f hop 16.5 0.0"),
 	}, got)
 	require.Len(t, arrows, 2)
 	require.Equal(t, arrows["s"], arrows["f"], "both ends of the hop")

@@ -38,7 +38,7 @@ func (m *Mesh) Sender(ctx context.Context, peer, channel int) (transport.Sender,
 	key := linkKey{peer, channel}
 	s := m.senders[key]
 	if s == nil {
-		traced := &sender{Sender: plain, m: m, peer: int32(peer)}
+		traced := &sender{Sender: plain, m: m, peer: int32(peer), apart: channel > 0}
 		s = traced
 		if direct, ok := plain.(transport.DirectSender); ok {
 			s = &directSender{traced, direct}
@@ -67,7 +67,7 @@ func (m *Mesh) Receiver(ctx context.Context, peer, channel int) (transport.Recei
 	key := linkKey{peer, channel}
 	r := m.receivers[key]
 	if r == nil {
-		traced := &receiver{Receiver: plain, m: m, peer: int32(peer)}
+		traced := &receiver{Receiver: plain, m: m, peer: int32(peer), apart: channel > 0}
 		r = traced
 		if direct, ok := plain.(transport.DirectReceiver); ok {
 			r = &directReceiver{traced, direct}
@@ -80,17 +80,18 @@ func (m *Mesh) Receiver(ctx context.Context, peer, channel int) (transport.Recei
 // sender times what goes over a link.
 type sender struct {
 	transport.Sender
-	m    *Mesh
-	peer int32
-	now  Event // of the slot that is acquired
-	open bool
+	m     *Mesh
+	peer  int32
+	apart bool
+	now   Event // of the slot that is acquired
+	open  bool
 }
 
 func (s *sender) Acquire(ctx context.Context) ([]byte, error) {
 	began := s.m.t.now()
 	slot, err := s.Sender.Acquire(ctx)
 	if err == nil && !s.open {
-		s.now, s.open = Event{Kind: Sent, Peer: s.peer, Began: began, Had: s.m.t.now()}, true
+		s.now, s.open = Event{Kind: Sent, Peer: s.peer, Apart: s.apart, Began: began, Had: s.m.t.now()}, true
 	}
 	return slot, err
 }
@@ -126,7 +127,7 @@ func (s *directSender) SendLater(ctx context.Context, h *transport.Header, piece
 func (s *directSender) Flush() error { return s.direct.Flush() }
 
 func (s *directSender) timed(ctx context.Context, h *transport.Header, pieces [][]byte, send sendPieces) error {
-	e := Event{Kind: Sent, Peer: s.peer, Label: s.m.read(h), Began: s.m.t.now()}
+	e := Event{Kind: Sent, Peer: s.peer, Apart: s.apart, Label: s.m.read(h), Began: s.m.t.now()}
 	e.Had = e.Began
 	for _, p := range pieces {
 		e.Bytes += int64(len(p))
@@ -142,10 +143,11 @@ func (s *directSender) timed(ctx context.Context, h *transport.Header, pieces []
 // receiver times what comes over a link.
 type receiver struct {
 	transport.Receiver
-	m    *Mesh
-	peer int32
-	now  Event // of the chunk that is there
-	open bool
+	m     *Mesh
+	peer  int32
+	apart bool
+	now   Event // of the chunk that is there
+	open  bool
 }
 
 // arrived notes that a chunk's header is there, once.
@@ -156,7 +158,9 @@ func (r *receiver) arrived(began *Event, h *transport.Header, n int) {
 	}
 }
 
-func (r *receiver) begin() Event { return Event{Kind: Received, Peer: r.peer, Began: r.m.t.now()} }
+func (r *receiver) begin() Event {
+	return Event{Kind: Received, Peer: r.peer, Apart: r.apart, Began: r.m.t.now()}
+}
 
 func (r *receiver) Next(ctx context.Context) (*transport.Header, []byte, error) {
 	e := r.begin()

@@ -18,6 +18,7 @@ const (
 	Sent      Kind = iota // a chunk, from the wait for a slot to its commit
 	Received              // a chunk, from the wait for it to its release
 	Operation             // a whole collective
+	Messages              // those of one call or group
 )
 
 // Label tells a chunk from all others of its link.
@@ -31,6 +32,7 @@ type Label struct {
 type Event struct {
 	Kind  Kind
 	Peer  int32  // the rank at the other end
+	Apart bool   // on a link of messages
 	Bytes int64  // of payload; of the tensor
 	Name  string // of an operation
 	Label

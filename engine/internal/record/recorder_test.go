@@ -40,14 +40,14 @@ func (r runner) run(c *agree.Call, lasts time.Duration, err error) {
 
 func (r runner) totals() map[agree.Collective]Totals {
 	all := map[agree.Collective]Totals{}
-	r.m.Inspect(func(*agree.InProgress) {
+	r.m.Inspect(func([]agree.InProgress) {
 		r.r.Totals(func(k agree.Collective, t Totals) { all[k] = t })
 	})
 	return all
 }
 
 func (r runner) operations() (ops []Operation) {
-	r.m.Inspect(func(*agree.InProgress) { ops = r.r.Operations() })
+	r.m.Inspect(func([]agree.InProgress) { ops = r.r.Operations() })
 	return ops
 }
 
@@ -150,12 +150,13 @@ func TestObserverHearsOfEverything(t *testing.T) {
 func TestInProgress(t *testing.T) {
 	r := newRunner(t, 4, nil)
 	r.run(call(agree.AllReduce, 1), 0, nil)
-	r.m.Inspect(func(now *agree.InProgress) { require.Nil(t, now) })
+	r.m.Inspect(func(now []agree.InProgress) { require.Empty(t, now) })
 	_, err := r.m.Begin(call(agree.Broadcast, 9), strided.Logical, "")
 	require.NoError(t, err)
-	r.m.Inspect(func(now *agree.InProgress) {
-		require.Equal(t, uint64(1), now.Seq)
-		require.Equal(t, *call(agree.Broadcast, 9), now.Call)
+	r.m.Inspect(func(now []agree.InProgress) {
+		require.Len(t, now, 1)
+		require.Equal(t, uint64(1), now[0].Seq)
+		require.Equal(t, *call(agree.Broadcast, 9), now[0].Call)
 	})
 }
 
