@@ -115,11 +115,17 @@ func (g *generator) groups() {
 		}
 		p := grouped{letters: g.someLetters(len(c.members), 8, true)}
 		text += fmt.Sprintf(" comm %d: messages %s", c.id, describeLetters(p.letters))
-		for range g.IntN(3) {
-			if op := g.collective(len(c.members)); op.add != nil {
-				p.ops = append(p.ops, op)
-				text += "; " + op.text
+		for range g.IntN(6) {
+			p.ops = append(p.ops, g.collective(len(c.members)))
+		}
+		if g.IntN(2) == 0 { // some that may be fused
+			dt, op := g.dtype(), g.op()
+			for range g.IntN(12) {
+				p.ops = append(p.ops, g.allReduceOf(len(c.members), dt, op))
 			}
+		}
+		for _, op := range p.ops {
+			text += "; " + op.text
 		}
 		parts[c.id] = p
 	}

@@ -15,8 +15,8 @@ import (
 type programOp struct {
 	text  string
 	start func(r *programRank, c *engine.Comm, blocking bool) (finish func() error, err error)
-	// add is start with a group in the call's place; nil if there is no such form. What it
-	// returns is called when the group has ended.
+	// add is start with a group in the call's place. What it returns is called when the group
+	// has ended.
 	add func(r *programRank, c *engine.Comm, in *engine.Group) (finish func() error, err error)
 }
 
@@ -84,8 +84,10 @@ func (g *generator) layoutNames(size int) (names []string) {
 
 // allReduce and broadcast are written out here, since they may be under way while
 // others are started.
-func (g *generator) allReduce(size int) programOp {
-	dt, op, shape, in, salt := g.dtype(), g.op(), g.shape(0), g.layoutNames(size), g.IntN(1<<20)
+func (g *generator) allReduce(size int) programOp { return g.allReduceOf(size, g.dtype(), g.op()) }
+
+func (g *generator) allReduceOf(size int, dt strided.DType, op engine.Op) programOp {
+	shape, in, salt := g.shape(0), g.layoutNames(size), g.IntN(1<<20)
 	out := in
 	inPlace := g.IntN(2) == 0
 	if !inPlace {
@@ -149,15 +151,17 @@ func ended(work *engine.Work) error {
 
 // other is one of the collectives of the other tests' table.
 func (g *generator) other(size int) programOp {
-	k := collectiveCase{of: &collectives[g.IntN(len(collectives))], dt: g.dtype(), op: g.op(), block: g.shape(1),
-		big: []string{"stacked", "joined", "flat"}[g.IntN(3)], in: g.layoutNames(size), out: g.layoutNames(size), root: g.IntN(size)}
-	if g.IntN(3) == 0 {
-		k.inPlace, k.out = true, []string{"contiguous"}
-	}
+	k := collectiveCase{of: &collectives[g.IntN(len(collectives))], dt: g.dtype(), op: g.op(), block: g.shape(0),
+		big: []string{"stacked", "joined", "flat"}[g.IntN(3)], in: g.layoutNames(size), out: g.layoutNames(size), root: g.IntN(size), inPlace: g.IntN(3) == 0}
 	return callOf(k.String(), func(r *programRank, c *engine.Comm) (programCall, func() error) {
-		dst, src, check, err := k.prepare(r.t, c, c.Size())
+		own := k
+		own.in, own.out = []string{k.in[c.Rank()]}, []string{k.out[c.Rank()]}
+		if k.inPlace && !own.canSplit(r.t, size) {
+			own.out = []string{"contiguous"}
+		}
+		dst, src, check, err := own.prepare(r.t, c, size)
 		if err != nil {
-			return programCall{}, func() error { return err }
+			r.t.Fatalf("rank %d: %v: %v", c.Rank(), &own, err)
 		}
 		return programCall{
 			func() error { return k.of.call(c, dst, src, k.op, k.root) },
