@@ -17,8 +17,8 @@ import (
 type launching struct {
 	c        *comm
 	all      []*operation
-	left     []*operation // of which the first are messages
-	messages int
+	left     []*operation // collectives, in their order
+	messages []*operation // which follow with the last of them, as in any group
 	streams  []cudaffi.Stream
 	ended    func()
 	works    []*engine.Work
@@ -27,8 +27,9 @@ type launching struct {
 
 // atOnce is how many collectives are put on streams before other communicators have their
 // turn: fewer than the engine takes before it waits for some to end, which they may only do
-// when others have begun.
-const atOnce = 64
+// when others have begun; and as many as it fuses, since ranks whose tensors are on the host
+// carry the group out as one.
+const atOnce = engine.FusedCalls
 
 // prepare orders the streams of a launch.
 func (c *comm) prepare(operations []*operation) (*launching, error) {
@@ -47,27 +48,25 @@ func (c *comm) prepare(operations []*operation) (*launching, error) {
 	l := &launching{c: c, all: operations, streams: streams, ended: ended}
 	for _, o := range operations {
 		if o.message() {
-			l.left = append(l.left, o)
-		}
-	}
-	l.messages = len(l.left)
-	for _, o := range operations {
-		if !o.message() {
+			l.messages = append(l.messages, o)
+		} else {
 			l.left = append(l.left, o)
 		}
 	}
 	return l, nil
 }
 
-// next puts some operations on the streams, the messages among them all at once and before
-// the collectives, as in any group, and reports whether some are left.
+// next puts some operations on the streams, the messages among them all at once with the
+// last, and reports whether some are left.
 func (l *launching) next() bool {
-	if len(l.left) == 0 {
+	if len(l.left)+len(l.messages) == 0 {
 		return false
 	}
-	n := min(l.messages+atOnce, len(l.left))
-	some := l.left[:n]
-	l.left, l.messages = l.left[n:], 0
+	n := min(atOnce, len(l.left))
+	some := l.left[:n:n]
+	if l.left = l.left[n:]; len(l.left) == 0 {
+		some, l.messages = append(some, l.messages...), nil
+	}
 	works, err := engine.StartGroup(l.c.life, func(on func(c *engine.Comm) *engine.Group) error {
 		g := on(l.c.engine)
 		if len(l.streams) > 0 {
