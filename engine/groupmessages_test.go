@@ -72,11 +72,11 @@ func TestMessagesWaitForTheirGroup(t *testing.T) {
 				return errors.Join(g.Recv(message, 1), g.Broadcast(cast, cast, 1))
 			})
 		}
-		time.Sleep(1500 * time.Millisecond)
+		time.Sleep(900 * time.Millisecond)
 		if err := c.Broadcast(background, cast, cast, 1); err != nil {
 			return err
 		}
-		time.Sleep(time.Second)
+		time.Sleep(1850 * time.Millisecond)
 		return c.Send(background, message, 0)
 	})
 }
