@@ -28,7 +28,7 @@ func (c *Comm) runOnDevice(ctx context.Context, t *task) error {
 	if t.apart != nil {
 		err = c.runApart(ctx, &t.call, attempt)
 	} else if t.parts != nil {
-		err = c.runParts(ctx, &t.call, t.parts, attempt)
+		err = c.runParts(ctx, &t.call, t.parts, t.walk, attempt)
 	} else {
 		err = c.run(ctx, &t.call, t.walk, attempt)
 	}

@@ -54,8 +54,11 @@ func (c *Comm) fuse(calls []groupCall, n *notes) *task {
 	}
 	parts := n.parts[from:len(n.parts):len(n.parts)]
 	t := &task{call: agree.Together(parts), parts: parts}
-	if t.bad = c.unfit(calls, n); t.bad != nil {
+	if t.bad = c.unfit(calls); t.bad != nil {
 		return t
+	}
+	if dependent(calls, n) {
+		t.walk = agree.OneByOne
 	}
 	far, bytes := &reach{}, int64(0)
 	for i := range calls {
@@ -68,35 +71,39 @@ func (c *Comm) fuse(calls []groupCall, n *notes) *task {
 	if t.reach = far.used(); t.reach != nil {
 		t.tensors = far.tensors
 	}
-	t.onHost = func(o agree.Op) error { return c.fusedAllReduce(o, calls, int(bytes)) }
+	t.onHost = func(o agree.Op) error {
+		if o.Walk == agree.OneByOne {
+			return c.oneByOne(o, calls, t.reach)
+		}
+		return c.fusedAllReduce(o, calls, int(bytes))
+	}
 	return t
 }
 
-// unfit says why calls cannot be one, nil if they can: one of them is wrong, or writes what
-// another one reads or writes, which is not to happen in an order then.
-func (c *Comm) unfit(calls []groupCall, n *notes) *ArgumentError {
-	refuse := func(argument string, err error) *ArgumentError {
-		return &ArgumentError{Rank: c.rank, Call: agree.AllReduce.String(), Argument: argument,
-			Err: fmt.Errorf("%w (one of %d in a group that are carried out as one; none was)", err, len(calls))}
+// unfit is why calls cannot be carried out: one of them is wrong; nil if none is.
+func (c *Comm) unfit(calls []groupCall) *ArgumentError {
+	for i := range calls {
+		if t := calls[i].t; t != nil {
+			return &ArgumentError{Rank: c.rank, Call: agree.AllReduce.String(), Argument: t.bad.Argument,
+				Err: fmt.Errorf("%w (one of %d in a group that are carried out as one; none was)", t.bad.Err, len(calls))}
+		}
 	}
+	return nil
+}
+
+// dependent reports whether one of the calls writes what another one reads or writes.
+func dependent(calls []groupCall, n *notes) bool {
 	f := footprint{touched: n.touched[:0]}
 	defer func() { n.touched = f.touched }()
 	for i := range calls {
-		k := &calls[i]
-		if k.t != nil {
-			return refuse(k.t.bad.Argument, k.t.bad.Err)
-		}
-		src, dst := readsOf(&k.src), writesTo(&k.dst)
-		if err := f.conflict(&src, nil); err != nil {
-			return refuse("src", err)
-		}
-		if err := f.conflict(&dst, nil); err != nil {
-			return refuse("dst", err)
+		src, dst := readsOf(&calls[i].src), writesTo(&calls[i].dst)
+		if f.conflict(&src, nil) != nil || f.conflict(&dst, nil) != nil {
+			return true
 		}
 		f.add(&src)
 		f.add(&dst)
 	}
-	return nil
+	return false
 }
 
 // fusedAllReduce runs one attempt at several all_reduces of so many bytes: their tensors
@@ -118,14 +125,8 @@ func (c *Comm) fusedAllReduce(o agree.Op, calls []groupCall, bytes int) error {
 		left = left[bytesOf(k.src):]
 	}
 	view, err := strided.FromBytes(calls[0].src.DType(), c.packed[:bytes]).View(strided.Logical)
-	if err != nil {
-		return err
-	}
-	op := operator{op: calls[0].p.op}
-	if c.inOneRound(int64(bytes)) {
-		err = c.directAllReduce(o, view, view, op)
-	} else {
-		err = c.doublingAllReduce(o, view, view, op)
+	if err == nil {
+		err = c.shortAllReduce(o, view, view, calls[0].p.op)
 	}
 	if err != nil {
 		return err
@@ -139,6 +140,37 @@ func (c *Comm) fusedAllReduce(o agree.Op, calls []groupCall, bytes int) error {
 		}
 		view.Unpack(left, 0, view.Count())
 		left = left[bytesOf(k.dst):]
+	}
+	return nil
+}
+
+// shortAllReduce runs an all_reduce of elements that fit into a chunk.
+func (c *Comm) shortAllReduce(o agree.Op, in, out strided.View, op Op) error {
+	if c.inOneRound(in.Count() * int64(in.DType().Size())) {
+		return c.directAllReduce(o, in, out, operator{op: op})
+	}
+	return c.doublingAllReduce(o, in, out, operator{op: op})
+}
+
+// oneByOne is fusedAllReduce where some rank's calls need each other's results. Each sends
+// chunks of the same description; links keep them in order.
+func (c *Comm) oneByOne(o agree.Op, calls []groupCall, far *reach) error {
+	for i := range calls {
+		k := &calls[i]
+		in, err := k.p.logical(k.p.src, &k.src)
+		if err != nil {
+			return err
+		}
+		out, err := k.p.logical(k.p.dst, &k.dst)
+		if err == nil {
+			err = c.shortAllReduce(o, in, out, k.p.op)
+		}
+		if err == nil && far != nil { // what the device has been told is to be there for the next
+			err = far.d.gate.await(o.Stop, far.d.gate.run.Last())
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

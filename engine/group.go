@@ -27,9 +27,8 @@ import (
 // Small all_reduces that follow each other, of one dtype and operator, are fused: up to
 // FusedCalls of at most 8 KiB each, as many as fit into a chunk, go as one, with the bits
 // that single calls give. So all ranks have them in a group, and in the same one, or get a
-// *MismatchError; and none of them may write what another one reads or writes (ErrOverlap).
-// Where one of them is refused, so are all. Calls that need each other's results do not
-// belong in one group.
+// *MismatchError. Where one of them is refused, so are all. If on any rank one of them
+// writes what another one reads or writes, all ranks carry them out one by one.
 //
 // Every method checks its arguments as the Comm's method of that name does and returns an
 // error if they are wrong; the group's other calls are carried out all the same, since

@@ -19,8 +19,8 @@ func (c *Comm) run(ctx context.Context, call *agree.Call, walk strided.Walk, att
 
 // runParts is run for an operation that stands for several calls, whose attempt calls
 // member.Stamp.
-func (c *Comm) runParts(ctx context.Context, call *agree.Call, parts []*agree.Call, attempt func(op agree.Op) error) error {
-	return c.conductParts(ctx, call, parts, strided.Logical, true, attempt)
+func (c *Comm) runParts(ctx context.Context, call *agree.Call, parts []*agree.Call, walk strided.Walk, attempt func(op agree.Op) error) error {
+	return c.conductParts(ctx, call, parts, walk, true, attempt)
 }
 
 // conduct is run, where stamps says whether attempt calls member.Stamp itself, when it has

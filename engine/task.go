@@ -147,7 +147,7 @@ func (c *Comm) carryOut(ctx context.Context, t *task) error {
 	case t.apart != nil:
 		return c.runApart(ctx, &t.call, t.apart)
 	case t.parts != nil:
-		return c.runParts(ctx, &t.call, t.parts, t.onHost)
+		return c.runParts(ctx, &t.call, t.parts, t.walk, t.onHost)
 	}
 	return c.run(ctx, &t.call, t.walk, t.onHost)
 }

@@ -48,6 +48,9 @@ func (m *Member) rememberWalk(walk strided.Walk) {
 // is for all_reduce, where a call's shape is that of what is walked.
 func (s *settlement) commonWalk(chunk int64) strided.Walk {
 	first := &s.states[0]
+	if first.call.parts > 0 {
+		return OneByOne
+	}
 	other := first.walk
 	for i := range s.states {
 		st := &s.states[i]

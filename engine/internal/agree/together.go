@@ -3,6 +3,8 @@ package agree
 import (
 	"fmt"
 	"strings"
+
+	"github.com/monel-dev/monel/strided"
 )
 
 // Together describes several calls of one collective, type and operator that are made in
@@ -30,6 +32,10 @@ func Together(parts []*Call) Call {
 	c.Sig = h ^ h>>29
 	return c
 }
+
+// OneByOne is the walk of a rank that cannot take the calls of an operation together: if it
+// is not that of all ranks, they start again, with one call after the other.
+const OneByOne strided.Walk = 1
 
 // Spelled reports whether the call's whole shape is described.
 func (c *Call) Spelled() bool { return c.ndim <= maxDescribedDims }
