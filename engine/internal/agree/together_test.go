@@ -137,3 +137,30 @@ type recordLog [][2]int64
 func (l *recordLog) Record(c *Call, e Ended) {
 	*l = append(*l, [2]int64{int64(e.Seq), c.Bytes() / int64(dtype.Float32.Size())})
 }
+
+// If one rank cannot take the calls together, none does, and they remember it.
+func TestOneByOne(t *testing.T) {
+	n := newNetwork(t, 3)
+	one, parts := together([]int64{1}, []int64{2})
+	walks := []strided.Walk{strided.Logical, OneByOne, strided.Logical}
+	for round := range 3 {
+		var ops []Op
+		for rank, m := range n.members {
+			m.Together(parts)
+			ops = append(ops, begin(t, m, one, walks[rank]))
+		}
+		if round == 0 {
+			n.members[2].Dispute(ops[2])
+			n.deliver()
+		}
+		for rank, m := range n.members {
+			if round == 0 {
+				require.ErrorIs(t, ops[rank].Stop.Err(), ErrRestart)
+				ops[rank] = m.Restarted()
+			}
+			require.Equal(t, OneByOne, ops[rank].Walk)
+			require.EqualValues(t, 2*round, ops[rank].Seq)
+			require.NoError(t, m.End(nil))
+		}
+	}
+}
