@@ -187,3 +187,28 @@ func WhyFailed(c *Comm) (why, control error) { return c.whyFailed(), c.control.E
 
 // Unborn is why a communicator that c was to make did not come to be.
 func Unborn(ctx context.Context, c *Comm, err error) error { return c.unborn(ctx, err, false) }
+
+// JoinGrace is how long ranks may take to join a new communicator after the end of the old one.
+const JoinGrace = joinGrace
+
+// Joining is the context in which members of c join a new communicator.
+func Joining(ctx context.Context, c *Comm, members []int) (context.Context, context.CancelFunc) {
+	return c.joining(ctx, members, false)
+}
+
+// WhileUp is the context in which ranks of c meet.
+func WhileUp(ctx context.Context, c *Comm) (context.Context, context.CancelFunc) {
+	return c.whileUp(ctx, false)
+}
+
+// Fail makes c fail on all ranks.
+func Fail(c *Comm, cause error) { c.fail(cause) }
+
+// Jointly has c make a communicator of all its ranks, which have met and do the same.
+func Jointly(ctx context.Context, c *Comm, make func(ctx context.Context) (*Comm, error)) (*Comm, error) {
+	ctx, cancel := c.settle(ctx)
+	defer cancel()
+	ctx, joined := c.joining(ctx, inRankOrder(c.size), false)
+	defer joined()
+	return c.jointly(ctx, "given up", inRankOrder(c.size), make)
+}

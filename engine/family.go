@@ -76,21 +76,13 @@ func (f *family) ended() bool {
 }
 
 // settle returns a context for making a new communicator: it ends with ctx, with the
-// time that Init may take, when this communicator is closed, and with it fails if that
-// matters. The causes of the last two name a rank.
-func (c *Comm) settle(ctx context.Context, mayFail bool) (context.Context, context.CancelFunc) {
+// time that Init may take, and when this rank closes or aborts this communicator; the
+// cause names it then. That another rank does so is for whileUp and joining.
+func (c *Comm) settle(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := context.WithTimeoutCause(ctx, c.cfg.InitTimeout,
 		fmt.Errorf("%w after %v: %w", ErrTimeout, c.cfg.InitTimeout, context.DeadlineExceeded))
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
-	var failed <-chan struct{}
-	if !mayFail && c.control != nil {
-		failed = c.control.Done()
-	}
-	var over <-chan struct{}
-	if failed != nil {
-		over = c.member.Over()
-	}
 	go func() {
 		select {
 		case <-c.family.ending:
@@ -99,10 +91,6 @@ func (c *Comm) settle(ctx context.Context, mayFail bool) (context.Context, conte
 				why = c.hasClosed()
 			}
 			cancel(why)
-		case <-failed:
-			cancel(c.whyFailed())
-		case <-over:
-			cancel(c.whyFailed())
 		case <-done:
 		}
 	}()

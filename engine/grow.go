@@ -58,8 +58,8 @@ func (f *family) takeGrowth(ctx context.Context, id UniqueID, err error) {
 //	Config{ID: id, Rank: their number, Size: size}
 //
 // and otherwise this communicator's configuration; Config.Name is the default here unless
-// the option Named gives another. This communicator goes on to work
-// and may be closed afterwards.
+// the option Named gives another. This communicator goes on to work, and a rank that has the
+// new one may end it, as after Split.
 //
 // Grow returns when all have joined, within Config.Timeout for this communicator's
 // ranks and Config.InitTimeout for the new ones. Errors are those of collectives and
@@ -133,9 +133,12 @@ func (c *Comm) growTo(ctx context.Context, size int, op string, a regroup.Answer
 	if cfg.ID, err = readID(g.ID); err != nil {
 		return nil, &RankError{Rank: 0, Doing: "grow", Err: err}
 	}
-	within, cancel := c.settle(ctx, false)
+	within, cancel := c.settle(ctx)
 	defer cancel()
-	next, err := c.jointly(within, "given up "+op, inRankOrder(c.size), func(ctx context.Context) (*Comm, error) { return Init(ctx, cfg) })
+	all := inRankOrder(c.size)
+	within, joined := c.joining(within, all, false)
+	defer joined()
+	next, err := c.jointly(within, "given up "+op, all, func(ctx context.Context) (*Comm, error) { return Init(ctx, cfg) })
 	if err != nil {
 		return nil, c.failed(ctx, "grow", c.unborn(within, err, false))
 	}

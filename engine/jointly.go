@@ -56,8 +56,9 @@ func (c *Comm) jointly(ctx context.Context, name string, members []int, make fun
 		}
 		return nil, givenUp{told}
 	case err == nil || ended == nil:
-	case errors.Is(ended, ErrTimeout), c.control != nil && c.whyFailed() != nil && errors.Is(ended, c.whyFailed()):
-		// The others' time is up as well, or they hear of it otherwise.
+	case errors.Is(ended, ErrTimeout), !c.family.ended() && c.control != nil && c.whyFailed() != nil && errors.Is(ended, c.whyFailed()):
+		// The others' time is up as well. So it is about when that of the old communicator's
+		// end is; but if this rank has ended it, they are told, and need not wait for that.
 	default:
 		c.tellGivenUp(ctx, name, members)
 	}

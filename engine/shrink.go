@@ -29,7 +29,8 @@ const (
 // and is independent of it.
 //
 // With ShrinkDefault it begins when what this rank has called before has ended, and
-// fails if the communicator has failed, other than by Revoke, or does so meanwhile.
+// fails if the communicator has failed, other than by Revoke, or does so before all have
+// agreed; after that they have two seconds to join the new one, as with Split.
 // With ShrinkAbort it does not need the communicator's coordinator, rank 0, nor any
 // other rank in particular: survivors find each other by the addresses that they know.
 //
@@ -68,8 +69,8 @@ func (c *Comm) Shrink(ctx context.Context, exclude []int, flags ShrinkFlags, opt
 //
 // Bad arguments are an error here. The end of ctx, or PendingComm.Abort, gives up the new
 // communicator alone; survivors that wait for this rank in the same call hear of it. If this
-// communicator is closed before the new one has been made, that is not made; Finalize waits
-// for it.
+// rank closes or aborts this communicator before the new one has been made, that is not
+// made; Finalize waits for it.
 func (c *Comm) StartShrink(ctx context.Context, exclude []int, flags ShrinkFlags, options ...ChildOption) (*PendingComm, error) {
 	members, err := c.survivors(exclude, flags)
 	if err != nil {
@@ -177,7 +178,7 @@ func (s *shrinking) settle(ctx context.Context) (within context.Context, cancel 
 	if err != nil {
 		return nil, nil, err
 	}
-	within, cancel = s.c.settle(ctx, s.mayFail)
+	within, cancel = s.c.settle(ctx)
 	if s.halted {
 		err = s.c.quiesce(within)
 	}
@@ -194,13 +195,17 @@ func (s *shrinking) make(ctx context.Context, regroup func(context.Context, []in
 		return nil, err
 	}
 	defer cancel()
-	p, err := regroup(within, s.members, s.meeting())
+	meeting, met := s.c.whileUp(within, s.mayFail)
+	p, err := regroup(meeting, s.members, s.meeting())
+	met()
 	if err != nil {
 		return nil, err
 	}
 	if len(p.Members) == 0 {
 		return nil, &RankError{Rank: s.members[0], Err: fmt.Errorf("%w: a plan without ranks", ErrProtocol)}
 	}
+	within, joined := s.c.joining(within, p.Members, s.mayFail)
+	defer joined()
 	child, err := s.c.bear(within, p, s.options)
 	if err != nil {
 		return nil, s.c.unborn(within, err, s.mayFail)

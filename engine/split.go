@@ -28,8 +28,10 @@ const NoColor = -1
 // Config.Timeout for ranks to come and Config.InitTimeout for joining. Errors are
 // those of collectives and of Init. A RankError has the number in this communicator; where
 // the text goes on with the new one's numbers, it says so.
-// If this communicator fails meanwhile, its error is returned, also on ranks whose new one
-// does not need the lost rank.
+// If this communicator fails before all have come to the call, its error is returned, also
+// on ranks whose new one does not need the lost rank. After that, a rank that has its new
+// communicator may Close, Abort or Revoke this one at once: if it ends for whatever reason
+// but the loss of one of the new one's ranks, those still have two seconds to join.
 func (c *Comm) Split(ctx context.Context, color, key int, options ...ChildOption) (*Comm, error) {
 	call := agree.NewCall(agree.Split, 0, 0, 0, nil)
 	m, err := splitMeeting(color, key)
@@ -54,8 +56,8 @@ func (c *Comm) Split(ctx context.Context, color, key int, options ...ChildOption
 // A bad color is an error here, which the other ranks hear in its turn. Until all ranks
 // have come, the end of ctx, or PendingComm.Abort, aborts this communicator, as with every
 // call that others count on. After that it gives up the new one alone, which the ranks that
-// would have been in it hear. If this communicator is closed before the new one has been
-// made, that is not made; Finalize waits for it.
+// would have been in it hear. If this rank closes or aborts this communicator before the
+// new one has been made, that is not made; Finalize waits for it.
 func (c *Comm) StartSplit(ctx context.Context, color, key int, options ...ChildOption) (*PendingComm, error) {
 	call := agree.NewCall(agree.Split, 0, 0, 0, nil)
 	m, err := splitMeeting(color, key)
@@ -88,7 +90,7 @@ func splitMeeting(color, key int) (*regroup.Meeting, error) {
 
 // splitRevoked makes the communicator when all ranks of a revoked one have met by regroup.
 func (c *Comm) splitRevoked(ctx context.Context, m *regroup.Meeting, regroup func(context.Context, []int, *regroup.Meeting) (plan, error), options []ChildOption) (*Comm, error) {
-	within, cancel := c.settle(ctx, true)
+	within, cancel := c.settle(ctx)
 	p, err := regroup(within, inRankOrder(c.size), m)
 	cancel()
 	if err != nil {
@@ -110,8 +112,10 @@ func (c *Comm) splitOff(ctx context.Context, p plan, mayFail bool, options []Chi
 	if len(p.Members) == 0 {
 		return nil, nil
 	}
-	within, cancel := c.settle(ctx, mayFail)
+	within, cancel := c.settle(ctx)
 	defer cancel()
+	within, joined := c.joining(within, p.Members, mayFail)
+	defer joined()
 	child, err := c.bear(within, p, options)
 	if err != nil {
 		return nil, c.failed(ctx, "split", c.unborn(within, err, mayFail))
