@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,10 +51,21 @@ func (f *family) takeGrowth(ctx context.Context, id UniqueID, err error) {
 	root.leave(ctx, err)
 }
 
+// pendingGrowth is the id of GrowID, zero if there is none that serves.
+func (f *family) pendingGrowth() UniqueID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.growth == nil || f.growth.over() {
+		return UniqueID{}
+	}
+	return f.growth.id
+}
+
 // Grow makes a communicator of size ranks: this one's, with the numbers that they have,
 // and new ones from Comm.Size up. All ranks of this communicator call it, in the same
-// place of their sequence of calls; the one that has called GrowID passes that id, the
-// others the zero UniqueID. Meanwhile the new ranks call Init with
+// place of their sequence of calls. At least one of them passes the id that one of them
+// has had from GrowID, the others that id or the zero UniqueID; if all pass the latter, the
+// one that has called GrowID is asked. Meanwhile the new ranks call Init with
 //
 //	Config{ID: id, Rank: their number, Size: size}
 //
@@ -66,16 +78,16 @@ func (f *family) takeGrowth(ctx context.Context, id UniqueID, err error) {
 // of Init: a *bootstrap.WorldError lists new ranks that have not come.
 func (c *Comm) Grow(ctx context.Context, size int, id UniqueID, options ...ChildOption) (next *Comm, err error) {
 	call := agree.NewCall(agree.Grow, 0, 0, size, nil)
-	m, argument, err := c.growMeeting(size, id)
+	m, offer, argument, err := c.growMeeting(size, id)
 	if err != nil {
 		return nil, c.refuse(&call, argument, err)
 	}
-	defer func() { c.family.takeGrowth(context.Background(), id, err) }()
+	defer func() { c.family.takeGrowth(context.Background(), offer.id, err) }()
 	a, err := c.inSequence(ctx, call, m)
 	if err != nil {
 		return nil, err
 	}
-	return c.growTo(ctx, size, m.Topic, a, options)
+	return c.growTo(ctx, size, m.Topic, a, offer, options)
 }
 
 // StartGrow is Grow without the wait, as StartSplit is Split. Calls that follow wait until
@@ -83,44 +95,61 @@ func (c *Comm) Grow(ctx context.Context, size int, id UniqueID, options ...Child
 // when the new communicator has been made or cannot be.
 func (c *Comm) StartGrow(ctx context.Context, size int, id UniqueID, options ...ChildOption) (*PendingComm, error) {
 	call := agree.NewCall(agree.Grow, 0, 0, size, nil)
-	m, argument, err := c.growMeeting(size, id)
+	m, offer, argument, err := c.growMeeting(size, id)
 	if err != nil {
 		return nil, c.refuseLater(call, argument, err)
 	}
 	p, err := c.startInSequence(ctx, call, m, func(within context.Context, met func() (regroup.Answer, error)) (next *Comm, err error) {
-		defer func() { c.family.takeGrowth(within, id, err) }()
+		defer func() { c.family.takeGrowth(within, offer.id, err) }()
 		a, err := met()
 		if err != nil {
 			return nil, err
 		}
-		return c.growTo(within, size, m.Topic, a, options)
+		return c.growTo(within, size, m.Topic, a, offer, options)
 	})
 	if err != nil {
 		nobody, cancel := context.WithCancel(ctx)
 		cancel()
-		c.family.takeGrowth(nobody, id, err)
+		c.family.takeGrowth(nobody, offer.id, err)
 	}
 	return p, err
 }
 
-// growMeeting is the meeting of a growth. The error is about an argument.
-func (c *Comm) growMeeting(size int, id UniqueID) (m *regroup.Meeting, argument string, err error) {
+// growOffer is an id that a rank has to offer for a growth, and whether it was passed; if
+// not, it counts where none was.
+type growOffer struct {
+	id     UniqueID
+	passed bool
+}
+
+// growMeeting is the meeting of a growth, with what this rank offers. The error is about
+// an argument.
+func (c *Comm) growMeeting(size int, id UniqueID) (m *regroup.Meeting, offer *growOffer, argument string, err error) {
 	if size <= c.size || size > bootstrap.MaxSize {
-		return nil, "size", fmt.Errorf("%d; give more than the %d ranks that there are, and at most %d", size, c.size, bootstrap.MaxSize)
+		return nil, nil, "size", fmt.Errorf("%d; give more than the %d ranks that there are, and at most %d", size, c.size, bootstrap.MaxSize)
 	}
-	m = &regroup.Meeting{Decide: growth}
-	if !id.IsZero() {
-		if err := id.Validate(); err != nil {
-			return nil, "id", err
-		}
-		m.Own = id[:]
+	offer = &growOffer{id, !id.IsZero()}
+	if !offer.passed {
+		offer.id = c.family.pendingGrowth()
+	} else if err := id.Validate(); err != nil {
+		return nil, nil, "id", err
 	}
-	return m, "", nil
+	return &regroup.Meeting{Decide: growth, Own: offer.encode()}, offer, "", nil
+}
+
+func (o *growOffer) encode() []byte {
+	switch {
+	case o.id.IsZero():
+		return nil
+	case o.passed:
+		return append([]byte{1}, o.id[:]...)
+	}
+	return append([]byte{0}, o.id[:]...)
 }
 
 // growTo joins the communicator of so many ranks that the meeting of a growth has decided
-// on, op by name.
-func (c *Comm) growTo(ctx context.Context, size int, op string, a regroup.Answer, options []ChildOption) (*Comm, error) {
+// on, op by name. An offer that nobody has taken is none any more.
+func (c *Comm) growTo(ctx context.Context, size int, op string, a regroup.Answer, offer *growOffer, options []ChildOption) (*Comm, error) {
 	var g grown
 	if err := json.Unmarshal(a.Body, &g); err != nil {
 		return nil, &RankError{Rank: 0, Doing: "grow", Err: fmt.Errorf("%w: %w", ErrProtocol, err)}
@@ -132,6 +161,9 @@ func (c *Comm) growTo(ctx context.Context, size int, op string, a regroup.Answer
 	var err error
 	if cfg.ID, err = readID(g.ID); err != nil {
 		return nil, &RankError{Rank: 0, Doing: "grow", Err: err}
+	}
+	if !offer.passed && offer.id != cfg.ID {
+		offer.id = UniqueID{}
 	}
 	within, cancel := c.settle(ctx)
 	defer cancel()
@@ -151,21 +183,27 @@ type grown struct {
 	Refused string // why there is none
 }
 
-// growth finds the one id that a rank has passed.
+// growth finds the one id that ranks have passed or, if none has, the one that a rank has
+// made.
 func growth(own [][]byte) ([]regroup.Answer, error) {
 	g := grown{}
 	var with []int
-	for rank, id := range own {
-		if len(id) > 0 {
-			g.ID = id
-			with = append(with, rank)
+	for _, passed := range []byte{1, 0} {
+		for rank, offer := range own {
+			if len(offer) > 1 && offer[0] == passed && !bytes.Equal(offer[1:], g.ID) {
+				g.ID = offer[1:]
+				with = append(with, rank)
+			}
+		}
+		if len(with) > 0 {
+			break
 		}
 	}
 	switch {
 	case len(with) == 0:
 		g.Refused = "no rank has passed one; call GrowID on one rank, and pass the id there"
 	case len(with) > 1:
-		g = grown{Refused: agree.RankList(with) + " have passed one; pass it on the one rank that has called GrowID"}
+		g = grown{Refused: agree.RankList(with) + " have passed different ones; pass the one of the rank that has called GrowID"}
 	}
 	body, err := json.Marshal(&g)
 	if err != nil {

@@ -17,8 +17,14 @@ import (
 )
 
 // grow has the ranks of w and new ones make a communicator of size ranks, with the id
-// made on rank root, and returns it and the ranks' errors.
+// made and passed on rank root, and returns it and the ranks' errors.
 func grow(t *testing.T, w world, root, size int, newcomers ...int) (world, []error) {
+	t.Helper()
+	return growBy(t, w, root, size, func(rank int) bool { return rank == root }, newcomers...)
+}
+
+// growBy is grow where the id is passed on some ranks.
+func growBy(t *testing.T, w world, root, size int, passes func(rank int) bool, newcomers ...int) (world, []error) {
 	t.Helper()
 	id, err := w[root].GrowID()
 	require.NoError(t, err)
@@ -30,7 +36,7 @@ func grow(t *testing.T, w world, root, size int, newcomers ...int) (world, []err
 	for rank, c := range w {
 		wg.Go(func() {
 			mine := engine.UniqueID{}
-			if rank == root {
+			if passes(rank) {
 				mine = id
 			}
 			next[rank], errs[rank] = c.Grow(background, size, mine)
@@ -85,13 +91,45 @@ func TestGrow(t *testing.T) {
 	}
 }
 
+// TestGrowIDs: all ranks may pass the id, or none, as programs for NCCL do. One that is
+// passed counts more than one that was made and not passed, and the latter still serves
+// then.
+func TestGrowIDs(t *testing.T) {
+	for name, newWorld := range worlds {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 3, engine.Config{})
+			for _, passed := range []bool{false, true} {
+				next, errs := growBy(t, w, 1, 4, func(int) bool { return passed }, 3)
+				require.NoError(t, errors.Join(errs...))
+				keep(t, next)
+				next.must(t, func(rank int, c *engine.Comm) error { return sum(c, rank, ranksTo(4)) })
+			}
+			left, err := w[0].GrowID()
+			require.NoError(t, err)
+			next, errs := grow(t, w, 2, 4, 3)
+			require.NoError(t, errors.Join(errs...))
+			keep(t, next)
+			again, err := w[0].GrowID()
+			require.NoError(t, err)
+			require.Equal(t, left, again)
+		})
+	}
+}
+
 func TestGrowArguments(t *testing.T) {
 	for name, newWorld := range worlds {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 2, engine.Config{})
-			id, err := w[0].GrowID()
-			require.NoError(t, err)
-			for what, ids := range map[string][]engine.UniqueID{"no rank has passed one": {{}, {}}, "ranks 0-1 have passed one": {id, id}} {
+			for _, k := range []struct {
+				made int // ids
+				what string
+			}{{0, "no rank has passed one"}, {2, "ranks 0-1 have passed different ones"}} {
+				ids := make([]engine.UniqueID, 2)
+				for rank := range k.made {
+					var err error
+					ids[rank], err = w[rank].GrowID()
+					require.NoError(t, err)
+				}
 				for _, err := range w.each(t, func(rank int, c *engine.Comm) error {
 					_, err := c.Grow(background, 3, ids[rank])
 					return err
@@ -99,7 +137,7 @@ func TestGrowArguments(t *testing.T) {
 					var argument *engine.ArgumentError
 					require.ErrorAs(t, err, &argument)
 					require.Equal(t, "id", argument.Argument)
-					require.ErrorContains(t, err, what)
+					require.ErrorContains(t, err, k.what)
 				}
 			}
 			errs := w.each(t, func(rank int, c *engine.Comm) error {

@@ -54,10 +54,14 @@ func (c *comm) growID() (engine.UniqueID, error) {
 	return id, nil
 }
 
-// grow is a growth with an id of this rank's, which serves once, whatever comes of it.
+// grow is a growth with an id, of which the one that this rank has made serves once,
+// whatever comes of it. Programs pass that on the one rank, on all or on none.
 func (c *comm) grow(id engine.UniqueID, join func() (*engine.Comm, error)) (*engine.Comm, error) {
 	c.mu.Lock()
 	c.growing = true
+	if id.IsZero() {
+		id = c.growth
+	}
 	c.mu.Unlock()
 	defer func() {
 		c.mu.Lock()
@@ -102,11 +106,9 @@ func monelCommGrow(of C.uintptr_t, size C.int, given *C.ncclUniqueId, rank C.int
 	if err != nil {
 		return result(inGroup(group, err))
 	}
-	if given != nil {
-		join := c.join
-		c.join = func(ctx context.Context) (*engine.Comm, error) {
-			return c.parent.grow(id, func() (*engine.Comm, error) { return join(ctx) })
-		}
+	join := c.join
+	c.join = func(ctx context.Context) (*engine.Comm, error) {
+		return c.parent.grow(id, func() (*engine.Comm, error) { return join(ctx) })
 	}
 	return begin(c, out, group)
 }

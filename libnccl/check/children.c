@@ -171,14 +171,15 @@ static void simulated(ncclComm_t *comms) {
 }
 
 static void growth(ncclComm_t *comms) {
-	for (int root = 0; root < n; root += 2) {
+	for (int style = 0; style < 3; style++) { /* the id is passed on one rank, on all or on none */
+		int root = style == 1 ? n - 1 : 0;
 		ncclUniqueId id, other;
 		OK(ncclCommGetUniqueId(comms[root], &id));
 		GIVES(ncclInvalidUsage, ncclCommGetUniqueId(comms[root], &other), "not been used");
 		ncclComm_t all[most];
 		OK(ncclGroupStart());
 		for (int r = 0; r < n; r++)
-			OK(ncclCommGrow(comms[r], most, r == root ? &id : NULL, -1, &all[r], NULL));
+			OK(ncclCommGrow(comms[r], most, style == 1 || (style == 0 && r == root) ? &id : NULL, -1, &all[r], NULL));
 		for (int r = n; r < most; r++)
 			OK(ncclCommGrow(NULL, most, &id, r, &all[r], NULL));
 		OK(ncclGroupEnd());
