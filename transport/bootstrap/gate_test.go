@@ -47,7 +47,11 @@ func (c fromConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(addrs(c
 
 func (l *pipeListener) dial(from string) net.Conn {
 	a, b := net.Pipe()
-	l.conns <- fromConn{b, from}
+	select {
+	case l.conns <- fromConn{b, from}:
+	case <-l.closed:
+		b.Close()
+	}
 	return a
 }
 
