@@ -192,8 +192,8 @@ func Unborn(ctx context.Context, c *Comm, err error) error { return c.unborn(ctx
 const JoinGrace = joinGrace
 
 // Joining is the context in which members of c join a new communicator.
-func Joining(ctx context.Context, c *Comm, members []int) (context.Context, context.CancelFunc) {
-	return c.joining(ctx, members, false)
+func Joining(ctx context.Context, c *Comm) (context.Context, context.CancelFunc) {
+	return c.joining(ctx, false)
 }
 
 // WhileUp is the context in which ranks of c meet.
@@ -208,7 +208,7 @@ func Fail(c *Comm, cause error) { c.fail(cause) }
 func Jointly(ctx context.Context, c *Comm, make func(ctx context.Context) (*Comm, error)) (*Comm, error) {
 	ctx, cancel := c.settle(ctx)
 	defer cancel()
-	ctx, joined := c.joining(ctx, inRankOrder(c.size), false)
+	ctx, joined := c.joining(ctx, false)
 	defer joined()
 	return c.jointly(ctx, "given up", inRankOrder(c.size), make)
 }

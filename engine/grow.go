@@ -168,7 +168,7 @@ func (c *Comm) growTo(ctx context.Context, size int, op string, a regroup.Answer
 	within, cancel := c.settle(ctx)
 	defer cancel()
 	all := inRankOrder(c.size)
-	within, joined := c.joining(within, all, false)
+	within, joined := c.joining(within, false)
 	defer joined()
 	next, err := c.jointly(within, "given up "+op, all, func(ctx context.Context) (*Comm, error) { return Init(ctx, cfg) })
 	if err != nil {

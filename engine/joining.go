@@ -3,13 +3,12 @@ package engine
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
-// joinGrace is how long ranks that have met may take to join the new communicator once the
-// old one has ended. A rank that has the new one already may end the old one: the others
-// are about to have it, too. That nobody says any more who of them is lost bounds the time.
+// joinGrace is how long ranks that have met may take to join the new communicator once a
+// rank has ended the old one. That one may have the new one already: the others are about
+// to have it, too. That nobody says any more who of them is lost bounds the time.
 const joinGrace = 2 * time.Second
 
 // whileUp returns a context for a meeting of ranks: it ends with ctx, and as soon as the
@@ -19,12 +18,11 @@ func (c *Comm) whileUp(ctx context.Context, mayFail bool) (context.Context, cont
 }
 
 // joining is whileUp for members that have met, to join what they make. They have joinGrace
-// for that, unless the communicator has failed because one of them is lost.
-func (c *Comm) joining(ctx context.Context, members []int, mayFail bool) (context.Context, context.CancelFunc) {
+// for that if somebody has ended the communicator, and no time if a rank is lost, even one
+// that is not among them: who has heard of it first has given the new one up.
+func (c *Comm) joining(ctx context.Context, mayFail bool) (context.Context, context.CancelFunc) {
 	return c.follow(ctx, mayFail, func(why error) time.Duration {
-		var re *RankError
-		missing := errors.Is(why, ErrPeerLost) || errors.Is(why, ErrTimeout)
-		if missing && errors.As(why, &re) && slices.Contains(members, re.Rank) {
+		if why == nil || errors.Is(why, ErrPeerLost) || errors.Is(why, ErrTimeout) {
 			return 0
 		}
 		return joinGrace

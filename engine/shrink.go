@@ -204,7 +204,7 @@ func (s *shrinking) make(ctx context.Context, regroup func(context.Context, []in
 	if len(p.Members) == 0 {
 		return nil, &RankError{Rank: s.members[0], Err: fmt.Errorf("%w: a plan without ranks", ErrProtocol)}
 	}
-	within, joined := s.c.joining(within, p.Members, s.mayFail)
+	within, joined := s.c.joining(within, s.mayFail)
 	defer joined()
 	child, err := s.c.bear(within, p, s.options)
 	if err != nil {

@@ -114,7 +114,7 @@ func (c *Comm) splitOff(ctx context.Context, p plan, mayFail bool, options []Chi
 	}
 	within, cancel := c.settle(ctx)
 	defer cancel()
-	within, joined := c.joining(within, p.Members, mayFail)
+	within, joined := c.joining(within, mayFail)
 	defer joined()
 	child, err := c.bear(within, p, options)
 	if err != nil {
