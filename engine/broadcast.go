@@ -126,13 +126,17 @@ func (c *Comm) treeSend(o agree.Op, p *preparedBroadcast, src *strided.Tensor) e
 	for i, child := range children {
 		lenders[i] = c.lendable(child, view)
 	}
+	send := c.sendView
+	if len(children) == 1 { // else what waits for one child would wait for the others' links, too
+		send = c.sendLater
+	}
 	for step, ok := plan.Next(); ok && err == nil; step, ok = plan.Next() {
 		n := int((step.Hi - step.Lo) * size)
 		for i, child := range children {
 			if canLend(lenders[i], view, step.Lo, step.Hi, n) {
 				err = c.lend(o, lenders[i], walk, step.Index, view, step.Lo, step.Hi)
 			} else {
-				err = c.sendLater(o, child, walk, step.Index, n, view, step.Lo, step.Hi)
+				err = send(o, child, walk, step.Index, n, view, step.Lo, step.Hi)
 			}
 			if err != nil {
 				break

@@ -21,8 +21,8 @@ const NoColor = -1
 // communicator, whatever their colors; it begins when calls made before have ended. The
 // new communicators have this one's configuration, but for Config.Name, which is the
 // default unless the option Named gives another, and are independent of it from then on: it
-// may be used at the same time, or closed. Comm.ParentRanks tells who is who. Split works on a communicator that has been
-// revoked, too.
+// may be used at the same time, or closed. Comm.ParentRanks tells who is who. Split works on
+// a communicator that has been revoked, too.
 //
 // It returns when all ranks of the new communicator have joined it, within
 // Config.Timeout for ranks to come and Config.InitTimeout for joining. Errors are
@@ -31,7 +31,7 @@ const NoColor = -1
 // If this communicator fails before all have come to the call, its error is returned, also
 // on ranks whose new one does not need the lost rank. After that, a rank that has its new
 // communicator may Close, Abort or Revoke this one at once: if it ends for whatever reason
-// but the loss of one of the new one's ranks, those still have two seconds to join.
+// but the loss of a rank, the others still have two seconds to join.
 func (c *Comm) Split(ctx context.Context, color, key int, options ...ChildOption) (*Comm, error) {
 	call := agree.NewCall(agree.Split, 0, 0, 0, nil)
 	m, err := splitMeeting(color, key)
